@@ -1,0 +1,133 @@
+"""The one tree of errors. Commands print them; nobody parses their text.
+
+GridwatchError
+├── InputError              something the user wrote is wrong: file, place, found, allowed (exit 2)
+│   ├── SettingsError       settings file, environment or --set
+│   ├── CameraListError     cameras.csv / cameras.yaml
+│   ├── GridMapError        grids.geojson
+│   ├── DutiesError         duties.yaml
+│   ├── CoordinateError     coordinate without a datum, or impossible in it
+│   ├── CalibrationError    ground plane can't be made from pose or marked points
+│   ├── ModelError          model file, card or hash
+│   ├── FootageError        clip missing, empty, truncated, no video in it
+│   └── TruthError          truth.jsonl
+├── SourceError             a camera can't deliver now; carries the camera state that says so
+├── DeskError               the desk refused or could not be reached
+│   ├── DeskUnavailableError   Redis away, read-only or out of memory: try again later
+│   ├── UnknownTicketError
+│   └── UnknownGridError
+├── EvidenceError           a picture could not be blurred or written; never stops a ticket
+└── OutboxError             the local outbox could not be opened or written
+"""
+
+from __future__ import annotations
+
+
+class GridwatchError(Exception):
+    """Root of every error this package raises on purpose."""
+
+
+class InputError(GridwatchError):
+    """Something the user wrote is wrong.
+
+    The text always names the file, the place in it (line, field, feature), what was found and
+    what is allowed, so that it can be put right without reading code.
+    """
+
+    def __init__(
+        self,
+        problem: str,
+        *,
+        file: object = None,
+        where: str | None = None,
+        found: object = None,
+        allowed: str | None = None,
+    ) -> None:
+        self.problem = problem
+        self.file = None if file is None else str(file)
+        self.where = where
+        self.found = None if found is None else str(found)
+        self.allowed = allowed
+        super().__init__(self._text())
+
+    def _text(self) -> str:
+        place = ", ".join(part for part in (self.file, self.where) if part)
+        text = f"{place}: {self.problem}" if place else self.problem
+        if self.found is not None:
+            text += f"; found {self.found}"
+        if self.allowed is not None:
+            text += f"; allowed: {self.allowed}"
+        return text
+
+
+class SettingsError(InputError):
+    pass
+
+
+class CameraListError(InputError):
+    pass
+
+
+class GridMapError(InputError):
+    pass
+
+
+class DutiesError(InputError):
+    pass
+
+
+class CoordinateError(InputError):
+    pass
+
+
+class CalibrationError(InputError):
+    pass
+
+
+class ModelError(InputError):
+    pass
+
+
+class FootageError(InputError):
+    pass
+
+
+class TruthError(InputError):
+    pass
+
+
+class SourceError(GridwatchError):
+    """A camera can't deliver pictures now.
+
+    ``state`` is the camera state that describes it (``unreachable``, ``unauthorised``, ...).
+    The text must already be free of credentials.
+    """
+
+    def __init__(self, state: str, reason: str) -> None:
+        self.state = state
+        self.reason = reason
+        super().__init__(f"{state}: {reason}")
+
+
+class DeskError(GridwatchError):
+    """The desk refused a command or could not be reached."""
+
+
+class DeskUnavailableError(DeskError):
+    """Redis is away, read-only or out of memory; the same call may succeed later."""
+
+
+class UnknownTicketError(DeskError):
+    pass
+
+
+class UnknownGridError(DeskError):
+    pass
+
+
+class EvidenceError(GridwatchError):
+    """A picture could not be blurred or written; the ticket goes on without it."""
+
+
+class OutboxError(GridwatchError):
+    """The local outbox could not be opened or written."""

@@ -1,0 +1,279 @@
+"""Every setting, its default and what it means. Read once; handed to the rooms as values.
+
+Precedence, low to high: defaults here, the settings file, the environment
+(``GRIDWATCH_HAZARDS__BLOCKAGE__CRASH_DWELL_S=4``), ``--set hazards.blockage.crash_dwell_s=4``.
+Paths are relative to the settings file. Unknown keys are refused.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_settings import EnvSettingsSource
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from pipeline.errors import SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+Seconds = Annotated[float, Field(ge=0, le=7 * 86400)]
+Probability = Annotated[float, Field(ge=0, le=1)]
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class TownSettings(Section):
+    """The three files that describe the town."""
+
+    cameras: Path = Field(Path("cameras.csv"), description="camera list, CSV or YAML")
+    grids: Path = Field(Path("grids.geojson"), description="grid map, GeoJSON")
+    duties: Path = Field(Path("duties.yaml"), description="duties per hazard, YAML")
+
+
+class RedisSettings(Section):
+    """Where tickets live."""
+
+    url: str | None = Field(
+        None,
+        description="redis://, rediss:// or unix:// URL; null starts a private Redis in data_dir",
+    )
+    prefix: str = Field(
+        "gridwatch",
+        pattern=r"^[A-Za-z0-9_.-]{1,40}$",
+        description="hash tag of every key, so that towns can share a Redis or a cluster",
+    )
+    timeout_s: Seconds = Field(5.0, description="longest wait for one answer from Redis")
+
+
+class ModelSettings(Section):
+    """Which detector runs, and on what."""
+
+    path: Path = Field(Path("../models/street-n.onnx"), description="ONNX file; its card is beside")
+    threads: int = Field(0, ge=0, le=256, description="CPU threads of the session; 0: all cores")
+    batch: int = Field(8, ge=1, le=256, description="largest batch of looks")
+    close_after_s: Seconds = Field(0.03, description="a batch that isn't full leaves after this")
+
+
+class IngestSettings(Section):
+    """How pictures are taken in."""
+
+    policy: Literal["keys", "auto", "all"] | None = Field(
+        None, description="which frames become looks; null: keys for live cameras, auto for files"
+    )
+    interval_s: Seconds = Field(0.5, gt=0, description="a camera's looks are this far apart")
+    open_timeout_s: Seconds = Field(5.0, gt=0, description="longest wait for a camera to open")
+    read_timeout_s: Seconds = Field(10.0, gt=0, description="longest silence of a live camera")
+    backoff_first_s: Seconds = Field(1.0, gt=0, description="upper bound of the first retry wait")
+    backoff_most_s: Seconds = Field(60.0, gt=0, description="upper bound of any retry wait")
+    healthy_after_s: Seconds = Field(60.0, description="health that resets the retry wait")
+    sessions_per_host: int = Field(
+        16, ge=1, description="cameras of one host that may be connecting at the same time"
+    )
+
+
+class RoadSettings(Section):
+    """Holes in the carriageway: road_collapse and road_damage."""
+
+    dwell_s: Seconds = Field(6.0, description="how long a hole must be seen before it is believed")
+    collapse_area_m2: float = Field(0.5, gt=0, description="from this size on it is a collapse")
+
+
+class BlockageSettings(Section):
+    """What stands or lies where traffic must pass."""
+
+    crash_dwell_s: Seconds = Field(20.0, description="crashed vehicles stand this long")
+    vehicle_dwell_s: Seconds = Field(180.0, description="a vehicle stands in the lane this long")
+    object_dwell_s: Seconds = Field(60.0, description="a new static thing lies this long")
+
+
+class CrowdSettings(Section):
+    """Many people at one place."""
+
+    people: float = Field(30.0, gt=0, description="people in the zone")
+    people_per_m2: float = Field(2.0, gt=0, description="people per square metre of ground")
+    dwell_s: Seconds = Field(120.0, description="how long the crowd must hold")
+
+
+class HazardSettings(Section):
+    """What counts as a hazard and how long it must last."""
+
+    road: RoadSettings = RoadSettings()
+    blockage: BlockageSettings = BlockageSettings()
+    crowd: CrowdSettings = CrowdSettings()
+    confirm_score: Probability = Field(0.5, description="summed evidence that confirms")
+    clear_looks: int = Field(6, ge=1, description="agreeing free looks that clear an incident")
+    clear_s: Seconds = Field(20.0, description="and the time they must span")
+
+
+class EvidenceSettings(Section):
+    """Pictures attached to tickets."""
+
+    jpeg_quality: int = Field(85, ge=30, le=100)
+    longest_side_px: int = Field(1280, ge=320, description="larger pictures are scaled down")
+    min_free_mb: int = Field(200, ge=0, description="below this much free disk only tickets go on")
+
+
+class TicketSettings(Section):
+    """How incidents become tickets."""
+
+    cool_down_s: Seconds = Field(600.0, description="a ticket closed this recently still merges")
+    retry_s: Seconds = Field(2.0, gt=0, description="pause before the outbox tries Redis again")
+    evidence: EvidenceSettings = EvidenceSettings()
+
+
+class Settings(BaseSettings):
+    """Everything; see the sections."""
+
+    model_config = SettingsConfigDict(
+        extra="forbid", frozen=True, env_prefix="GRIDWATCH_", env_nested_delimiter="__"
+    )
+
+    town: TownSettings = TownSettings()
+    redis: RedisSettings = RedisSettings()
+    data_dir: Path = Field(Path("data"), description="outbox, evidence and the private Redis")
+    model: ModelSettings = ModelSettings()
+    ingest: IngestSettings = IngestSettings()
+    hazards: HazardSettings = HazardSettings()
+    tickets: TicketSettings = TicketSettings()
+
+    @classmethod
+    def settings_customise_sources(cls, settings_cls: Any, **sources: Any) -> tuple[Any, ...]:
+        # The environment is merged in load_settings, under --set; here only what is passed.
+        return (sources["init_settings"],)
+
+    def digest(self) -> str:
+        """Short hash of the settings that decide what is a hazard; kept in every trail."""
+        parts = {name: getattr(self, name).model_dump(mode="json") for name in ("hazards", "ingest")}
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def load_settings(path: Path | None = None, overrides: Iterable[str] = ()) -> Settings:
+    """Settings from a YAML file (or defaults), the environment and ``key=value`` overrides.
+
+    Raises SettingsError that names file, field, what was found and what is allowed.
+    """
+    values = _read_yaml(path) if path is not None else {}
+    origin = {"": str(path) if path is not None else "settings"}
+    _merge(values, _environment(), origin, "environment")
+    for text in overrides:
+        key, separator, value = text.partition("=")
+        if not separator or not key.strip():
+            raise SettingsError("cannot be read", file="--set", found=text, allowed="key=value")
+        parsed = _nested(key.strip().split("."), _scalar(value))
+        _merge(values, parsed, origin, f"--set {key.strip()}")
+    try:
+        settings = Settings(**values)
+    except ValidationError as error:
+        raise _explain(error, origin) from None
+    return _absolute(settings, path.parent if path is not None else Path.cwd())
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise SettingsError(
+            "cannot be read", file=path, found=error.strerror, allowed="a YAML file"
+        ) from None
+    except UnicodeDecodeError:
+        raise SettingsError("is not text in UTF-8", file=path, allowed="a YAML file") from None
+    try:
+        values = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        raise SettingsError(
+            "is not YAML",
+            file=path,
+            where=None if mark is None else f"line {mark.line + 1}",
+            found=getattr(error, "problem", None),
+        ) from None
+    if values is None:
+        return {}
+    if not isinstance(values, dict):
+        raise SettingsError("is not a mapping of sections", file=path, found=type(values).__name__)
+    return values
+
+
+def _environment() -> dict[str, Any]:
+    """Only variables with a nested name of a real section; others are not ours to refuse."""
+    source = EnvSettingsSource(Settings, env_ignore_empty=True)
+    try:
+        return dict(source())
+    except Exception as error:  # pydantic-settings raises its own error for broken JSON
+        raise SettingsError(
+            "cannot be read", file="environment", where="GRIDWATCH_*", found=error
+        ) from None
+
+
+def _scalar(text: str) -> Any:
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError:
+        return text
+
+
+def _nested(keys: list[str], value: Any) -> dict[str, Any]:
+    for key in reversed(keys):
+        value = {key: value}
+    return dict(value)
+
+
+def _merge(
+    into: dict[str, Any], more: Mapping[str, Any], origin: dict[str, str], name: str, path: str = ""
+) -> None:
+    for key, value in more.items():
+        here = f"{path}.{key}" if path else key
+        if isinstance(value, dict) and isinstance(into.get(key), dict):
+            _merge(into[key], value, origin, name, here)
+        else:
+            into[key] = value
+            origin[here] = name
+
+
+def _explain(error: ValidationError, origin: Mapping[str, str]) -> SettingsError:
+    first = error.errors()[0]
+    path = [str(part) for part in first["loc"]]
+    field = ".".join(path)
+    known = [prefix for prefix in origin if prefix and (field + ".").startswith(prefix + ".")]
+    file = origin[max(known, key=len)] if known else origin[""]
+    if first["type"] == "extra_forbidden":
+        names = _fields_of(path[:-1])
+        near = difflib.get_close_matches(path[-1], names, n=1)
+        hint = f"{', '.join(names)}" + (f" (did you mean {near[0]}?)" if near else "")
+        return SettingsError("unknown setting", file=file, where=field, allowed=hint)
+    found = first.get("input")
+    return SettingsError("is not allowed", file=file, where=field, found=repr(found),
+                         allowed=first["msg"])
+
+
+def _fields_of(path: list[str]) -> list[str]:
+    model: Any = Settings
+    for part in path:
+        model = model.model_fields[part].annotation
+    return sorted(model.model_fields)
+
+
+def _absolute(settings: Settings, base: Path) -> Settings:
+    def at(path: Path) -> Path:
+        return Path(os.path.abspath(base / path.expanduser()))  # noqa: PTH100 - keeps symlinks
+
+    town = settings.town
+    return settings.model_copy(
+        update={
+            "data_dir": at(settings.data_dir),
+            "model": settings.model.model_copy(update={"path": at(settings.model.path)}),
+            "town": town.model_copy(
+                update={name: at(getattr(town, name)) for name in ("cameras", "grids", "duties")}
+            ),
+        }
+    )
