@@ -1,0 +1,129 @@
+"""One video source with a place, a view and zones: the value every other room works with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Literal, get_args
+from urllib.parse import urlsplit
+
+from shapely import Polygon
+from shapely.validation import explain_validity
+
+from pipeline.errors import CameraListError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+ZoneKind = Literal["carriageway", "footway", "ignore"]
+Policy = Literal["keys", "auto", "all"]
+
+ZONE_KINDS: tuple[str, ...] = get_args(ZoneKind)
+POLICIES: tuple[str, ...] = get_args(Policy)
+
+_QUERY_SECRETS = "***"
+
+
+@dataclass(frozen=True, slots=True)
+class Zone:
+    """A part of the picture: ``polygon`` is ((u, v), ...) in 0..1, u to the right, v down.
+
+    Raises CameraListError when the kind is unknown or the polygon is outside the picture, crosses
+    itself, has fewer than three corners or no area.
+    """
+
+    kind: ZoneKind
+    polygon: tuple[tuple[float, float], ...]
+
+    def __post_init__(self) -> None:
+        if self.kind not in ZONE_KINDS:
+            raise CameraListError(
+                "unknown kind of zone", found=repr(self.kind), allowed=", ".join(ZONE_KINDS)
+            )
+        for u, v in self.polygon:
+            if not (0 <= u <= 1 and 0 <= v <= 1):
+                raise CameraListError(
+                    f"a corner of zone {self.kind} is outside the picture",
+                    found=f"({u}, {v})",
+                    allowed="0 to 1 in both, as a share of the picture's width and height",
+                )
+        if len(set(self.polygon)) < 3:
+            raise CameraListError(
+                f"zone {self.kind} has too few corners", found=len(set(self.polygon)), allowed="3+"
+            )
+        shape = Polygon(self.polygon)
+        if not shape.is_valid or shape.area == 0:
+            raise CameraListError(
+                f"the outline of zone {self.kind} crosses itself or has no area",
+                found=explain_validity(shape),
+                allowed="a simple polygon",
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class GroundPoint:
+    """A marked point: where ``(u, v)`` of the picture (0..1) lies on the ground, in WGS-84."""
+
+    u: float
+    v: float
+    lon: float
+    lat: float
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Camera:
+    """One video source. ``lon``/``lat`` are WGS-84, whatever datum the list was written in.
+
+    ``url`` is ``rtsp://``, ``rtsps://`` or an absolute file path, credentials included; ``repr``
+    and ``masked_url`` never show them. The pose is that of a pinhole camera: ``height_m`` of the
+    lens over the ground, ``pitch_deg`` how far the optical axis points below the horizon
+    (positive: down), ``heading_deg`` its direction clockwise from north, ``hfov_deg`` the
+    horizontal field of view. No zones: the whole picture is carriageway and footway.
+    ``policy`` and ``interval_s`` override the ingest settings. ``ground_points`` (four or more)
+    calibrate the ground better than the pose does.
+    """
+
+    camera_id: str
+    name: str
+    url: str
+    lon: float
+    lat: float
+    height_m: float | None = None
+    pitch_deg: float | None = None
+    heading_deg: float | None = None
+    hfov_deg: float | None = None
+    zones: tuple[Zone, ...] = ()
+    policy: Policy | None = None
+    interval_s: float | None = None
+    enabled: bool = True
+    ground_points: tuple[GroundPoint, ...] | None = None
+
+    def __repr__(self) -> str:
+        shown = {field.name: getattr(self, field.name) for field in fields(self)}
+        shown["url"] = masked_url(self.url)
+        return f"Camera({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
+
+    def zones_of(self, *kinds: ZoneKind) -> Sequence[Zone]:
+        """The zones of these kinds, in the order of the list."""
+        return [zone for zone in self.zones if zone.kind in kinds]
+
+
+def masked_url(url: str) -> str:
+    """The URL as it may be shown: no user, no password, no value of a query parameter.
+
+    Files pass through. Never raises, whatever the text is: it runs inside error messages.
+    """
+    if "://" not in url:
+        return url
+    scheme, _, rest = url.partition("://")
+    try:
+        parts = urlsplit(url)
+        host = parts.netloc.rpartition("@")[2]
+        path, query = parts.path, parts.query
+    except ValueError:  # e.g. a broken IPv6 host: show nothing but the scheme
+        return f"{scheme}://{_QUERY_SECRETS}"
+    if "@" in path:  # a password with an unescaped slash moves the host into the path
+        host, path = path.rpartition("@")[2], ""
+    if query:
+        keys = [pair.partition("=")[0] for pair in query.split("&")]
+        path += "?" + "&".join(f"{key}={_QUERY_SECRETS}" for key in keys)
+    return f"{scheme}://{host}{path}"
