@@ -16,8 +16,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from pydantic_settings import EnvSettingsSource
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+from pydantic_settings import SettingsError as EnvironmentError_
 
 from pipeline.errors import SettingsError
 
@@ -147,13 +152,22 @@ class Settings(BaseSettings):
     tickets: TicketSettings = TicketSettings()
 
     @classmethod
-    def settings_customise_sources(cls, settings_cls: Any, **sources: Any) -> tuple[Any, ...]:
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - the library's signature
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
         # The environment is merged in load_settings, under --set; here only what is passed.
-        return (sources["init_settings"],)
+        return (init_settings,)
 
     def digest(self) -> str:
         """Short hash of the settings that decide what is a hazard; kept in every trail."""
-        parts = {name: getattr(self, name).model_dump(mode="json") for name in ("hazards", "ingest")}
+        parts = {
+            name: getattr(self, name).model_dump(mode="json") for name in ("hazards", "ingest")
+        }
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
 
 
@@ -209,7 +223,7 @@ def _environment() -> dict[str, Any]:
     source = EnvSettingsSource(Settings, env_ignore_empty=True)
     try:
         return dict(source())
-    except Exception as error:  # pydantic-settings raises its own error for broken JSON
+    except EnvironmentError_ as error:
         raise SettingsError(
             "cannot be read", file="environment", where="GRIDWATCH_*", found=error
         ) from None
@@ -252,8 +266,9 @@ def _explain(error: ValidationError, origin: Mapping[str, str]) -> SettingsError
         hint = f"{', '.join(names)}" + (f" (did you mean {near[0]}?)" if near else "")
         return SettingsError("unknown setting", file=file, where=field, allowed=hint)
     found = first.get("input")
-    return SettingsError("is not allowed", file=file, where=field, found=repr(found),
-                         allowed=first["msg"])
+    return SettingsError(
+        "is not allowed", file=file, where=field, found=repr(found), allowed=first["msg"]
+    )
 
 
 def _fields_of(path: list[str]) -> list[str]:

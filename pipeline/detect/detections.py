@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Detections:
-    """Boxes of one look: ``boxes`` float32 (N, 4) xyxy in source pixels, ``scores`` float32 (N,),
+    """Boxes of one look.
+
+    ``boxes`` float32 (N, 4) xyxy in source pixels, ``scores`` float32 (N,),
     ``classes`` int16 (N,) indices into the model card's class list. A boolean mask (N,) selects.
     """
 
@@ -29,6 +31,4 @@ class Detections:
 
     @classmethod
     def empty(cls) -> Detections:
-        return cls(
-            np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int16)
-        )
+        return cls(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int16))

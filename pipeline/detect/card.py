@@ -1,0 +1,104 @@
+"""The model card: what a model file is, what it was trained on, how well it does."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from pipeline.errors import ModelError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CLASSES = ("person", "bicycle", "car", "motorcycle", "bus", "truck", "cavity", "crash")
+"""Classes the hazard rules know; a card may list others, the rules pass them by."""
+
+VEHICLES = ("car", "motorcycle", "bus", "truck")
+
+_Side = Annotated[int, Field(ge=32, le=4096, multiple_of=32)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ModelInput(_Part):
+    width: _Side
+    height: _Side
+    format: Literal["i420"]
+
+
+class TrainingData(_Part):
+    name: str
+    use: str
+    pictures: int = Field(ge=0)
+    licence: str
+
+
+class ModelCard(_Part):
+    """Stands beside ``NAME.onnx`` as ``NAME.json``."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")
+    version: str
+    licence: str
+    classes: tuple[str, ...] = Field(min_length=1)
+    input: ModelInput
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    thresholds: dict[str, Annotated[float, Field(gt=0, lt=1)]]
+    architecture: str
+    training: str
+    training_data: tuple[TrainingData, ...] = Field(min_length=1)
+    use_restriction: str
+    scores: dict[str, dict[str, float]]
+    known_faults: tuple[str, ...]
+
+    @model_validator(mode="after")
+    def _classes_agree(self) -> ModelCard:
+        if set(self.thresholds) != set(self.classes):
+            odd = sorted(set(self.thresholds) ^ set(self.classes))
+            raise ValueError(f"thresholds and classes differ in {', '.join(odd)}")
+        return self
+
+    @property
+    def label(self) -> str:
+        """Name, version and the first of the hash, for logs and trails."""
+        return f"{self.name}-{self.version}-{self.sha256[:8]}"
+
+
+def load_card(model: Path) -> ModelCard:
+    """Card of the model file ``model``; ModelError if it is missing, wrong or for another file."""
+    path = model.with_suffix(".json")
+    if not model.is_file():
+        raise ModelError("model file not found", file=model, allowed="an ONNX file with its card")
+    try:
+        card = ModelCard.model_validate(json.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        raise ModelError("model card not found", file=path, allowed="NAME.json") from None
+    except (json.JSONDecodeError, UnicodeDecodeError, OSError) as error:
+        raise ModelError("model card cannot be read", file=path, found=error) from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "classes"
+        raise ModelError(
+            "model card is wrong",
+            file=path,
+            where=where,
+            found=repr(first.get("input"))[:80],
+            allowed=first["msg"],
+        ) from None
+    found = hashlib.sha256(model.read_bytes()).hexdigest()
+    if found != card.sha256:
+        raise ModelError(
+            "is not the file that its card describes",
+            file=model,
+            where="sha256",
+            found=found,
+            allowed=card.sha256,
+        )
+    if "person" not in card.classes:
+        # Evidence pictures are blurred by what the model sees; without persons none may be kept.
+        raise ModelError("has no class 'person'", file=path, where="classes", found=card.classes)
+    return card

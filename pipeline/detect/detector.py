@@ -1,0 +1,108 @@
+"""One ONNX session that turns a batch of looks into detections."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import onnxruntime as ort
+
+from pipeline.detect.card import ModelCard, load_card
+from pipeline.detect.detections import Detections
+from pipeline.errors import ModelError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from pipeline.ingest.look import Look
+    from pipeline.settings import ModelSettings
+
+FLOOR = 0.04
+"""Scores below this are dropped: weak evidence is used by the hazards, noise is not."""
+
+_QUIET = 3  # onnxruntime's level "error": its warnings are about graph details nobody can act on
+
+
+class Detector:
+    """Loads a model only if hash, card and graph agree; every call is one session run.
+
+    ``size`` is the model's input (width, height); looks must come at that size.
+    """
+
+    def __init__(self, settings: ModelSettings) -> None:
+        self.card: ModelCard = load_card(settings.path)
+        self.size = (self.card.input.width, self.card.input.height)
+        self._session = _open_session(settings)
+        self._check_graph(settings.path)
+        self._warm_up(settings.path)
+
+    @property
+    def providers(self) -> list[str]:
+        return list(self._session.get_providers())
+
+    def class_index(self, name: str) -> int:
+        """Index of a class, -1 if this model does not know it."""
+        return self.card.classes.index(name) if name in self.card.classes else -1
+
+    def __call__(self, looks: Sequence[Look]) -> list[Detections]:
+        """Detections of each look, in the same order, scores from FLOOR up."""
+        if not looks:
+            return []
+        rows = self.run(np.stack([look.picture for look in looks]))
+        return [_detections(of, look) for of, look in zip(rows, looks, strict=True)]
+
+    def run(self, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Bare model: uint8 I420 (N, H·3/2, W) -> float32 (N, K, 6) x1 y1 x2 y2 score class."""
+        (boxes,) = self._session.run(None, {"pictures": pictures})
+        return np.asarray(boxes, np.float32)
+
+    def _check_graph(self, path: Path) -> None:
+        width, height = self.size
+        found = [(i.name, i.type, i.shape[1:]) for i in self._session.get_inputs()]
+        wanted = [("pictures", "tensor(uint8)", [height * 3 // 2, width])]
+        if found != wanted:
+            raise ModelError("has the wrong input", file=path, found=found, allowed=str(wanted))
+
+    def _warm_up(self, path: Path) -> None:
+        width, height = self.size
+        boxes = self.run(np.full((1, height * 3 // 2, width), 114, np.uint8))
+        if boxes.ndim != 3 or boxes.shape[2] != 6 or not np.isfinite(boxes).all():
+            raise ModelError(
+                "gives no usable boxes", file=path, found=boxes.shape, allowed="(N, K, 6), finite"
+            )
+
+
+def _open_session(settings: ModelSettings) -> Any:
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = settings.threads
+    options.log_severity_level = _QUIET
+    # Waiting threads must not burn the cores that decode.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    try:
+        # From memory, so that a model which wants further files beside it is refused.
+        return ort.InferenceSession(
+            settings.path.read_bytes(), options, providers=["CPUExecutionProvider"]
+        )
+    except Exception as error:  # noqa: BLE001 - onnxruntime's exceptions have no common public base
+        raise ModelError(
+            "cannot be loaded by onnxruntime",
+            file=settings.path,
+            found=str(error).splitlines()[0][:200],
+            allowed="one self-contained ONNX file",
+        ) from None
+
+
+def _detections(rows: NDArray[np.float32], look: Look) -> Detections:
+    """Rows (K, 6) in picture pixels -> detections in source pixels, clipped to the source."""
+    rows = rows[rows[:, 4] >= FLOOR]
+    boxes = rows[:, :4] * look.scale + np.array(look.region[:2] * 2, np.float32)
+    width, height = look.source_size
+    boxes[:, 0::2] = boxes[:, 0::2].clip(0, width)
+    boxes[:, 1::2] = boxes[:, 1::2].clip(0, height)
+    solid = (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
+    return Detections(
+        boxes.astype(np.float32), rows[:, 4].astype(np.float32), rows[:, 5].astype(np.int16)
+    )[solid]
