@@ -114,7 +114,7 @@ def masked_url(url: str) -> str:
     """
     if "://" not in url:
         return url
-    scheme, _, rest = url.partition("://")
+    scheme = url.partition("://")[0]
     try:
         parts = urlsplit(url)
         host = parts.netloc.rpartition("@")[2]

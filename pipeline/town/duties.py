@@ -1,0 +1,238 @@
+"""The list of duties (责任事项清单): who must do what about a hazard, and by when."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from pipeline.errors import DutiesError
+from pipeline.town.files import read_yaml
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+Hazard = Literal["road_collapse", "road_damage", "blockage", "crowd"]
+Calendar = Literal["wall", "working"]
+Filing = Literal["auto", "review"]
+Severity = Literal["notice", "warning", "emergency"]
+Unit = Literal["min", "h", "d", "wh", "wd"]
+
+HAZARDS: tuple[Hazard, ...] = get_args(Hazard)
+
+_LIMIT = re.compile(r"(\d+(?:\.\d+)?)(min|h|d|wh|wd)")
+_LIMIT_HELP = "a number and min, h, d (wall clock), wh or wd (working hours, days), e.g. 30min, 4wh"
+_WALL_S = {"min": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """How long something may take: ``24h`` by the wall clock, ``4wh`` or ``3wd`` of working time.
+
+    How long a working day is, and which days are, is the calendar's business, not this value's.
+    """
+
+    amount: float
+    unit: Unit
+
+    @classmethod
+    def parse(cls, text: str) -> Limit:
+        """Read ``4wh``; raises DutiesError."""
+        match = _LIMIT.fullmatch(text.strip())
+        if match is None or not 0 < float(match[1]) <= 10_000:
+            raise DutiesError("not a time limit", found=repr(text), allowed=_LIMIT_HELP)
+        unit: Any = match[2]
+        return cls(float(match[1]), unit)
+
+    @property
+    def working(self) -> bool:
+        """Whether only working time counts."""
+        return self.unit in ("wh", "wd")
+
+    @property
+    def wall_s(self) -> float | None:
+        """Seconds by the wall clock; None when only working time counts."""
+        return None if self.working else self.amount * _WALL_S[self.unit]
+
+    def __str__(self) -> str:
+        return f"{self.amount:g}{self.unit}"
+
+
+@dataclass(frozen=True, slots=True)
+class Duty:
+    """What is owed about one hazard, or about one ``kind`` of it (``blockage`` by a ``vehicle``).
+
+    ``radius_m`` is how near two findings must be to be one case. ``filing`` is ``auto`` (a ticket
+    at once) or ``review`` (a person looks first). ``calendar`` ``wall`` promises that both limits
+    run by the wall clock.
+    """
+
+    hazard: Hazard
+    kind: str | None
+    event_code: str
+    name_zh: str
+    name_en: str
+    department: str
+    accept_limit: Limit
+    handle_limit: Limit
+    calendar: Calendar
+    filing: Filing
+    severity: Severity
+    radius_m: float
+
+
+class Duties:
+    """The duty of every hazard and kind."""
+
+    def __init__(self, duties: Iterable[Duty]) -> None:
+        self._duties: dict[tuple[str, str | None], Duty] = {
+            (duty.hazard, duty.kind): duty for duty in duties
+        }
+
+    def of(self, hazard: str, kind: str | None = None) -> Duty:
+        """The duty of the kind if the list has one of its own, else of the hazard."""
+        duty = self._duties.get((hazard, kind)) or self._duties.get((hazard, None))
+        if duty is None:
+            raise DutiesError("unknown hazard", found=repr(hazard), allowed=", ".join(HAZARDS))
+        return duty
+
+    def __iter__(self) -> Iterator[Duty]:
+        return iter(self._duties.values())
+
+    def __len__(self) -> int:
+        return len(self._duties)
+
+
+def _one_line(text: str) -> str:
+    if not text.strip() or not text.isprintable():
+        raise ValueError("one line of text, not empty")
+    return text.strip()
+
+
+Words = Annotated[str, Field(max_length=120), AfterValidator(_one_line)]
+Radius = Annotated[float, Field(gt=0, le=1000, allow_inf_nan=False)]
+
+
+class _Wire(BaseModel):
+    """One entry as it stands in the file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class _DutyWire(_Wire):
+    event_code: Annotated[str, Field(pattern=r"^[0-9A-Za-z]+(-[0-9A-Za-z]+)*$", max_length=20)]
+    name_zh: Words
+    name_en: Words
+    department: Words
+    accept_limit: str
+    handle_limit: str
+    calendar: Calendar
+    filing: Filing
+    severity: Severity
+    radius_m: Radius
+
+
+def load_duties(path: Path) -> Duties:
+    """Read duties.yaml: a mapping from every hazard to its duty, optionally with ``kinds``.
+
+    A kind repeats only the fields in which it differs from its hazard. Raises DutiesError that
+    names file, field, what was found and what is allowed.
+    """
+    listed = _mapping(
+        read_yaml(path, DutiesError), path, "the top level", "a mapping from hazard to duty"
+    )
+    for name in listed:
+        if name not in HAZARDS:
+            raise _unknown("hazard", name, HAZARDS, path, None)
+    missing = [hazard for hazard in HAZARDS if hazard not in listed]
+    if missing:
+        raise DutiesError(
+            "hazards without a duty",
+            file=path,
+            found=f"nothing for {', '.join(missing)}",
+            allowed=f"an entry for each of {', '.join(HAZARDS)}",
+        )
+    duties: list[Duty] = []
+    for hazard in HAZARDS:
+        entry = dict(_mapping(listed[hazard], path, hazard, "the fields of a duty"))
+        where = f"{hazard}.kinds"
+        kinds = _mapping(entry.pop("kinds", {}), path, where, "a mapping from kind to fields")
+        duties.append(_duty(hazard, None, entry, path, hazard))
+        for kind, changes in kinds.items():
+            here = f"{where}.{kind}"
+            changed = entry | dict(_mapping(changes, path, here, "the fields that differ"))
+            duties.append(_duty(hazard, str(kind), changed, path, here))
+    return Duties(duties)
+
+
+def _mapping(value: Any, path: Path, where: str, allowed: str) -> dict[Any, Any]:
+    if not isinstance(value, dict):
+        raise DutiesError(
+            "not a mapping", file=path, where=where, found=type(value).__name__, allowed=allowed
+        )
+    return value
+
+
+def _duty(hazard: Hazard, kind: str | None, entry: Any, path: Path, where: str) -> Duty:
+    try:
+        wire = _DutyWire(**entry)
+    except (ValidationError, TypeError) as error:
+        raise _explain(error, path, where) from None
+    limits = {name: _limit(wire, name, path, where) for name in ("accept_limit", "handle_limit")}
+    return Duty(hazard=hazard, kind=kind, **(wire.model_dump() | limits))
+
+
+def _limit(wire: _DutyWire, name: str, path: Path, where: str) -> Limit:
+    text = getattr(wire, name)
+    place = f"{where}.{name}"
+    try:
+        limit = Limit.parse(text)
+    except DutiesError as error:
+        raise DutiesError(
+            error.problem, file=path, where=place, found=error.found, allowed=error.allowed
+        ) from None
+    if limit.working and wire.calendar == "wall":
+        raise DutiesError(
+            "working time under calendar wall",
+            file=path,
+            where=place,
+            found=text,
+            allowed="min, h or d; or calendar: working",
+        )
+    return limit
+
+
+def _explain(error: Exception, path: Path, where: str) -> DutiesError:
+    if not isinstance(error, ValidationError):  # a key that isn't text
+        return DutiesError("not a field", file=path, where=where, found=error)
+    first = error.errors()[0]
+    name = str(first["loc"][0])
+    if first["type"] == "extra_forbidden":
+        return _unknown("field", name, [*_DutyWire.model_fields, "kinds"], path, where)
+    if first["type"] == "missing":
+        return DutiesError(
+            "field missing", file=path, where=f"{where}.{name}", allowed=first["msg"]
+        )
+    return DutiesError(
+        "is not allowed",
+        file=path,
+        where=f"{where}.{name}",
+        found=repr(first["input"]),
+        allowed=first["msg"],
+    )
+
+
+def _unknown(what: str, name: Any, names: Any, path: Path, where: str | None) -> DutiesError:
+    near = difflib.get_close_matches(str(name), names, n=1)
+    hint = f" (did you mean {near[0]}?)" if near else ""
+    return DutiesError(
+        f"unknown {what}",
+        file=path,
+        where=where,
+        found=repr(name),
+        allowed=", ".join(names) + hint,
+    )
