@@ -1,1 +1,17 @@
-__all__: list[str] = []
+"""Pictures in: from RTSP cameras and recorded files to looks at model size."""
+
+from pipeline.ingest.cameras import Ingest
+from pipeline.ingest.latest import LatestLooks
+from pipeline.ingest.look import Look, Purpose
+from pipeline.ingest.source import Source
+from pipeline.ingest.state import CameraState, CameraStatus
+
+__all__ = [
+    "CameraState",
+    "CameraStatus",
+    "Ingest",
+    "LatestLooks",
+    "Look",
+    "Purpose",
+    "Source",
+]
