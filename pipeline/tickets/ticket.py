@@ -1,0 +1,113 @@
+"""One case at one place for one owner: the values that the desk hands out. They know no Redis."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from pipeline.tickets.transitions import LEVEL_OF, State
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pipeline.hazards.incident import Hazard, Incident, Severity
+    from pipeline.town.place import Place
+
+Source = Literal["video"]
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceRef:
+    """Two pictures of one incident, as POSIX paths relative to ``data_dir/evidence``.
+
+    ``annotated`` carries the hazard's box and a caption, ``plain`` nothing; heads and number
+    plates are blurred in both.
+    """
+
+    annotated: str
+    plain: str
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One line of a ticket's append-only history.
+
+    ``state`` is the ticket's state after the step; ``by`` who took it (``desk`` for the desk
+    itself); ``facts`` what belongs to it (``incident_id``, ``camera_id``, ...).
+    """
+
+    at: float
+    action: str
+    state: State
+    by: str
+    note: str
+    facts: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """One case (案卷), as it stands when it is read.
+
+    ``place`` is the best of all places reported so far. ``grid_code`` owns the case, ``near_grids``
+    are further grids within the place's error radius, ``micro_code`` is an address, not an owner.
+    ``count`` is how many incidents were merged into it; ``incidents`` and ``evidence`` stand in the
+    order of their filing. ``detected_at`` is when the first incident was confirmed, ``filed_at``
+    when the desk took it; all times are Unix seconds UTC. ``limits`` are the duty's as text.
+    """
+
+    ticket_id: str
+    source: Source
+    hazard: Hazard
+    event_code: str
+    name_zh: str
+    name_en: str
+    department: str
+    severity: Severity
+    state: State
+    place: Place
+    address: str
+    grid_code: str
+    grid_name: str
+    near_grids: tuple[str, ...]
+    micro_code: str | None
+    camera_ids: tuple[str, ...]
+    count: int
+    detected_at: float
+    filed_at: float
+    dispatched_at: float | None
+    closed_at: float | None
+    accept_due_at: float
+    handle_due_at: float
+    incidents: tuple[Incident, ...]
+    evidence: tuple[EvidenceRef, ...]
+    steps: tuple[Step, ...]
+
+    @property
+    def open(self) -> bool:
+        """Whether somebody still has to do something about it."""
+        return LEVEL_OF[self.state] == "open"
+
+    @property
+    def cleared_at(self) -> float | None:
+        """When the last of its incidents was seen to be gone; None while one still is there."""
+        times = [incident.cleared_at for incident in self.incidents]
+        known = [time for time in times if time is not None]
+        return max(known) if known and len(known) == len(times) else None
+
+    @property
+    def score(self) -> float:
+        """The strongest evidence among its incidents, as a probability."""
+        return max((incident.score for incident in self.incidents), default=0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Filing:
+    """What became of an incident: exactly one of ``created``, ``merged`` and ``duplicate`` is true.
+
+    ``duplicate``: this very incident had been filed before; nothing changed.
+    """
+
+    ticket_id: str
+    created: bool
+    merged: bool
+    duplicate: bool

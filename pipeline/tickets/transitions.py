@@ -1,0 +1,88 @@
+"""The one table of what may happen to a ticket. Whatever isn't in it is refused.
+
+    detected -> filed -> dispatched -> accepted -> handling -> fed_back -> closed
+
+with the side states ``returned`` (wrong owner, waits for a new one), ``escalated`` (passed up to
+the first level), ``suspended`` (the clocks stand), ``rejected`` (no hazard) and ``merged`` (another
+ticket carries on). ``resume`` leads back to where the ticket was suspended, which the table writes
+as the state ``suspended`` remembers; see :func:`next_state`.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+from pipeline.errors import DeskError
+
+State = Literal[
+    "detected",
+    "filed",
+    "dispatched",
+    "accepted",
+    "handling",
+    "fed_back",
+    "closed",
+    "returned",
+    "escalated",
+    "suspended",
+    "rejected",
+    "merged",
+]
+Action = Literal[
+    "file",
+    "dispatch",
+    "accept",
+    "handle",
+    "feed_back",
+    "rework",
+    "close",
+    "return",
+    "escalate",
+    "suspend",
+    "resume",
+    "reject",
+    "merge",
+    "reopen",
+]
+
+STATES: tuple[State, ...] = get_args(State)
+ACTIONS: tuple[Action, ...] = get_args(Action)
+
+TRANSITIONS: dict[tuple[State, Action], State] = {
+    ("detected", "file"): "filed",
+    ("filed", "dispatch"): "dispatched",
+    ("filed", "reject"): "rejected",
+    ("dispatched", "accept"): "accepted",
+    ("accepted", "handle"): "handling",
+    ("accepted", "feed_back"): "fed_back",
+    ("handling", "feed_back"): "fed_back",
+    ("fed_back", "rework"): "handling",
+    ("fed_back", "close"): "closed",
+    ("returned", "dispatch"): "dispatched",
+    ("returned", "reject"): "rejected",
+    ("escalated", "accept"): "accepted",
+    ("escalated", "dispatch"): "dispatched",
+    ("suspended", "resume"): "handling",
+    ("closed", "reopen"): "dispatched",
+    **{(state, "return"): "returned" for state in ("dispatched", "accepted")},
+    **{(state, "escalate"): "escalated" for state in ("dispatched", "accepted", "handling")},
+    **{(state, "suspend"): "suspended" for state in ("accepted", "handling")},
+    **{(state, "merge"): "merged" for state in ("filed", "dispatched", "accepted", "handling")},
+}
+
+# What a state means to those who must act: ``open`` somebody has to, ``done`` nobody any more.
+LEVEL_OF: dict[State, Literal["open", "done"]] = {
+    state: "done" if state in ("closed", "rejected", "merged") else "open" for state in STATES
+}
+
+# In these states the case waits for somebody to take it on: it stands in a grid's queue.
+WAITING: frozenset[State] = frozenset({"filed", "dispatched", "escalated"})
+
+
+def next_state(state: State, action: Action) -> State:
+    """The state after ``action``; raises DeskError that names what is allowed instead."""
+    after = TRANSITIONS.get((state, action))
+    if after is None:
+        allowed = ", ".join(name for before, name in TRANSITIONS if before == state) or "nothing"
+        raise DeskError(f"a ticket that is {state} can't take {action}; allowed: {allowed}")
+    return after
