@@ -21,7 +21,10 @@ class Outbox:
         raise NotImplementedError
 
     def put(
-        self, kind: Literal["file", "update"], incident: Incident, evidence: EvidenceRef | None = None
+        self,
+        kind: Literal["file", "update"],
+        incident: Incident,
+        evidence: EvidenceRef | None = None,
     ) -> None:
         """Durable when this returns. Raises OutboxError."""
         raise NotImplementedError

@@ -1,25 +1,152 @@
-"""A connection to the Redis that holds the tickets: one by URL, or a private one of our own."""
+"""A connection to the Redis that holds the tickets: one by URL, or a private one of our own.
+
+Credentials of a URL never appear in a message.
+"""
 
 from __future__ import annotations
 
+import re
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.exceptions import (
+    AuthenticationError,
+    BusyLoadingError,
+    ConnectionError,  # noqa: A004 - the one that redis raises
+    NoPermissionError,
+    RedisError,
+    TimeoutError,  # noqa: A004 - likewise
+)
+from redis.retry import Retry
+
+from pipeline.errors import DeskUnavailableError, SettingsError
+from pipeline.tickets.embedded_redis import LEAST_VERSION, EmbeddedRedis
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from redis import Redis
-
     from pipeline.settings import RedisSettings
+
+_START_LIMIT_S = 30.0  # for a private server to answer, the loading of its data not counted
+_START_POLL_S = 0.002
+
+_URL_HELP = "redis://[user:password@]host[:port][/db], rediss://..., unix:///path, or null"
 
 
 @contextmanager
 def open_redis(settings: RedisSettings, data_dir: Path, *, fsync: bool = True) -> Iterator[Redis]:
     """A checked client: connected to ``settings.url``, or to a private Redis under ``data_dir``.
 
-    ``fsync=False`` keeps a private Redis in memory only, for replay and tests. Raises
-    DeskUnavailableError (with the URL's credentials masked) and SettingsError.
+    The private server is shared by all processes that name the same ``data_dir`` and ends with the
+    last of them. ``fsync=False`` keeps it in memory only, for replay and tests. Raises
+    DeskUnavailableError when Redis can't be reached and SettingsError when it is the wrong one.
     """
-    raise NotImplementedError
-    yield
+    if settings.url is not None:
+        with _connect(settings.url, settings.timeout_s) as client:
+            yield client
+        return
+    with EmbeddedRedis(data_dir, fsync=fsync) as server:
+        client = Redis(
+            unix_socket_path=server.socket_path,
+            decode_responses=True,
+            socket_timeout=settings.timeout_s,
+            retry=_retry(),
+        )
+        try:
+            _wait_until_ready(client, server)
+            yield client
+        finally:
+            client.close()
+
+
+@contextmanager
+def _connect(url: str, timeout_s: float) -> Iterator[Redis]:
+    name = masked_url(url)
+    try:
+        client: Redis = Redis.from_url(
+            url,
+            decode_responses=True,
+            socket_timeout=timeout_s,
+            socket_connect_timeout=timeout_s,
+            retry=_retry(),
+        )
+    except (ValueError, TypeError):
+        # redis-py quotes the URL in its message, so none of it is passed on.
+        raise SettingsError(
+            "not a Redis URL", where="redis.url", found=name, allowed=_URL_HELP
+        ) from None
+    try:
+        _check(client, name)
+        yield client
+    finally:
+        client.close()
+
+
+def _check(client: Redis, name: str) -> None:
+    try:
+        version = str(client.info("server")["redis_version"])
+    except (AuthenticationError, NoPermissionError):
+        raise SettingsError(
+            "Redis refuses this user or password",
+            where="redis.url",
+            found=name,
+            allowed="a user with all commands on the keys of redis.prefix",
+        ) from None
+    except (RedisError, OSError) as error:
+        raise DeskUnavailableError(
+            f"Redis can't be reached at {name}: {' '.join(str(error).split())}; "
+            "start it, put redis.url right, or set redis.url to null for a private Redis"
+        ) from None
+    numbers = tuple(int(part) for part in re.findall(r"\d+", version)[:2])
+    if numbers < LEAST_VERSION:
+        least = ".".join(str(part) for part in LEAST_VERSION)
+        raise SettingsError(
+            "Redis is too old",
+            where="redis.url",
+            found=f"{version} at {name}",
+            allowed=f"Redis {least} or newer, or Valkey",
+        )
+
+
+def _wait_until_ready(client: Redis, server: EmbeddedRedis) -> None:
+    deadline = time.monotonic() + _START_LIMIT_S
+    while True:
+        try:
+            client.ping()
+        except BusyLoadingError:
+            deadline = time.monotonic() + _START_LIMIT_S
+        except (ConnectionError, TimeoutError):
+            if server.failure is not None:
+                raise DeskUnavailableError(
+                    f"the private Redis does not start: {server.failure}"
+                ) from None
+            if time.monotonic() > deadline:
+                raise DeskUnavailableError(
+                    f"the private Redis at {server.socket_path} does not answer; is another "
+                    "gridwatch with this data_dir stuck?"
+                ) from None
+        else:
+            return
+        time.sleep(_START_POLL_S)
+
+
+def _retry() -> Retry:
+    """Once more at once: a pooled connection may be stale after Redis was restarted."""
+    return Retry(NoBackoff(), 1)
+
+
+def masked_url(url: str) -> str:
+    """The URL without user, password and query, which may hold secrets too."""
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        port = f":{parts.port}" if parts.port is not None else ""
+    except ValueError:
+        return "(unreadable URL)"
+    secret = "***@" if "@" in parts.netloc else ""
+    return f"{parts.scheme}://{secret}{host}{port}{parts.path}" if parts.scheme else "(no scheme)"

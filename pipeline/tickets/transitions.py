@@ -4,8 +4,7 @@
 
 with the side states ``returned`` (wrong owner, waits for a new one), ``escalated`` (passed up to
 the first level), ``suspended`` (the clocks stand), ``rejected`` (no hazard) and ``merged`` (another
-ticket carries on). ``resume`` leads back to where the ticket was suspended, which the table writes
-as the state ``suspended`` remembers; see :func:`next_state`.
+ticket carries on).
 """
 
 from __future__ import annotations

@@ -1,0 +1,45 @@
+"""Incidents and evidence as JSON text: what the outbox and the desk keep. Exact both ways."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import Any
+
+from pipeline.hazards.incident import Incident
+from pipeline.tickets.ticket import EvidenceRef
+from pipeline.town.place import Place
+
+
+def dump(value: object) -> str:
+    """Compact JSON; NaN and infinity are refused with ValueError."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+
+def incident_to_json(incident: Incident) -> str:
+    """All fields of an incident, the trail included."""
+    fields = {
+        field.name: getattr(incident, field.name) for field in dataclasses.fields(Incident)
+    }
+    fields["place"] = dataclasses.asdict(incident.place)
+    fields["measures"] = dict(incident.measures)
+    fields["trail"] = dict(incident.trail)
+    return dump(fields)
+
+
+def incident_from_json(text: str) -> Incident:
+    """The incident that :func:`incident_to_json` wrote."""
+    fields: dict[str, Any] = json.loads(text)
+    fields["place"] = Place(**fields["place"])
+    fields["box"] = tuple(fields["box"])
+    return Incident(**fields)
+
+
+def evidence_to_json(evidence: EvidenceRef | None) -> str | None:
+    """The two paths, or None."""
+    return None if evidence is None else dump(dataclasses.asdict(evidence))
+
+
+def evidence_from_json(text: str | None) -> EvidenceRef | None:
+    """The evidence that :func:`evidence_to_json` wrote."""
+    return None if text is None else EvidenceRef(**json.loads(text))
