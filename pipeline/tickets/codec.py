@@ -1,4 +1,5 @@
-"""Incidents and evidence as JSON text: what the outbox and the desk keep. Exact both ways."""
+"""Incidents and evidence as JSON text: what the outbox and the desk keep. Exact both ways
+for what JSON can tell apart: a tuple in a trail comes back as a list."""
 
 from __future__ import annotations
 
@@ -13,14 +14,21 @@ from pipeline.town.place import Place
 
 def dump(value: object) -> str:
     """Compact JSON; NaN and infinity are refused with ValueError."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return json.dumps(
+        value, ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=_plain
+    )
+
+
+def _plain(value: Any) -> Any:
+    """numpy's scalars and arrays, which trails and measures may hold."""
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    raise TypeError(f"{type(value).__name__} can't be kept as JSON")
 
 
 def incident_to_json(incident: Incident) -> str:
     """All fields of an incident, the trail included."""
-    fields = {
-        field.name: getattr(incident, field.name) for field in dataclasses.fields(Incident)
-    }
+    fields = {field.name: getattr(incident, field.name) for field in dataclasses.fields(Incident)}
     fields["place"] = dataclasses.asdict(incident.place)
     fields["measures"] = dict(incident.measures)
     fields["trail"] = dict(incident.trail)

@@ -1,49 +1,152 @@
-"""The one place where tickets are filed, merged and moved, atomically, in Redis."""
+"""The one place where tickets are filed, merged and moved, atomically, in Redis.
+
+The scripts in ``lua/`` decide; what they need to know about the town is put into their call here.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import math
+import uuid
+from dataclasses import asdict
+from datetime import timedelta
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+from pipeline.errors import DeskError, UnknownTicketError
+from pipeline.tickets.codec import dump, evidence_to_json, incident_to_json
+from pipeline.tickets.ground import DeskTown, Ground, check_code, ground_of
+from pipeline.tickets.keys import Keys
+from pipeline.tickets.limits import due_at
+from pipeline.tickets.reading import Reader
+from pipeline.tickets.redis_errors import mapped
+from pipeline.tickets.ticket import EvidenceRef, Filing, Step, Ticket
+from pipeline.tickets.transitions import LEVEL_OF, TRANSITIONS, Action, next_state
+from pipeline.tickets.wire import EvidencePart, GridPart, PlacePart, TicketBody, TicketMessage, at
 
 if TYPE_CHECKING:
     from redis import Redis
 
     from pipeline.clock import Clock
     from pipeline.hazards.incident import Incident
-    from pipeline.tickets.ticket import EvidenceRef, Filing, Step, Ticket
-    from pipeline.tickets.wire import TicketMessage
+    from pipeline.town.duties import Duty
+
+# Hazards that are one thing seen more or less well. The later in a family, the graver.
+FAMILIES = {"road": ("road_damage", "road_collapse")}
+
+# An error radius counts for merging only up to this: a place that is hardly known must not swallow
+# the cases of a whole district.
+MOST_RADIUS_M = 150.0
+
+_NUMBER_PREFIX = "YL"  # Yulong
+_CHINA = timedelta(hours=8)  # a ticket's number carries the local date
+_SEVERITIES = ("notice", "warning", "emergency")
+_SEARCH_SLACK_M = 2.0  # Redis' index rounds places to 0.6 m; the script decides on exact ones
 
 
 class Desk:
-    """Files incidents as tickets. Every method raises DeskUnavailableError when Redis is away."""
+    """Files incidents as tickets.
+
+    ``cool_down_s``: a ticket done this shortly before an incident still takes it in; one that was
+    closed is opened again. Every method raises DeskUnavailableError when Redis is away, read-only
+    or out of memory: the same call may be made again, and changes nothing twice.
+    """
 
     def __init__(
         self,
         redis: Redis,
-        town: object,
+        town: DeskTown,
         *,
         clock: Clock,
         prefix: str = "gridwatch",
         cool_down_s: float = 600.0,
     ) -> None:
-        raise NotImplementedError
+        self._town = town
+        self._clock = clock
+        self._cool_down_s = cool_down_s
+        self._keys = Keys(prefix)
+        self._reader = Reader(redis, self._keys)
+        self._file: Any = redis.register_script(_script("file"))
+        self._update: Any = redis.register_script(_script("update"))
+        self._move: Any = redis.register_script(_script("move"))
 
     def file(self, incident: Incident, evidence: EvidenceRef | None = None) -> Filing:
-        raise NotImplementedError
+        """Make a ticket of the incident, or part of one; filed again, it changes nothing."""
+        try:
+            call = self._filing_call(incident, evidence)
+        except ValueError as error:  # pydantic's ValidationError is one
+            what = " ".join(str(error).split())
+            raise DeskError(f"incident {incident.incident_id} can't be filed: {what}") from None
+        ticket_id, outcome = self._run(self._file, "filing", call)
+        return Filing(
+            ticket_id,
+            created=outcome == "created",
+            merged=outcome == "merged",
+            duplicate=outcome == "duplicate",
+        )
 
     def update(self, incident: Incident) -> str:
-        """Later news of a filed incident (last seen, cleared); returns the ticket's number."""
-        raise NotImplementedError
+        """Later news of a filed incident: last seen, gone. Returns the ticket's number.
+
+        That it is gone is a step and evidence; it closes nothing. Raises UnknownTicketError if the
+        incident was never filed.
+        """
+        call = {
+            "incident_id": incident.incident_id,
+            "incident": incident_to_json(incident),
+            "last_seen_at": _number(incident.last_seen_at),
+            "severity": incident.severity,
+            "cleared": incident.cleared_at is not None,
+            "step": self._step(incident),
+        }
+        ticket_id = self._run(self._update, "updating", call)
+        if ticket_id is None:
+            raise UnknownTicketError(f"incident {incident.incident_id} was never filed")
+        return str(ticket_id)
+
+    def move(
+        self, ticket_id: str, action: Action, *, by: str, note: str = "", command_id: str = ""
+    ) -> Ticket:
+        """Take one step that the table allows; the same ``command_id`` twice is taken once.
+
+        Raises UnknownTicketError, and DeskError where the table forbids it.
+        """
+        now = self._clock.now()
+        call = {
+            "ticket_id": ticket_id,
+            "command_id": command_id or uuid.uuid4().hex,
+            "after": {
+                before: after for (before, name), after in TRANSITIONS.items() if name == action
+            },
+            "done": {state: True for state, level in LEVEL_OF.items() if level == "done"},
+            "first_level": self._town.grids.top.code,
+            "now": _number(now),
+            "action": action,
+            "step": dump({"at": now, "by": by, "note": note, "facts": {}}),
+        }
+        outcome, state = self._run(self._move, f"moving {ticket_id}", call)
+        if outcome == "unknown":
+            raise UnknownTicketError(f"there is no ticket {ticket_id}")
+        if outcome == "refused":
+            next_state(state, action)  # says what is allowed instead
+        return self.ticket(ticket_id)
 
     def read_queue(self, grid_code: str) -> list[TicketMessage]:
-        raise NotImplementedError
+        """What waits for a grid, oldest first, as it entered the queue, without taking it.
+
+        An entry waits until a consumer of the group ``grid`` has acknowledged it or the ticket has
+        moved on. Raises UnknownGridError.
+        """
+        check_code(self._town, grid_code)
+        return self._reader.queue(grid_code)
 
     def waiting(self) -> dict[str, int]:
-        """Grid code -> how many tickets wait in its queue; grids with none are left out."""
-        raise NotImplementedError
+        """Grid code -> how many tickets wait to be taken on; grids with none are left out."""
+        return self._reader.waiting()
 
     def ticket(self, ticket_id: str) -> Ticket:
         """Raises UnknownTicketError."""
-        raise NotImplementedError
+        return self._reader.ticket(ticket_id)
 
     def tickets(
         self,
@@ -53,9 +156,135 @@ class Desk:
         hazard: str | None = None,
         limit: int = 100,
     ) -> list[Ticket]:
-        """Newest first."""
-        raise NotImplementedError
+        """The newest tickets, newest first. Raises UnknownGridError."""
+        if grid is not None:
+            check_code(self._town, grid)
+        return self._reader.newest(state=state, grid=grid, hazard=hazard, limit=limit)
 
     def history(self, ticket_id: str) -> tuple[Step, ...]:
-        """Raises UnknownTicketError."""
-        raise NotImplementedError
+        """All steps, oldest first. Raises UnknownTicketError."""
+        return self._reader.ticket(ticket_id).steps
+
+    def _run(self, script: Any, doing: str, call: dict[str, Any]) -> Any:
+        given = {name: value for name, value in call.items() if value is not None}
+        with mapped(doing):
+            return script(keys=[self._keys.root], args=[dump(given)])
+
+    def _filing_call(self, incident: Incident, evidence: EvidenceRef | None) -> dict[str, Any]:
+        now = self._clock.now()
+        kind = incident.trail.get("kind")
+        duty = self._town.duties.of(incident.hazard, kind if isinstance(kind, str) else None)
+        ground = ground_of(self._town, incident.place)
+        fields = _fields(incident, duty, ground, now)
+        fields["message"] = _body(incident, evidence, duty, ground, fields)
+        own_m = min(incident.place.radius_m, MOST_RADIUS_M)
+        search_m = max(duty.radius_m, math.hypot(own_m, MOST_RADIUS_M)) + _SEARCH_SLACK_M
+        return {
+            "incident_id": incident.incident_id,
+            "incident": incident_to_json(incident),
+            "evidence": evidence_to_json(evidence),
+            "family": _family(incident.hazard),
+            "confirmed_at": _number(incident.confirmed_at),
+            "last_seen_at": _number(incident.last_seen_at),
+            "now": _number(now),
+            "cool_down_s": _number(self._cool_down_s),
+            "duty_radius_m": _number(duty.radius_m),
+            "most_radius_m": _number(MOST_RADIUS_M),
+            "search_m": _number(search_m),
+            "number_prefix": _NUMBER_PREFIX,
+            "day": format(at(now) + _CHINA, "%Y%m%d"),
+            "review_grid": self._town.grids.top.code if duty.filing == "review" else None,
+            "ticket": fields,
+            "step": self._step(incident),
+        }
+
+    def _step(self, incident: Incident) -> str:
+        """A step of the desk itself; its action and state are put in front by the script."""
+        facts = {
+            "incident_id": incident.incident_id,
+            "camera_id": incident.camera_id,
+            "hazard": incident.hazard,
+        }
+        return dump({"at": self._clock.now(), "by": "desk", "note": "", "facts": facts})
+
+
+@cache
+def _script(name: str) -> str:
+    folder = files("pipeline.tickets") / "lua"
+    return "".join((folder / f"{part}.lua").read_text("utf-8") for part in ("common", name))
+
+
+def _number(value: float) -> str:
+    """Exact text; numpy's scalars have another repr."""
+    return repr(float(value))
+
+
+def _family(hazard: str) -> str:
+    return next((name for name, hazards in FAMILIES.items() if hazard in hazards), hazard)
+
+
+def _rank(hazard: str) -> int:
+    hazards = FAMILIES.get(_family(hazard), (hazard,))
+    return hazards.index(hazard)
+
+
+def _fields(incident: Incident, duty: Duty, ground: Ground, now: float) -> dict[str, str]:
+    """The fields of a new ticket; numbers as text, so that Redis keeps what Python wrote."""
+    place = incident.place
+    called = ("event_code", "name_zh", "name_en", "department")
+    return {
+        "source": "video",
+        "hazard": incident.hazard,
+        "rank": str(_rank(incident.hazard)),
+        "severity": max(incident.severity, duty.severity, key=_SEVERITIES.index),
+        "duty": dump({name: getattr(duty, name) for name in called}),
+        "ground": dump(asdict(ground)),
+        "grid": ground.grid_code,
+        "lon": _number(place.lon),
+        "lat": _number(place.lat),
+        "radius_m": _number(place.radius_m),
+        "method": place.method,
+        "detected_at": _number(incident.confirmed_at),
+        "filed_at": _number(now),
+        "accept_due_at": _number(due_at(now, duty.accept_limit)),
+        "handle_due_at": _number(due_at(now, duty.handle_limit)),
+    }
+
+
+def _body(
+    incident: Incident,
+    evidence: EvidenceRef | None,
+    duty: Duty,
+    ground: Ground,
+    fields: dict[str, str],
+) -> str:
+    """The queue's entry, but for the head, which only the script knows."""
+    place = incident.place
+    model = incident.trail.get("model")
+    body = TicketBody(
+        source="video",
+        hazard=incident.hazard,
+        event_code=duty.event_code,
+        name_zh=duty.name_zh,
+        name_en=duty.name_en,
+        description_zh=f"视频智能发现{duty.name_zh}",
+        description_en=f"{duty.name_en} found by camera",
+        department=duty.department,
+        severity=fields["severity"],
+        place=PlacePart(lon=place.lon, lat=place.lat, radius_m=place.radius_m, method=place.method),
+        address=ground.address,
+        grid=GridPart(code=ground.grid_code, name=ground.grid_name),
+        near_grids=list(ground.near_grids),
+        micro_grid=ground.micro_code,
+        camera_id=incident.camera_id,
+        incident_id=incident.incident_id,
+        box=incident.box,
+        score=incident.score,
+        model=model if isinstance(model, str) else None,
+        detected_at=at(incident.confirmed_at),
+        filed_at=at(float(fields["filed_at"])),
+        accept_due_at=at(float(fields["accept_due_at"])),
+        handle_due_at=at(float(fields["handle_due_at"])),
+        evidence=None if evidence is None else EvidencePart(**asdict(evidence)),
+    )
+    return body.model_dump_json()

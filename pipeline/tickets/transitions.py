@@ -62,7 +62,7 @@ TRANSITIONS: dict[tuple[State, Action], State] = {
     ("escalated", "accept"): "accepted",
     ("escalated", "dispatch"): "dispatched",
     ("suspended", "resume"): "handling",
-    ("closed", "reopen"): "dispatched",
+    ("closed", "reopen"): "filed",
     **{(state, "return"): "returned" for state in ("dispatched", "accepted")},
     **{(state, "escalate"): "escalated" for state in ("dispatched", "accepted", "handling")},
     **{(state, "suspend"): "suspended" for state in ("accepted", "handling")},

@@ -1,0 +1,42 @@
+"""Names of the desk's keys in Redis, as documented in docs/tickets.md; the scripts use the same."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """All keys carry one hash tag, so that a cluster keeps them in one slot."""
+
+    prefix: str
+
+    @property
+    def root(self) -> str:
+        return f"{{{self.prefix}}}"
+
+    @property
+    def tickets(self) -> str:
+        """Sorted set of all ticket numbers by time of filing."""
+        return f"{self.root}:tickets"
+
+    @property
+    def waiting(self) -> str:
+        """Hash: grid code -> entries that wait in its queue."""
+        return f"{self.root}:waiting"
+
+    def state(self, state: str) -> str:
+        """Sorted set of the ticket numbers in this state by time of filing."""
+        return f"{self.root}:state:{state}"
+
+    def grid(self, code: str) -> str:
+        """Sorted set of the ticket numbers that this grid owns by time of filing."""
+        return f"{self.root}:grid:{code}"
+
+    def queue(self, code: str) -> str:
+        """Stream of what waits for this grid."""
+        return f"{self.root}:queue:{code}"
+
+    def ticket(self, ticket_id: str, part: str | None = None) -> str:
+        """Hash of a ticket, or its ``incidents``, ``evidence`` (hashes) or ``steps`` (list)."""
+        return f"{self.root}:ticket:{ticket_id}" + (f":{part}" if part else "")

@@ -1,0 +1,68 @@
+-- Shared by all scripts of the desk. KEYS[1] is the root of all keys, "{prefix}"; every other key
+-- is made from it, so all of them live in one slot of a cluster. ARGV[1] is a JSON object in which
+-- every number is text: Redis stores it as Python wrote it, and nothing is rounded on the way.
+
+local root = KEYS[1]
+local call = cjson.decode(ARGV[1])
+
+local RANK = {notice = 0, warning = 1, emergency = 2}
+
+local function key(...)
+    return table.concat({root, ...}, ':')
+end
+
+-- body is a JSON object written by Python; head is put in front of its first field.
+local function headed(head, body)
+    return '{' .. head .. ',' .. string.sub(body, 2)
+end
+
+local function add_step(id, action, state)
+    local head = '"action":"' .. action .. '","state":"' .. state .. '"'
+    redis.call('RPUSH', key('ticket', id, 'steps'), headed(head, call.step))
+end
+
+local function set_state(id, state)
+    local ticket = key('ticket', id)
+    local before = redis.call('HGET', ticket, 'state')
+    if before then
+        redis.call('ZREM', key('state', before), id)
+    end
+    redis.call('HSET', ticket, 'state', state)
+    redis.call('ZADD', key('state', state), redis.call('HGET', ticket, 'filed_at'), id)
+end
+
+-- Puts the ticket into a grid's queue. A consumer group is there before the first entry.
+local function enqueue(id, grid, state)
+    local ticket, queue = key('ticket', id), key('queue', grid)
+    if redis.call('EXISTS', queue) == 0 then
+        redis.call('XGROUP', 'CREATE', queue, 'grid', '0', 'MKSTREAM')
+    end
+    local facts = redis.call('HMGET', ticket, 'message', 'count')
+    local head = '"ticket_id":"' .. id .. '","state":"' .. state .. '","count":' .. facts[2]
+    local entry = redis.call('XADD', queue, '*', 'v', '1', 'json', headed(head, facts[1]))
+    redis.call('HSET', ticket, 'queue', grid, 'entry', entry)
+    redis.call('HINCRBY', key('waiting'), grid, 1)
+end
+
+-- Takes it out again, whether or not a consumer has read it.
+local function dequeue(id)
+    local ticket = key('ticket', id)
+    local at = redis.call('HMGET', ticket, 'queue', 'entry')
+    if not at[2] then
+        return
+    end
+    local queue = key('queue', at[1])
+    redis.call('XACK', queue, 'grid', at[2])
+    redis.call('XDEL', queue, at[2])
+    redis.call('HDEL', ticket, 'entry')
+    if redis.call('HINCRBY', key('waiting'), at[1], -1) <= 0 then
+        redis.call('HDEL', key('waiting'), at[1])
+    end
+end
+
+local function raise_severity(id, severity)
+    local ticket = key('ticket', id)
+    if RANK[severity] > RANK[redis.call('HGET', ticket, 'severity')] then
+        redis.call('HSET', ticket, 'severity', severity)
+    end
+end

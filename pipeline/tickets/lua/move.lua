@@ -1,0 +1,33 @@
+-- One step of a ticket. call.after is the column of the transition table for this action: state
+-- before -> state after. Answers {'moved' | 'repeated' | 'refused' | 'unknown', state found}.
+
+local id = call.ticket_id
+local ticket = key('ticket', id)
+local state = redis.call('HGET', ticket, 'state')
+if not state then
+    return {'unknown', ''}
+end
+if redis.call('SISMEMBER', key('ticket', id, 'commands'), call.command_id) == 1 then
+    return {'repeated', state}
+end
+local after = call.after[state]
+if not after then
+    return {'refused', state}
+end
+redis.call('SADD', key('ticket', id, 'commands'), call.command_id)
+dequeue(id)
+set_state(id, after)
+add_step(id, call.action, after)
+if after == 'dispatched' then
+    redis.call('HSET', ticket, 'dispatched_at', call.now)
+    enqueue(id, redis.call('HGET', ticket, 'grid'), after)
+elseif after == 'escalated' then
+    enqueue(id, call.first_level, after)
+elseif after == 'accepted' then
+    redis.call('ZREM', key('due', 'accept'), id)
+elseif call.done[after] then
+    redis.call('HSET', ticket, 'closed_at', call.now)
+    redis.call('ZREM', key('due', 'accept'), id)
+    redis.call('ZREM', key('due', 'handle'), id)
+end
+return {'moved', state}

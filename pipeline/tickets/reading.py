@@ -1,0 +1,158 @@
+"""Tickets as they stand in Redis, read without changing anything."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from pipeline.errors import UnknownTicketError
+from pipeline.tickets.codec import evidence_from_json, incident_from_json
+from pipeline.tickets.redis_errors import mapped
+from pipeline.tickets.ticket import Step, Ticket
+from pipeline.tickets.wire import TicketMessage
+from pipeline.town.place import Place
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from redis import Redis
+
+    from pipeline.tickets.keys import Keys
+
+_PAGE = 100  # tickets fetched in one exchange
+_PARTS = 4  # commands per ticket in an exchange
+
+
+class Reader:
+    """Reads what the desk wrote. Raises DeskUnavailableError when Redis is away."""
+
+    def __init__(self, redis: Redis, keys: Keys) -> None:
+        self._redis: Any = redis  # redis-py types every answer as one that may be awaited
+        self._keys = keys
+
+    def ticket(self, ticket_id: str) -> Ticket:
+        """Raises UnknownTicketError."""
+        found = self._fetch([ticket_id])
+        if not found:
+            raise UnknownTicketError(f"there is no ticket {ticket_id}")
+        return found[0]
+
+    def newest(
+        self, *, state: str | None, grid: str | None, hazard: str | None, limit: int
+    ) -> list[Ticket]:
+        """The newest ``limit`` tickets that fit, newest first."""
+        index = self._keys.tickets
+        if grid is not None:
+            index = self._keys.grid(grid)
+        elif state is not None:
+            index = self._keys.state(state)
+        found: list[Ticket] = []
+        for page in self._pages(index):
+            found += [
+                ticket
+                for ticket in self._fetch(page)
+                if (state is None or ticket.state == state)
+                and (hazard is None or ticket.hazard == hazard)
+            ]
+            if len(found) >= limit:
+                break
+        return found[:limit]
+
+    def queue(self, code: str) -> list[TicketMessage]:
+        """What waits: entries that no consumer has acknowledged, oldest first."""
+        stream = self._keys.queue(code)
+        with mapped(f"reading the queue of {code}"):
+            pipe = self._redis.pipeline()
+            pipe.xrange(stream)
+            pipe.exists(stream)
+            entries, exists = pipe.execute()
+            if not exists:
+                return []
+            pipe = self._redis.pipeline()
+            pipe.xinfo_groups(stream)
+            pipe.xpending_range(stream, "grid", "-", "+", max(1, len(entries)))
+            groups, pending = pipe.execute()
+        delivered = next((group["last-delivered-id"] for group in groups), "0-0")
+        unacknowledged = {item["message_id"] for item in pending}
+        return [
+            TicketMessage.model_validate_json(fields["json"])
+            for entry, fields in entries
+            if entry in unacknowledged or _position(entry) > _position(delivered)
+        ]
+
+    def waiting(self) -> dict[str, int]:
+        """Grid code -> how many tickets wait for it."""
+        with mapped("counting what waits"):
+            counts = self._redis.hgetall(self._keys.waiting)
+        return {code: int(count) for code, count in sorted(counts.items())}
+
+    def _pages(self, index: str) -> Iterator[list[str]]:
+        start = 0
+        while True:
+            with mapped("listing tickets"):
+                page = self._redis.zrevrange(index, start, start + _PAGE - 1)
+            if not page:
+                return
+            yield page
+            start += _PAGE
+
+    def _fetch(self, ticket_ids: Sequence[str]) -> list[Ticket]:
+        with mapped("reading tickets"):
+            pipe = self._redis.pipeline()
+            for ticket_id in ticket_ids:
+                pipe.hgetall(self._keys.ticket(ticket_id))
+                pipe.hvals(self._keys.ticket(ticket_id, "incidents"))
+                pipe.hgetall(self._keys.ticket(ticket_id, "evidence"))
+                pipe.lrange(self._keys.ticket(ticket_id, "steps"), 0, -1)
+            answers = pipe.execute()
+        rows = [answers[i : i + _PARTS] for i in range(0, len(answers), _PARTS)]
+        return [
+            _ticket(ticket_id, *row)
+            for ticket_id, row in zip(ticket_ids, rows, strict=True)
+            if row[0]
+        ]
+
+
+def _position(entry: str) -> tuple[int, int]:
+    milliseconds, _, sequence = entry.partition("-")
+    return int(milliseconds), int(sequence)
+
+
+def _ticket(
+    ticket_id: str,
+    fields: dict[str, str],
+    incidents_json: list[str],
+    evidence_json: dict[str, str],
+    steps_json: list[str],
+) -> Ticket:
+    incidents = sorted(
+        map(incident_from_json, incidents_json), key=lambda one: (one.confirmed_at, one.incident_id)
+    )
+    pictures = [evidence_from_json(evidence_json.get(one.incident_id)) for one in incidents]
+    duty: Any = json.loads(fields["duty"])
+    ground: Any = json.loads(fields["ground"])
+    ground["near_grids"] = tuple(ground["near_grids"])
+    texts: Any = {name: fields[name] for name in ("source", "hazard", "severity", "state")}
+    method: Any = fields["method"]
+    return Ticket(
+        ticket_id=ticket_id,
+        **texts,
+        **duty,
+        **ground,
+        place=Place(float(fields["lon"]), float(fields["lat"]), float(fields["radius_m"]), method),
+        camera_ids=tuple(dict.fromkeys(one.camera_id for one in incidents)),
+        count=int(fields["count"]),
+        detected_at=float(fields["detected_at"]),
+        filed_at=float(fields["filed_at"]),
+        dispatched_at=_time(fields.get("dispatched_at")),
+        closed_at=_time(fields.get("closed_at")),
+        accept_due_at=float(fields["accept_due_at"]),
+        handle_due_at=float(fields["handle_due_at"]),
+        incidents=tuple(incidents),
+        evidence=tuple(picture for picture in pictures if picture is not None),
+        steps=tuple(Step(**json.loads(text)) for text in steps_json),
+    )
+
+
+def _time(text: str | None) -> float | None:
+    return None if text is None else float(text)
