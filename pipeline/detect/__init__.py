@@ -1,1 +1,7 @@
-__all__: list[str] = []
+"""What is in a picture: model card, session, detections."""
+
+from pipeline.detect.card import CLASSES, VEHICLES, ModelCard, load_card
+from pipeline.detect.detections import Detections
+from pipeline.detect.detector import FLOOR, Detector
+
+__all__ = ["CLASSES", "FLOOR", "VEHICLES", "Detections", "Detector", "ModelCard", "load_card"]

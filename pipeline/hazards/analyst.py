@@ -1,0 +1,176 @@
+"""One camera's analyst: looks and detections in, incidents out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from pipeline.hazards.background import Background
+from pipeline.hazards.blockage import (
+    CrashSigns,
+    lies_around_crash,
+    new_objects,
+    standing_vehicles,
+)
+from pipeline.hazards.boxes import covered
+from pipeline.hazards.cases import Case, Cases
+from pipeline.hazards.crowd import crowds
+from pipeline.hazards.incident import Hazard, Incident, Severity, incident_id_of
+from pipeline.hazards.road import holes
+from pipeline.hazards.scene import Scene, scene_of
+from pipeline.hazards.tracks import CHANGED, Tracks
+from pipeline.hazards.traffic import Traffic
+from pipeline.hazards.view import View
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from pipeline.detect import Detections
+    from pipeline.hazards.boxes import Box
+    from pipeline.hazards.observation import Observation
+    from pipeline.ingest import Look
+    from pipeline.settings import HazardSettings
+    from pipeline.town import Camera
+
+HIDDEN = 0.5
+"""Share of a place covered by a road user from which a look says nothing about it."""
+TRAIL = 60
+"""Looks that a trail keeps; the ones before are summed up by the score."""
+EMERGENCY_AREA_M2 = 2.0
+"""A hole that swallows a wheel and more."""
+EMERGENCY_PEOPLE_PER_M2 = 4.0
+WARNING_PEOPLE_PER_M2 = 2.0
+
+Kind = Literal["confirmed", "cleared"]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Something the desk must know: an incident was confirmed, or is gone."""
+
+    kind: Kind
+    incident: Incident
+
+
+class Analyst:
+    """Keeps what must be remembered of one camera between looks.
+
+    ``model`` and ``settings_hash`` go into every trail. Not thread-safe: one caller per camera.
+    """
+
+    def __init__(
+        self,
+        camera: Camera,
+        settings: HazardSettings,
+        classes: Sequence[str],
+        *,
+        model: str,
+        settings_hash: str,
+    ) -> None:
+        self._camera = camera
+        self._settings = settings
+        self._classes = classes
+        self._origin = {"model": model, "settings": settings_hash}
+        self._view: View | None = None
+        self._reset()
+
+    def _reset(self) -> None:
+        self._background = Background()
+        self._tracks = Tracks()
+        self._signs = CrashSigns()
+        self._cases = Cases(self._settings)
+
+    def update(self, look: Look, seen: Detections) -> list[Change]:
+        """Take in one look of this camera; looks must come in order of time."""
+        scene = scene_of(look, seen, self._classes)
+        if self._view is None or abs(self._view.aspect - scene.aspect) > 0.01:
+            self._view = View(self._camera, scene.aspect)
+            self._traffic = Traffic(scene.aspect)
+            self._reset()
+        confirmed, cleared = self._cases.update(
+            scene.at, self._observe(scene, self._view), lambda box: _hidden(box, scene)
+        )
+        return [Change("confirmed", self._incident(case, None)) for case in confirmed] + [
+            Change("cleared", self._incident(case, case.free_since())) for case in cleared
+        ]
+
+    def unconfirmed(self) -> int:
+        """Places with evidence that is not yet enough: worth an extra look."""
+        return sum(case.confirmed_at is None for case in self._cases.open)
+
+    def open_incidents(self) -> list[Incident]:
+        """Confirmed and not cleared, as they stand now."""
+        return [
+            self._incident(case, None) for case in self._cases.open if case.confirmed_at is not None
+        ]
+
+    def _observe(self, scene: Scene, view: View) -> Iterable[Observation]:
+        new = self._background.update(scene.at, scene.luma, scene.users)
+        self._signs.update(scene)
+        for track in self._tracks.update(scene, self._background):
+            self._traffic.add(track, CHANGED)
+        standing = self._tracks.standing()
+        hazards = self._settings
+        vehicles = standing_vehicles(
+            scene, standing, new, self._signs, self._traffic, view, hazards.blockage
+        )
+        return [
+            *(
+                hole
+                for hole in holes(scene, new, view, hazards.road)
+                if not lies_around_crash(hole, vehicles)
+            ),
+            *vehicles,
+            *new_objects(scene, new, standing, self._traffic, view, hazards.blockage),
+            *crowds(scene, view, hazards.crowd),
+        ]
+
+    def _incident(self, case: Case, cleared_at: float | None) -> Incident:
+        assert self._view is not None
+        assert case.hazard is not None
+        assert case.confirmed_at is not None
+        best = case.best
+        measures = {name: round(value, 3) for name, value in best.measures.items()}
+        return Incident(
+            incident_id=incident_id_of(self._camera.camera_id, case.family, case.started_at),
+            camera_id=self._camera.camera_id,
+            hazard=case.hazard,
+            box=self._view.unit(best.box),
+            started_at=case.started_at,
+            confirmed_at=case.confirmed_at,
+            last_seen_at=case.last_seen_at,
+            cleared_at=cleared_at,
+            place=self._view.place(best.box),
+            score=round(case.mean(case.started_at), 4),
+            severity=_severity(case.hazard, best.rule, measures),
+            measures=measures,
+            trail={**self._origin, **_trail(case)},
+        )
+
+
+def _trail(case: Case) -> dict[str, object]:
+    return {
+        "rule": case.best.rule,
+        "parts": {name: round(value, 3) for name, value in case.best.parts.items()},
+        "dwell_s": case.best.dwell_s,
+        "obstructed_looks": case.obstructed,
+        "looks": [
+            [round(seen.at, 3), round(seen.score, 3), seen.rule]
+            for seen in list(case.seen)[-TRAIL:]
+        ],
+    }
+
+
+def _severity(hazard: Hazard, rule: str, measures: dict[str, float]) -> Severity:
+    if hazard == "crowd":
+        density = measures.get("people_per_m2", 0.0)
+        if density >= EMERGENCY_PEOPLE_PER_M2:
+            return "emergency"
+        return "warning" if density >= WARNING_PEOPLE_PER_M2 else "notice"
+    if hazard == "road_collapse":
+        return "emergency" if measures.get("area_m2", 0.0) >= EMERGENCY_AREA_M2 else "warning"
+    return "warning" if rule == "crash" else "notice"
+
+
+def _hidden(box: Box, scene: Scene) -> bool:
+    return covered(box, scene.users) > HIDDEN

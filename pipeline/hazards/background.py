@@ -1,0 +1,241 @@
+"""What is new and still in the picture: a background model of two speeds.
+
+The slow picture is what the place looks like, the fast one what it has looked like for the last
+seconds. Where they differ for long, and no road user stands in front, something new lies there
+or has opened. The idea of two rates is from Porikli et al., "Robust abandoned object detection
+using dual foregrounds" (2008); times are in seconds instead of frames because looks may be
+anything from 0.2 s to 10 s apart.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from pipeline.hazards.boxes import grow
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from pipeline.hazards.boxes import Box, Boxes
+
+    Plane = NDArray[np.float32]
+
+ROWS = 180
+"""Height of the working picture: a 0.5 m thing at 25 m still covers several pixels."""
+LEARN_LOOKS = 6
+"""The first background is the median of this many looks: passing traffic doesn't stay in it."""
+LEARN_S = 2.5
+LEAST_SAMPLES = 3
+"""Looks that must have seen a pixel free of road users for it to count as known."""
+FAST_S = 1.5
+SLOW_S = 90.0
+DIFFERENT = 16.0
+"""Grey levels; about four times the noise of a street camera by day."""
+SUDDEN_SHARE = 0.25
+"""If more of the picture changes at once it is the light or the camera, not a thing."""
+SMALLEST = 0.00045
+LARGEST = 0.08
+"""Share of the picture that a new thing may cover."""
+EDGE_GAIN = 1.2
+EDGE_STEP = 1.2
+"""Sobel response on the outline: at least this many times the contrast (a sharp step gives 4)."""
+FILLED = 0.35
+"""Share of its box that a thing fills; moved shadow edges are thin and fill less."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewThing:
+    """Something new and still: ``box`` in picture heights, ``since`` when it was first seen."""
+
+    box: Box
+    since: float
+    contrast: float
+
+
+class Background:
+    """Feed it every look of one camera; ``update`` returns what is new and still now."""
+
+    def __init__(self) -> None:
+        self._first: list[Plane] = []  # NaN where a road user stands in front
+        self._first_at = 0.0
+        self._at = 0.0
+        self._slow: Plane | None = None  # NaN where the ground has never been seen
+        self._fast: Plane | None = None
+        self._since: NDArray[np.float64] | None = None  # per pixel; inf where nothing is new
+        self._now: Plane | None = None
+
+    @property
+    def ready(self) -> bool:
+        return self._slow is not None
+
+    def update(self, at: float, luma: NDArray[np.uint8], users: Boxes) -> list[NewThing]:
+        """``luma`` uint8 (H, W); ``users`` (N, 4) in picture heights hide what is behind them."""
+        picture = _working(luma)
+        hidden = _mask(picture.shape, users)
+        if self._slow is not None and self._slow.shape != picture.shape:
+            self._forget()
+        if self._slow is None:
+            self._learn(at, picture, hidden)
+            return []
+        assert self._fast is not None
+        picture = _same_light(picture, self._slow, hidden)
+        self._now = picture
+        step = max(at - self._at, 0.0)
+        self._at = at
+        unknown = np.isnan(self._slow) & ~hidden
+        self._slow[unknown] = self._fast[unknown] = picture[unknown]
+        still = np.abs(picture - self._fast) < DIFFERENT
+        self._blend(self._fast, picture, 1 - np.exp(-step / FAST_S), ~hidden)
+        different = (np.abs(self._fast - self._slow) > DIFFERENT) & ~hidden
+        if different.mean() > SUDDEN_SHARE:
+            self._forget()
+            self._learn(at, picture, hidden)
+            return []
+        self._remember(at, different & still, hidden, different)
+        calm = ~different & ~hidden & np.isinf(self._since_)
+        self._blend(self._slow, picture, 1 - np.exp(-step / SLOW_S), calm)
+        return self._things()
+
+    def changed(self, box: Box) -> float:
+        """Share of ``box`` that doesn't look as it used to, road users included; 0 if unknown."""
+        if self._slow is None or self._now is None:
+            return 0.0
+        x1, y1, x2, y2 = (round(float(value)) for value in grow(box, 0.8) * ROWS)
+        window = np.s_[max(0, y1) : max(0, y2), max(0, x1) : max(0, x2)]
+        if self._slow[window].size == 0:
+            return 0.0
+        known = ~np.isnan(self._slow[window])
+        if known.mean() < 0.5:
+            return 0.0
+        return float((np.abs(self._now[window] - self._slow[window])[known] > DIFFERENT).mean())
+
+    def absorb(self, box: Box) -> None:
+        """Take what is in ``box`` for background from now on (a thing that only went away)."""
+        if self._slow is None or self._fast is None:
+            return
+        inside = _mask(self._slow.shape, box[None])
+        self._slow[inside] = self._fast[inside]
+        self._since_[inside] = np.inf
+
+    @property
+    def _since_(self) -> NDArray[np.float64]:
+        assert self._since is not None
+        return self._since
+
+    def _forget(self) -> None:
+        self._slow = self._fast = self._since = self._now = None
+        self._first = []
+
+    def _learn(self, at: float, picture: Plane, hidden: NDArray[np.bool_]) -> None:
+        if not self._first:
+            self._first_at = at
+        self._first.append(np.where(hidden, np.float32(np.nan), picture))
+        self._at = at
+        if len(self._first) >= LEARN_LOOKS and at - self._first_at >= LEARN_S:
+            self._slow = _median(np.stack(self._first))
+            self._fast = self._slow.copy()
+            self._since = np.full(picture.shape, np.inf)
+            self._first = []
+        elif len(self._first) > 4 * LEARN_LOOKS:
+            del self._first[1]  # many looks in a short time: keep the span, not the number
+
+    @staticmethod
+    def _blend(into: Plane, picture: Plane, rate: float, where: NDArray[np.bool_]) -> None:
+        into[where] += np.float32(rate) * (picture[where] - into[where])
+
+    def _remember(
+        self,
+        at: float,
+        new: NDArray[np.bool_],
+        hidden: NDArray[np.bool_],
+        different: NDArray[np.bool_],
+    ) -> None:
+        since = self._since_
+        started = new & np.isinf(since)
+        since[started] = at
+        since[~different & ~hidden] = np.inf
+
+    def _things(self) -> list[NewThing]:
+        assert self._slow is not None
+        assert self._fast is not None
+        mask = np.isfinite(self._since_).astype(np.uint8)
+        closed = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8))
+        new = cv2.morphologyEx(closed, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
+        count, labels, stats, _ = cv2.connectedComponentsWithStats(new)
+        things = []
+        for index in range(1, count):
+            x, y, width, height, pixels = (int(value) for value in stats[index])
+            share = pixels / new.size
+            if not SMALLEST <= share <= LARGEST or pixels < FILLED * width * height:
+                continue
+            inside = labels == index
+            began = self._since_[inside]
+            began = began[np.isfinite(began)]
+            box = np.array([x, y, x + width, y + height], np.float64) / ROWS
+            contrast = float(np.nanmean(np.abs(self._fast - self._slow)[inside]))
+            if not self._has_outline(inside, contrast):
+                self.absorb(box)
+                continue
+            things.append(NewThing(box, float(np.median(began)), contrast))
+        return things
+
+    def _has_outline(self, inside: NDArray[np.bool_], contrast: float) -> bool:
+        """True if its outline is an edge of the picture now, and more than it was before.
+
+        If it is not, something went away there, or the background was wrong.
+        """
+        assert self._slow is not None
+        assert self._fast is not None
+        grown = cv2.dilate(inside.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)
+        core = cv2.erode(inside.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)
+        rim = grown & ~core & ~np.isnan(self._slow)
+        if not rim.any():
+            return False
+        now, before = (float(np.nanmean(_edges(plane)[rim])) for plane in (self._fast, self._slow))
+        return now > EDGE_GAIN * before and now > EDGE_STEP * contrast
+
+
+def _working(luma: NDArray[np.uint8]) -> Plane:
+    height, width = luma.shape
+    small = cv2.resize(luma, (round(width * ROWS / height), ROWS), interpolation=cv2.INTER_AREA)
+    return cv2.GaussianBlur(small, (3, 3), 0).astype(np.float32)
+
+
+def _same_light(picture: Plane, background: Plane, hidden: NDArray[np.bool_]) -> Plane:
+    """Undo a change of exposure: scale so that the median agrees with the background's."""
+    seen = ~hidden & ~np.isnan(background)
+    if seen.sum() < picture.size / 10:
+        return picture
+    gain = float(np.median((background[seen] + 8.0) / (picture[seen] + 8.0)))
+    return (picture + 8.0) * np.float32(np.clip(gain, 0.6, 1.7)) - 8.0
+
+
+def _median(pictures: Plane) -> Plane:
+    """Median over the first axis without NaN; NaN where fewer than LEAST_SAMPLES remain."""
+    known = np.isfinite(pictures).sum(axis=0)
+    ordered = np.sort(pictures, axis=0)  # NaN last
+    middle = np.clip((known - 1) // 2, 0, None)
+    median = np.take_along_axis(ordered, middle[None], axis=0)[0]
+    return np.where(known >= LEAST_SAMPLES, median, np.float32(np.nan))
+
+
+def _mask(shape: tuple[int, ...], boxes: Boxes) -> NDArray[np.bool_]:
+    """Pixels of the boxes (N, 4) in picture heights, a little grown: feet and shadows."""
+    mask = np.zeros(shape, bool)
+    for x1, y1, x2, y2 in boxes * ROWS:
+        across, down = 0.12 * (x2 - x1) + 2, 0.08 * (y2 - y1) + 2
+        mask[
+            max(0, int(y1 - down)) : max(0, int(np.ceil(y2 + down))),
+            max(0, int(x1 - across)) : max(0, int(np.ceil(x2 + across))),
+        ] = True
+    return mask
+
+
+def _edges(plane: Plane) -> Plane:
+    across = cv2.Sobel(plane, cv2.CV_32F, 1, 0)
+    down = cv2.Sobel(plane, cv2.CV_32F, 0, 1)
+    return np.hypot(across, down)

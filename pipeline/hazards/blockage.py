@@ -1,0 +1,235 @@
+"""What stands or lies where traffic must pass: crashes, standing vehicles, new things.
+
+A crash is a sum of weak signs, none of which is enough alone: the detector's class (it also
+fires on two cars that only overlap), a vehicle that stopped far harder than brakes can, one that
+touched another road user as it stopped, things that came to lie around it, people who come.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pipeline.hazards.boxes import area, centre, covered, grow, iou, overlap, size
+from pipeline.hazards.cases import SCENE_REACH, SCENE_S
+from pipeline.hazards.observation import Observation, probability
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pipeline.hazards.background import NewThing
+    from pipeline.hazards.boxes import Box
+    from pipeline.hazards.scene import Scene
+    from pipeline.hazards.tracks import Track
+    from pipeline.hazards.traffic import Traffic
+    from pipeline.hazards.view import View
+    from pipeline.settings import BlockageSettings
+
+PRIOR = -3.0
+"""Log-odds that a vehicle which has just come to stand has crashed, before any sign."""
+CRASH_CLASS = 6.0
+CRASH_CLASS_MOST = 2.5
+"""Log-odds per unit of the detector's score beyond what the place always gets, and the most."""
+HARD_STOP = 2.0
+HARD_SPEED = 1.0
+"""Own sizes per second, a car: about 4 m/s. From there to nothing within HARD_STOP_S takes more
+than 3 m/s², which drivers avoid."""
+HARD_STOP_S = 1.6
+TOUCHED = 0.7
+DEBRIS = 1.5
+PEOPLE = 0.5
+PEOPLE_MOST = 1.0
+BEFORE_S = 2.5
+"""Signs this long before the vehicle stood still belong to how it stopped."""
+QUEUE = 2.0
+"""Log-odds against: others came to stand beside it in the ordinary way. That is a queue."""
+
+STANDS = 0.8
+LIES = 0.75
+"""Score of a vehicle or thing that is plainly there; how long it stays decides."""
+FRESH_S = 45.0
+"""A crash is judged by what was seen until this long after the vehicle came to stand."""
+
+
+class CrashSigns:
+    """Remembers crash scores of the last seconds and what each place always gets."""
+
+    def __init__(self) -> None:
+        self._recent: list[tuple[float, Box, float]] = []
+        self._usual: list[tuple[Box, float, int]] = []
+
+    def update(self, scene: Scene) -> None:
+        self._recent = [entry for entry in self._recent if scene.at - entry[0] <= FRESH_S]
+        self._recent += [
+            (scene.at, box, float(score))
+            for box, score in zip(scene.crashes, scene.crash_scores, strict=True)
+        ]
+
+    def for_track(self, track: Track) -> float:
+        """Largest score on the vehicle's way to its place and there, less the usual one there."""
+        assert track.stand_box is not None
+        assert track.stood_since is not None
+        boxes = [box for at, box in track.history if at >= track.stood_since - BEFORE_S]
+        way = np.array([*boxes, track.stand_box])
+        before, during = [0.0], [0.0]
+        for at, box, score in self._recent:
+            if covered_by(way, box) < 0.5:
+                continue
+            (during if at >= track.stood_since - BEFORE_S else before).append(score)
+        return max(max(during) - max(before), 0.0)
+
+
+def covered_by(boxes: Box, big: Box) -> float:
+    """Largest share of one of ``boxes`` (N, 4) that lies in ``big``."""
+    return float((overlap(boxes, big[None])[:, 0] / np.maximum(area(boxes), 1e-12)).max())
+
+
+def standing_vehicles(
+    scene: Scene,
+    standing: Sequence[Track],
+    new: Sequence[NewThing],
+    signs: CrashSigns,
+    traffic: Traffic,
+    view: View,
+    settings: BlockageSettings,
+) -> list[Observation]:
+    """Evidence from vehicles that came and stand: by crash, or simply in the way."""
+    found = []
+    arrived = [track for track in standing if track.arrived]
+    for track in arrived:
+        assert track.stand_box is not None
+        assert track.stood_since is not None
+        if not view.on_carriageway(track.stand_box):
+            continue
+        parts = _crash_parts(track, arrived, scene, new, signs)
+        if sum(parts.values()) > 0:
+            found.append(_crash(track, parts, settings))
+        elif _in_the_way(track, arrived, traffic, view):
+            found.append(
+                Observation(
+                    "blockage",
+                    "vehicle",
+                    track.stand_box,
+                    STANDS,
+                    track.stood_since,
+                    settings.vehicle_dwell_s,
+                )
+            )
+    return found
+
+
+def _crash(track: Track, parts: dict[str, float], settings: BlockageSettings) -> Observation:
+    assert track.stand_box is not None
+    assert track.stood_since is not None
+    return Observation(
+        "blockage",
+        "crash",
+        track.stand_box,
+        probability(sum(parts.values())),
+        track.stood_since - track.stop_s,  # the blow came before the standstill
+        settings.crash_dwell_s,
+        parts=parts,
+    )
+
+
+def _crash_parts(
+    track: Track,
+    arrived: Sequence[Track],
+    scene: Scene,
+    new: Sequence[NewThing],
+    signs: CrashSigns,
+) -> dict[str, float]:
+    assert track.stand_box is not None
+    assert track.stood_since is not None
+    parts = {"prior": PRIOR}
+    crash = signs.for_track(track)
+    if crash > 0:
+        parts["crash_class"] = min(CRASH_CLASS * crash, CRASH_CLASS_MOST)
+    if track.top_speed >= HARD_SPEED and track.stop_s <= HARD_STOP_S:
+        parts["hard_stop"] = HARD_STOP
+    if track.touched:
+        parts["touched"] = TOUCHED
+    near = grow(track.stand_box, 3.0)
+    if any(_came_with(thing, track, near) for thing in new):
+        parts["debris"] = DEBRIS
+    people = sum(float(overlap(near[None], person[None])[0, 0]) > 0 for person in scene.persons)
+    if people:
+        parts["people"] = min(PEOPLE * people, PEOPLE_MOST)
+    if _queues(track, arrived):
+        parts["queue"] = -QUEUE
+    return parts
+
+
+def _came_with(thing: NewThing, track: Track, near: Box) -> bool:
+    assert track.stand_box is not None
+    assert track.stood_since is not None
+    soon = track.stood_since - BEFORE_S <= thing.since <= track.stood_since + 10.0
+    apart = iou(thing.box[None], track.stand_box[None])[0, 0] == 0
+    inside = bool(overlap(near[None], thing.box[None])[0, 0] > 0.5 * area(thing.box))
+    return soon and apart and inside
+
+
+def _queues(track: Track, arrived: Sequence[Track]) -> bool:
+    """At least two others came to stand close by in the ordinary way."""
+    assert track.stand_box is not None
+    own = size(track.stand_box)
+    others = 0
+    for other in arrived:
+        if other is track or other.stand_box is None or other.top_speed >= HARD_SPEED:
+            continue
+        gap = np.hypot(*(centre(other.stand_box) - centre(track.stand_box)))
+        others += bool(gap < 2.5 * max(own, size(other.stand_box)))
+    return others >= 2
+
+
+def _in_the_way(track: Track, arrived: Sequence[Track], traffic: Traffic, view: View) -> bool:
+    assert track.stand_box is not None
+    drives_here = view.has_carriageway or traffic.carries(track.stand_box)
+    return drives_here and not _queues(track, arrived)
+
+
+def lies_around_crash(thing: Observation, vehicles: Sequence[Observation]) -> bool:
+    """Did ``thing`` come to lie with a crash? Then it is its debris and no hazard of its own."""
+    return any(
+        crash.rule == "crash"
+        and -BEFORE_S <= thing.since - crash.since <= SCENE_S
+        and np.hypot(*(centre(thing.box) - centre(crash.box))) <= SCENE_REACH * size(crash.box)
+        for crash in vehicles
+    )
+
+
+def new_objects(
+    scene: Scene,
+    new: Sequence[NewThing],
+    standing: Sequence[Track],
+    traffic: Traffic,
+    view: View,
+    settings: BlockageSettings,
+) -> list[Observation]:
+    """Evidence from things that were not there before and that no road user explains."""
+    vehicles = [grow(track.stand_box, 1.25) for track in standing if track.stand_box is not None]
+    explained = np.array([*scene.users, *vehicles]).reshape(-1, 4)
+    return [
+        Observation(
+            "blockage",
+            "object",
+            thing.box,
+            LIES,
+            thing.since,
+            settings.object_dwell_s,
+            measures={"contrast": round(thing.contrast, 1)},
+        )
+        for thing in new
+        if view.on_carriageway(thing.box)
+        and (view.has_carriageway or traffic.carries(thing.box))
+        and covered(thing.box, explained) < 0.3
+        and not len(scene.cavities[_at(scene, thing)])
+    ]
+
+
+def _at(scene: Scene, thing: NewThing) -> list[int]:
+    """Holes of the detector at this place: then it is the road's case, not a thing."""
+    if not len(scene.cavities):
+        return []
+    return [int(i) for i in np.flatnonzero(iou(scene.cavities, thing.box[None])[:, 0] > 0.15)]

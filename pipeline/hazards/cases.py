@@ -1,0 +1,182 @@
+"""From evidence to belief: one case per place, confirmed and cleared with hysteresis.
+
+A look in which nothing is seen counts as zero, a look in which something stands in front of the
+place doesn't count at all.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pipeline.hazards.boxes import centre, iou, size
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from pipeline.hazards.boxes import Box
+    from pipeline.hazards.incident import Hazard
+    from pipeline.hazards.observation import Observation
+    from pipeline.settings import HazardSettings
+
+FAMILY = {"road_collapse": "road", "road_damage": "road", "blockage": "blockage", "crowd": "crowd"}
+LEAST_LOOKS = 3
+"""Positive looks without which nothing is confirmed, however long the dwell."""
+REACH = {"road": 1.0, "blockage": 1.6, "crowd": 1e9}
+"""Own sizes within which evidence belongs to the same case; a crowd is one per camera."""
+SCENE_REACH = 4.0
+SCENE_S = 15.0
+"""What comes to lie on the road this close (in sizes) and this soon around another blockage is
+part of the same event: debris, the second vehicle."""
+FADED = 0.2
+"""Mean score of the last looks below which an unconfirmed case is dropped."""
+FADE_S = 6.0
+GONE = 0.25
+"""A look with less than this counts as free."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One line of a case's trail; ``rule`` is None for a look that saw nothing there."""
+
+    at: float
+    score: float
+    rule: str | None
+
+
+@dataclass(eq=False, slots=True)
+class Case:
+    """One place with evidence of one hazard family. ``best`` is the strongest observation."""
+
+    family: str
+    best: Observation
+    started_at: float
+    seen: deque[Seen] = field(default_factory=lambda: deque(maxlen=400))
+    obstructed: int = 0
+    confirmed_at: float | None = None
+    last_seen_at: float = 0.0
+    hazard: Hazard | None = None  # fixed when confirmed
+
+    def mean(self, since: float) -> float:
+        scores = [entry.score for entry in self.seen if entry.at >= since - 1e-6]
+        return float(np.mean(scores)) if scores else 0.0
+
+    def positives(self) -> int:
+        return sum(entry.rule is not None for entry in self.seen)
+
+    def held(self, at: float, settings: HazardSettings) -> bool:
+        """True if the evidence has lasted its dwell and is strong enough on the whole."""
+        dwell_s = self.best.dwell_s
+        return (
+            at - self.started_at >= dwell_s - 1e-6
+            and self.positives() >= LEAST_LOOKS
+            and self.mean(at - max(dwell_s, 1.0)) >= settings.confirm_score
+        )
+
+    def free_since(self) -> float | None:
+        """Start of the run of free looks at the end of the trail."""
+        began = None
+        for entry in reversed(self.seen):
+            if entry.score >= GONE:
+                break
+            began = entry.at
+        return began
+
+    def free_looks(self) -> int:
+        count = 0
+        for entry in reversed(self.seen):
+            if entry.score >= GONE:
+                break
+            count += 1
+        return count
+
+
+class Cases:
+    """All cases of one camera; ``update`` once per look."""
+
+    def __init__(self, settings: HazardSettings) -> None:
+        self._settings = settings
+        self.open: list[Case] = []
+
+    def update(
+        self, at: float, observations: Iterable[Observation], hidden: Callable[[Box], bool]
+    ) -> tuple[list[Case], list[Case]]:
+        """Take in the observations of a look; ``hidden`` tells if a place can't be seen now.
+
+        Returns the cases newly confirmed and those newly cleared.
+        """
+        found: dict[int, list[Observation]] = {}
+        for observation in sorted(observations, key=lambda one: -one.score):
+            found.setdefault(id(self._case_of(observation)), []).append(observation)
+        for case in self.open:
+            self._extend(case, at, found.get(id(case), []), hidden)
+        confirmed = [case for case in self.open if self._confirms(case, at)]
+        cleared = [case for case in self.open if self._clears(case, at)]
+        self.open = [
+            case for case in self.open if case not in cleared and not self._fades(case, at)
+        ]
+        return confirmed, cleared
+
+    def _case_of(self, observation: Observation) -> Case:
+        family = FAMILY[observation.hazard]
+        near = [case for case in self.open if case.family == family and _same(case, observation)]
+        if near:
+            return min(near, key=lambda case: _far(case.best.box, observation.box))
+        case = Case(family, observation, observation.since)
+        self.open.append(case)
+        return case
+
+    def _extend(
+        self, case: Case, at: float, found: list[Observation], hidden: Callable[[Box], bool]
+    ) -> None:
+        if not found:
+            if hidden(case.best.box):
+                case.obstructed += 1
+            else:
+                case.seen.append(Seen(at, 0.0, None))
+            return
+        strongest = found[0]
+        case.seen.append(Seen(at, strongest.score, strongest.rule))
+        case.last_seen_at = at
+        case.started_at = min(case.started_at, *(one.since for one in found))
+        if case.confirmed_at is None or strongest.score >= case.best.score:
+            case.best = strongest
+
+    def _confirms(self, case: Case, at: float) -> bool:
+        if case.confirmed_at is not None or not case.held(at, self._settings):
+            return False
+        case.confirmed_at = at
+        case.hazard = case.best.hazard
+        return True
+
+    def _clears(self, case: Case, at: float) -> bool:
+        began = case.free_since()
+        return (
+            case.confirmed_at is not None
+            and began is not None
+            and at - began >= self._settings.clear_s
+            and case.free_looks() >= self._settings.clear_looks
+        )
+
+    @staticmethod
+    def _fades(case: Case, at: float) -> bool:
+        if case.confirmed_at is not None or at - case.seen[-1].at > 10 * FADE_S:
+            return case.confirmed_at is None
+        return at - case.started_at >= FADE_S and case.mean(at - FADE_S) < FADED
+
+
+def _far(a: Box, b: Box) -> float:
+    """Distance of the centres in sizes of the larger one."""
+    return float(np.hypot(*(centre(a) - centre(b)))) / max(size(a), size(b), 1e-6)
+
+
+def _same(case: Case, observation: Observation) -> bool:
+    box = case.best.box
+    far = _far(box, observation.box)
+    if far <= REACH[case.family] or iou(box[None], observation.box[None])[0, 0] > 0.1:
+        return True
+    together = abs(observation.since - case.started_at) <= SCENE_S
+    return case.family == "blockage" and together and far <= SCENE_REACH

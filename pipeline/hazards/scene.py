@@ -1,0 +1,96 @@
+"""One look as the rules see it: who is there, in what unit, at what time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pipeline.detect import VEHICLES
+from pipeline.hazards.boxes import iou
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from pipeline.detect import Detections
+    from pipeline.hazards.boxes import Box, Boxes
+    from pipeline.ingest import Look
+
+SEEN = 0.25
+"""Score from which a person or vehicle counts as there."""
+MASKED = 0.12
+"""Score from which a possible road user hides the ground: hiding too much costs a look, hiding
+too little makes a standing person a new thing on the road."""
+COUNTED = 0.15
+"""Score from which a person is counted; at 0.25 crowds lose half of their heads (model card)."""
+
+_TWICE = 0.65  # two vehicle boxes that overlap more than this are one vehicle with two classes
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scene:
+    """Boxes are float64 (N, 4) in units of the picture's height; ``luma`` is uint8 (H, W)."""
+
+    at: float
+    aspect: float
+    luma: NDArray[np.uint8]
+    vehicles: Boxes
+    persons: Boxes
+    heads: Boxes
+    users: Boxes
+    crashes: Boxes
+    crash_scores: NDArray[np.float64]
+    cavities: Boxes
+    cavity_scores: NDArray[np.float64]
+
+    @property
+    def to_unit(self) -> Box:
+        """Multiply a box by this to get 0..1 of the picture on both axes."""
+        return np.array([1 / self.aspect, 1.0, 1 / self.aspect, 1.0])
+
+
+def scene_of(look: Look, seen: Detections, classes: Sequence[str]) -> Scene:
+    """Sort the detections of a look by what they mean to the rules."""
+    width, height = look.source_size
+    boxes = seen.boxes.astype(np.float64) / height
+    scores = seen.scores.astype(np.float64)
+    names = np.array([classes[index] for index in seen.classes], dtype=object)
+    vehicle = np.isin(names, VEHICLES)
+    person = names == "person"
+    user = vehicle | person | (names == "bicycle")
+    crash, cavity = names == "crash", names == "cavity"
+    return Scene(
+        at=look.captured_at,
+        aspect=width / height,
+        luma=_content(look),
+        vehicles=_distinct(boxes[vehicle & (scores >= SEEN)], scores[vehicle & (scores >= SEEN)]),
+        persons=boxes[person & (scores >= SEEN)],
+        heads=_distinct(boxes[person & (scores >= COUNTED)], scores[person & (scores >= COUNTED)]),
+        users=boxes[user & (scores >= MASKED)],
+        crashes=boxes[crash],
+        crash_scores=scores[crash],
+        cavities=boxes[cavity],
+        cavity_scores=scores[cavity],
+    )
+
+
+def _content(look: Look) -> NDArray[np.uint8]:
+    """Brightness plane of the picture without its padding."""
+    rows, width = look.picture.shape
+    height = rows * 2 // 3
+    return look.picture[
+        : min(height, round(look.source_size[1] / look.scale)),
+        : min(width, round(look.source_size[0] / look.scale)),
+    ]
+
+
+def _distinct(boxes: Boxes, scores: NDArray[np.float64]) -> Boxes:
+    """One box per thing: the better of two that lie on each other (other class, or doubled)."""
+    kept: list[int] = []
+    for index in np.argsort(-scores, kind="stable"):
+        if not kept or iou(boxes[[index]], boxes[kept]).max() < _TWICE:
+            kept.append(int(index))
+    return boxes[sorted(kept)]
