@@ -1,11 +1,16 @@
 """Who and where: cameras, grids, duties, datum conversions and the ground plane."""
 
 from pipeline.town.camera import Camera, GroundPoint, Policy, Zone, ZoneKind, masked_url
+from pipeline.town.camera_list import ImportReport, import_cameras, load_cameras, write_cameras
+from pipeline.town.camera_row import Problem
 from pipeline.town.datum import DATUMS, from_wgs84, to_wgs84
 from pipeline.town.duties import HAZARDS, Duties, Duty, Limit, load_duties
+from pipeline.town.grid_file import load_grids
+from pipeline.town.grids import Grid, GridMap, Member
 from pipeline.town.ground import GroundPlane, place_of, plane_of
 from pipeline.town.local import LocalFrame, distance_m
 from pipeline.town.place import Place, PlaceMethod
+from pipeline.town.town import Town, load_town
 
 __all__ = [
     "DATUMS",
@@ -13,20 +18,31 @@ __all__ = [
     "Camera",
     "Duties",
     "Duty",
+    "Grid",
+    "GridMap",
     "GroundPlane",
     "GroundPoint",
+    "ImportReport",
     "Limit",
     "LocalFrame",
+    "Member",
     "Place",
     "PlaceMethod",
     "Policy",
+    "Problem",
+    "Town",
     "Zone",
     "ZoneKind",
     "distance_m",
     "from_wgs84",
+    "import_cameras",
+    "load_cameras",
     "load_duties",
+    "load_grids",
+    "load_town",
     "masked_url",
     "place_of",
     "plane_of",
     "to_wgs84",
+    "write_cameras",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Literal, get_args
 from urllib.parse import urlsplit
 
@@ -79,7 +79,8 @@ class Camera:
     (positive: down), ``heading_deg`` its direction clockwise from north, ``hfov_deg`` the
     horizontal field of view. No zones: the whole picture is carriageway and footway.
     ``policy`` and ``interval_s`` override the ingest settings. ``ground_points`` (four or more)
-    calibrate the ground better than the pose does.
+    calibrate the ground better than the pose does. ``declared_datum`` is what the list called its
+    coordinates, kept only so that a wrong one can be named.
     """
 
     camera_id: str
@@ -96,9 +97,10 @@ class Camera:
     interval_s: float | None = None
     enabled: bool = True
     ground_points: tuple[GroundPoint, ...] | None = None
+    declared_datum: str = field(default="wgs84", compare=False)
 
     def __repr__(self) -> str:
-        shown = {field.name: getattr(self, field.name) for field in fields(self)}
+        shown = {item.name: getattr(self, item.name) for item in fields(self)}
         shown["url"] = masked_url(self.url)
         return f"Camera({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
 

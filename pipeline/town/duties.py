@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from pipeline.errors import DutiesError
-from pipeline.town.files import read_yaml
+from pipeline.town.files import checked, read_yaml, unknown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -117,13 +116,11 @@ Words = Annotated[str, Field(max_length=120), AfterValidator(_one_line)]
 Radius = Annotated[float, Field(gt=0, le=1000, allow_inf_nan=False)]
 
 
-class _Wire(BaseModel):
+class _DutyWire(BaseModel):
     """One entry as it stands in the file."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
-
-class _DutyWire(_Wire):
     event_code: Annotated[str, Field(pattern=r"^[0-9A-Za-z]+(-[0-9A-Za-z]+)*$", max_length=20)]
     name_zh: Words
     name_en: Words
@@ -147,7 +144,7 @@ def load_duties(path: Path) -> Duties:
     )
     for name in listed:
         if name not in HAZARDS:
-            raise _unknown("hazard", name, HAZARDS, path, None)
+            raise unknown("hazard", name, HAZARDS, DutiesError, file=path)
     missing = [hazard for hazard in HAZARDS if hazard not in listed]
     if missing:
         raise DutiesError(
@@ -178,10 +175,7 @@ def _mapping(value: Any, path: Path, where: str, allowed: str) -> dict[Any, Any]
 
 
 def _duty(hazard: Hazard, kind: str | None, entry: Any, path: Path, where: str) -> Duty:
-    try:
-        wire = _DutyWire(**entry)
-    except (ValidationError, TypeError) as error:
-        raise _explain(error, path, where) from None
+    wire = checked(_DutyWire, entry, DutiesError, file=path, where=where)
     limits = {name: _limit(wire, name, path, where) for name in ("accept_limit", "handle_limit")}
     return Duty(hazard=hazard, kind=kind, **(wire.model_dump() | limits))
 
@@ -204,35 +198,3 @@ def _limit(wire: _DutyWire, name: str, path: Path, where: str) -> Limit:
             allowed="min, h or d; or calendar: working",
         )
     return limit
-
-
-def _explain(error: Exception, path: Path, where: str) -> DutiesError:
-    if not isinstance(error, ValidationError):  # a key that isn't text
-        return DutiesError("not a field", file=path, where=where, found=error)
-    first = error.errors()[0]
-    name = str(first["loc"][0])
-    if first["type"] == "extra_forbidden":
-        return _unknown("field", name, [*_DutyWire.model_fields, "kinds"], path, where)
-    if first["type"] == "missing":
-        return DutiesError(
-            "field missing", file=path, where=f"{where}.{name}", allowed=first["msg"]
-        )
-    return DutiesError(
-        "is not allowed",
-        file=path,
-        where=f"{where}.{name}",
-        found=repr(first["input"]),
-        allowed=first["msg"],
-    )
-
-
-def _unknown(what: str, name: Any, names: Any, path: Path, where: str | None) -> DutiesError:
-    near = difflib.get_close_matches(str(name), names, n=1)
-    hint = f" (did you mean {near[0]}?)" if near else ""
-    return DutiesError(
-        f"unknown {what}",
-        file=path,
-        where=where,
-        found=repr(name),
-        allowed=", ".join(names) + hint,
-    )

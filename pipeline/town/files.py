@@ -1,18 +1,22 @@
-"""Reading the town's files: text in the encodings people really have, YAML without surprises."""
+"""Reading the town's files: the encodings people really have, and refusals that name the place."""
 
 from __future__ import annotations
 
+import difflib
 import os
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import yaml
+from pydantic import BaseModel, ValidationError
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Hashable, Iterable
 
     from pipeline.errors import InputError
+
+Model = TypeVar("Model", bound=BaseModel)
 
 
 class _OnceLoader(yaml.SafeLoader):
@@ -68,8 +72,55 @@ def read_yaml(path: Path, error: type[InputError]) -> Any:
         ) from None
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Replace the file in one step: readers see the old content or the new, never a part."""
+def checked(
+    model: type[Model], values: Any, error: type[InputError], *, file: Path, where: str
+) -> Model:
+    """``values`` as the wire model, or ``error`` that names the field of the first problem."""
+    try:
+        return model.model_validate(values)
+    except ValidationError as cause:
+        first = cause.errors()[0]
+    field = ".".join([where, *(str(part) for part in first["loc"])])
+    if first["type"] == "extra_forbidden":
+        raise unknown("field", first["loc"][-1], model.model_fields, error, file=file, where=where)
+    if first["type"] == "missing":
+        raise error("field missing", file=file, where=field, allowed=first["msg"])
+    raise error(
+        "is not allowed",
+        file=file,
+        where=field,
+        found=repr(first["input"])[:120],
+        allowed=first["msg"],
+    )
+
+
+def unknown(
+    what: str,
+    name: Any,
+    allowed: Iterable[str],
+    error: type[InputError],
+    *,
+    file: Path,
+    where: str | None = None,
+) -> InputError:
+    """The error about a name that isn't one of the allowed, with the nearest that is."""
+    names = list(allowed)
+    near = difflib.get_close_matches(str(name), names, n=1)
+    hint = f" (did you mean {near[0]}?)" if near else ""
+    return error(
+        f"unknown {what}",
+        file=file,
+        where=where,
+        found=repr(name),
+        allowed=", ".join(names) + hint,
+    )
+
+
+def write_atomically(path: Path, content: bytes, *, mode: int = 0o644) -> None:
+    """Replace the file in one step: readers see the old content or the new, never a part.
+
+    An existing file keeps its permissions; a new one gets ``mode``.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
@@ -77,7 +128,7 @@ def write_atomically(path: Path, content: bytes) -> None:
             out.write(content)
             out.flush()
             os.fsync(out.fileno())
-        Path(name).chmod(path.stat().st_mode & 0o777 if path.exists() else 0o644)
+        Path(name).chmod(path.stat().st_mode & 0o777 if path.exists() else mode)
         Path(name).replace(path)
     except BaseException:
         Path(name).unlink(missing_ok=True)

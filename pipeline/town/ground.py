@@ -55,7 +55,7 @@ class GroundPlane:
     marks_m: float
 
     @classmethod
-    def from_pose(  # noqa: PLR0917 - a pose has this many numbers
+    def from_pose(
         cls,
         lon: float,
         lat: float,

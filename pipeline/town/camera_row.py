@@ -1,0 +1,246 @@
+"""One row of a camera list: raw cells in, a Camera or the list of what is wrong with them out."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+import re
+from dataclasses import dataclass
+from math import isfinite
+from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import urlsplit
+
+from pipeline.errors import InputError
+from pipeline.town.camera import (
+    POLICIES,
+    ZONE_KINDS,
+    Camera,
+    GroundPoint,
+    Policy,
+    Zone,
+    masked_url,
+)
+from pipeline.town.datum import datum_name, to_wgs84
+from pipeline.town.ground import plane_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+REQUIRED = ("camera_id", "url", "lon", "lat", "datum")
+POSE = ("height_m", "pitch_deg", "heading_deg", "hfov_deg")
+COLUMNS = (
+    *("camera_id", "name", "url", "lon", "lat", "datum"),
+    *POSE,
+    *("zones", "policy", "interval_s", "enabled", "ground_points"),
+)
+
+_RANGES = {
+    "height_m": (0.5, 200.0),
+    "pitch_deg": (-30.0, 90.0),
+    "heading_deg": (0.0, 360.0),
+    "hfov_deg": (2.0, 170.0),
+    "interval_s": (0.01, 86400.0),
+}
+_SCHEMES = ("rtsp", "rtsps")
+_URL_HELP = "rtsp://, rtsps://, or the path of a video file relative to the list"
+_YES = {"true", "yes", "1", "是"}
+_NO = {"false", "no", "0", "否"}
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong in a camera list; ``line`` counts from 1."""
+
+    line: int
+    column: str | None
+    problem: str
+    found: str | None = None
+    allowed: str | None = None
+
+    def __str__(self) -> str:
+        place = f"line {self.line}" + (f", column {self.column}" if self.column else "")
+        text = f"{place}: {self.problem}"
+        text += f"; found {self.found}" if self.found is not None else ""
+        return text + (f"; allowed: {self.allowed}" if self.allowed is not None else "")
+
+
+def read_row(
+    cells: Mapping[str, Any], line: int, folder: Path
+) -> tuple[Camera | None, list[Problem]]:
+    """The camera of one row, or None and every problem found in it.
+
+    ``cells`` maps column to text (CSV) or value (YAML); an empty cell counts as absent.
+    """
+    row = _Row(cells, line)
+    camera_id = row.take("camera_id", _camera_id)
+    url = row.take("url", lambda value: _url(value, folder))
+    place, datum = _place(row)
+    camera = Camera(
+        camera_id=camera_id or "",
+        name=row.take("name", _name) or camera_id or "",
+        url=url or "",
+        lon=place[0],
+        lat=place[1],
+        zones=row.take("zones", _zones) or (),
+        policy=row.take("policy", _policy),
+        interval_s=row.number("interval_s"),
+        enabled=row.take("enabled", _yes_or_no) is not False,
+        ground_points=row.take("ground_points", lambda value: _ground_points(value, datum)),
+        declared_datum=datum or "wgs84",
+        **{name: row.number(name) for name in POSE},
+    )
+    if not row.problems:
+        row.guarded("ground_points", lambda: plane_of(camera))
+    return (None if row.problems else camera), row.problems
+
+
+class _Row:
+    """Reads cells and remembers what was wrong with each."""
+
+    def __init__(self, cells: Mapping[str, Any], line: int) -> None:
+        self._cells = {
+            name: value.strip() if isinstance(value, str) else value
+            for name, value in cells.items()
+        }
+        self._line = line
+        self.problems: list[Problem] = []
+
+    def take(self, column: str, parse: Callable[[Any], Any]) -> Any:
+        value = self._cells.get(column)
+        if value is None or value == "":
+            if column in REQUIRED:
+                self.add(column, "is missing")
+            return None
+        return self.guarded(column, lambda: parse(value))
+
+    def number(self, column: str) -> float | None:
+        low, high = _RANGES[column]
+        value = self.take(column, _number)
+        if value is not None and not low <= value <= high:
+            self.add(column, "is out of range", value, f"{low:g} to {high:g}")
+            return None
+        return cast("float | None", value)
+
+    def guarded(self, column: str, action: Callable[[], Any]) -> Any:
+        try:
+            return action()
+        except InputError as error:
+            self.add(column, error.problem, error.found, error.allowed)
+            return None
+
+    def add(
+        self, column: str, problem: str, found: object = None, allowed: str | None = None
+    ) -> None:
+        shown = None if found is None else str(found)[:120]
+        self.problems.append(Problem(self._line, column, problem, shown, allowed))
+
+
+def _place(row: _Row) -> tuple[tuple[float, float], str | None]:
+    lon, lat = row.take("lon", _number), row.take("lat", _number)
+    datum = row.take("datum", datum_name)
+    if lon is None or lat is None or datum is None:
+        return (0.0, 0.0), datum
+    return row.guarded("lon, lat", lambda: to_wgs84(lon, lat, datum)) or (0.0, 0.0), datum
+
+
+def _camera_id(value: Any) -> str:
+    text = str(value)
+    if not re.fullmatch(r"[0-9A-Za-z][0-9A-Za-z_.-]{0,63}", text):
+        raise InputError(
+            "not a camera id",
+            found=repr(text),
+            allowed="1 to 64 of A-Z, a-z, 0-9, _ . - (the name may be Chinese)",
+        )
+    return text
+
+
+def _name(value: Any) -> str:
+    text = str(value)
+    if not text.isprintable() or len(text) > 80:
+        raise InputError("not a name", found=repr(text), allowed="up to 80 printable characters")
+    return text
+
+
+def _url(value: Any, folder: Path) -> str:
+    text = str(value)
+    if not text.isprintable() or "://" not in text:
+        if not text.isprintable():
+            raise InputError("not an address", found="control characters", allowed=_URL_HELP)
+        return os.path.normpath(folder.absolute() / text)
+    shown = masked_url(text)
+    scheme = text.partition("://")[0].lower()
+    if scheme not in _SCHEMES:
+        near = difflib.get_close_matches(scheme, _SCHEMES, n=1)
+        hint = f" (did you mean {near[0]}://?)" if near else ""
+        raise InputError("unknown kind of address", found=shown, allowed=_URL_HELP + hint)
+    try:
+        parts = urlsplit(text)
+        _ = parts.port
+    except ValueError:
+        raise InputError("not a complete address", found=shown, allowed=_URL_HELP) from None
+    if not parts.hostname or " " in text:
+        raise InputError("not a complete address", found=shown, allowed=_URL_HELP)
+    return text
+
+
+def _number(value: Any) -> float:
+    try:
+        number = float("nan") if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError, OverflowError):
+        number = float("nan")
+    if not isfinite(number):
+        raise InputError("not a number", found=repr(value), allowed="a finite number")
+    return number
+
+
+def _yes_or_no(value: Any) -> bool:
+    text = str(value).lower()
+    if text not in _YES | _NO:
+        raise InputError("not yes or no", found=repr(value), allowed="true, false, 是, 否")
+    return text in _YES
+
+
+def _policy(value: Any) -> Policy:
+    if value not in POLICIES:
+        raise InputError("unknown policy", found=repr(value), allowed=", ".join(POLICIES))
+    return cast("Policy", value)
+
+
+def _listed(value: Any, shape: str) -> list[Any]:
+    """A list, given as JSON text in CSV or as it is in YAML."""
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except (ValueError, RecursionError) as error:
+            raise InputError("is not JSON", found=error, allowed=shape) from None
+    if not isinstance(value, list):
+        raise InputError("is not a list", found=repr(value)[:80], allowed=shape)
+    return value
+
+
+def _zones(value: Any) -> tuple[Zone, ...]:
+    shape = f'[{{"kind": {"|".join(ZONE_KINDS)}, "polygon": [[u, v], ...]}}, ...]'
+    zones = []
+    for item in _listed(value, shape):
+        if not isinstance(item, dict) or set(item) != {"kind", "polygon"}:
+            raise InputError("not a zone", found=repr(item)[:80], allowed=shape)
+        corners = [_numbers(corner, 2, shape) for corner in _listed(item["polygon"], shape)]
+        zones.append(Zone(item["kind"], tuple((u, v) for u, v in corners)))
+    return tuple(zones)
+
+
+def _ground_points(value: Any, datum: str | None) -> tuple[GroundPoint, ...] | None:
+    """``[[u, v, lon, lat], ...]`` in the camera's datum."""
+    shape = "[[u, v, lon, lat], ...], 4 or more, in the camera's datum"
+    points = [_numbers(item, 4, shape) for item in _listed(value, shape)]
+    if datum is None:  # already a problem of its own column
+        return None
+    return tuple(GroundPoint(u, v, *to_wgs84(lon, lat, datum)) for u, v, lon, lat in points)
+
+
+def _numbers(value: Any, count: int, shape: str) -> list[float]:
+    if not isinstance(value, list) or len(value) != count:
+        raise InputError("not a point", found=repr(value)[:80], allowed=shape)
+    return [_number(part) for part in value]
