@@ -1,18 +1,24 @@
 """Who fixes it by when: tickets, their queues, and how nothing gets lost on the way."""
 
 from pipeline.tickets.desk import Desk
-from pipeline.tickets.evidence import write_evidence
-from pipeline.tickets.outbox import Outbox
+from pipeline.tickets.evidence import PRIVACY_SCORE, Filer, Snapshot, write_evidence
+from pipeline.tickets.outbox import Outbox, Refused
 from pipeline.tickets.redis_server import open_redis
 from pipeline.tickets.ticket import EvidenceRef, Filing, Step, Ticket
+from pipeline.tickets.wire import TicketMessage
 
 __all__ = [
+    "PRIVACY_SCORE",
     "Desk",
     "EvidenceRef",
+    "Filer",
     "Filing",
     "Outbox",
+    "Refused",
+    "Snapshot",
     "Step",
     "Ticket",
+    "TicketMessage",
     "open_redis",
     "write_evidence",
 ]

@@ -1,5 +1,7 @@
-"""Incidents and evidence as JSON text: what the outbox and the desk keep. Exact both ways
-for what JSON can tell apart: a tuple in a trail comes back as a list."""
+"""Incidents and evidence as JSON text: what the outbox and the desk keep.
+
+Exact both ways for what JSON can tell apart: a tuple in a trail comes back as a list.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,7 @@ def dump(value: object) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """numpy's scalars and arrays, which trails and measures may hold."""
+    """Numpy's scalars and arrays, which trails and measures may hold."""
     if hasattr(value, "tolist"):
         return value.tolist()
     raise TypeError(f"{type(value).__name__} can't be kept as JSON")

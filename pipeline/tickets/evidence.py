@@ -1,31 +1,182 @@
-"""Pictures of an incident, written only with heads and number plates blurred."""
+"""The two pictures of an incident, written only with heads and number plates covered.
+
+Whatever goes wrong ends in EvidenceError and without a picture; the ticket goes on without one.
+"""
 
 from __future__ import annotations
 
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
+import cv2
+import numpy as np
+import structlog
 
-    import numpy as np
+from pipeline.errors import EvidenceError
+from pipeline.tickets.privacy import blur_privacy
+from pipeline.tickets.ticket import EvidenceRef
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from numpy.typing import NDArray
 
     from pipeline.hazards.incident import Incident
     from pipeline.settings import EvidenceSettings
-    from pipeline.tickets.ticket import EvidenceRef
+    from pipeline.tickets.outbox import Outbox
+
+PRIVACY_SCORE = 0.1  # people and vehicles count from this score on when they are to be covered
+
+_CHINA = timezone(timedelta(hours=8))
+_COLOURS = {"notice": (0, 200, 255), "warning": (0, 128, 255), "emergency": (40, 40, 230)}  # BGR
+_FONT = cv2.FONT_HERSHEY_SIMPLEX  # knows no Chinese; the page says it beside the picture
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Snapshot:
+    """A picture and everything that was seen in it from PRIVACY_SCORE on.
+
+    ``picture`` is BGR uint8 (H, W, 3), ``boxes_px`` (N, 4) xyxy in its pixels. ``boxes_px`` None:
+    the whole picture was not looked at, so nothing of it may be written.
+    """
+
+    picture: NDArray[np.uint8]
+    boxes_px: NDArray[np.float32] | None
+    class_names: Sequence[str]
+
+
+class Filer:
+    """Puts incidents into the outbox, with their pictures where these can be had."""
+
+    def __init__(self, outbox: Outbox, settings: EvidenceSettings, data_dir: Path) -> None:
+        self._outbox = outbox
+        self._settings = settings
+        self._data_dir = data_dir
+
+    def file(self, incident: Incident, snapshot: Callable[[], Snapshot | None]) -> None:
+        """Keep a new incident. ``snapshot`` may give None or fail: then it has no picture.
+
+        Raises OutboxError.
+        """
+        self._outbox.put("file", incident, self._evidence(incident, snapshot))
+
+    def update(self, incident: Incident) -> None:
+        """Keep later news of an incident. Raises OutboxError."""
+        self._outbox.put("update", incident)
+
+    def _evidence(
+        self, incident: Incident, snapshot: Callable[[], Snapshot | None]
+    ) -> EvidenceRef | None:
+        try:
+            taken = snapshot()
+            if taken is None:
+                return None
+            return write_evidence(
+                taken.picture,
+                taken.boxes_px,
+                taken.class_names,
+                incident=incident,
+                settings=self._settings,
+                data_dir=self._data_dir,
+            )
+        except Exception as error:  # noqa: BLE001 - no picture is worth losing a ticket
+            log.warning("evidence.missing", incident_id=incident.incident_id, reason=str(error))
+            return None
 
 
 def write_evidence(
     picture: NDArray[np.uint8],
     boxes_px: NDArray[np.float32] | None,
     class_names: Sequence[str],
+    *,
     incident: Incident,
     settings: EvidenceSettings,
     data_dir: Path,
 ) -> EvidenceRef:
-    """Write both pictures of an incident. ``picture`` BGR (H, W, 3), ``boxes_px`` (N, 4) xyxy.
+    """Write both pictures under ``data_dir/evidence/YYYY/MM/DD`` (UTC) and say where.
 
-    The boxes must come from the whole picture at a low threshold (0.1); None: EvidenceError.
+    ``picture`` is BGR (H, W, 3); ``boxes_px`` (N, 4) xyxy with ``class_names`` (N) is everything
+    seen in the whole picture from PRIVACY_SCORE on. Raises EvidenceError, and has written nothing
+    then: no boxes, not enough free disk, or anything else that fails.
     """
-    raise NotImplementedError
+    if boxes_px is None:
+        raise EvidenceError("nobody looked for people in the whole picture")
+    folder = data_dir / "evidence"
+    day = datetime.fromtimestamp(incident.confirmed_at, UTC).strftime("%Y/%m/%d")
+    names = [f"{day}/{incident.incident_id}-{kind}.jpg" for kind in ("annotated", "plain")]
+    try:
+        _check_space(data_dir, settings.min_free_mb)
+        plain = _scaled(blur_privacy(picture, boxes_px, class_names), settings.longest_side_px)
+        jpegs = [_jpeg(each, settings.jpeg_quality) for each in (annotated(plain, incident), plain)]
+        _write_all([folder / name for name in names], jpegs)
+    except EvidenceError:
+        raise
+    except Exception as error:  # whatever it is: no picture, and the ticket goes on
+        raise EvidenceError(f"{type(error).__name__}: {error}") from error
+    return EvidenceRef(annotated=names[0], plain=names[1])
+
+
+def annotated(picture: NDArray[np.uint8], incident: Incident) -> NDArray[np.uint8]:
+    """A copy with the hazard's box and, in a strip below, what, where and when."""
+    height, width = picture.shape[:2]
+    unit = max(width, height) / 1000
+    line = max(2, round(3 * unit))
+    strip = max(20, round(36 * unit))
+    drawn: NDArray[np.uint8] = cv2.copyMakeBorder(
+        picture, 0, strip, 0, 0, cv2.BORDER_CONSTANT, value=(32, 32, 32)
+    ).astype(np.uint8, copy=False)
+    x1, y1, x2, y2 = incident.box
+    colour = _COLOURS[incident.severity]
+    corners = (round(x1 * width), round(y1 * height)), (round(x2 * width), round(y2 * height))
+    cv2.rectangle(drawn, *corners, (0, 0, 0), line + 2)  # seen on any ground
+    cv2.rectangle(drawn, *corners, colour, line)
+    when = datetime.fromtimestamp(incident.confirmed_at, _CHINA).strftime("%Y-%m-%d %H:%M:%S +08")
+    what = incident.hazard.replace("_", " ").upper()
+    camera = incident.camera_id.encode("ascii", "replace").decode()
+    caption = f"{what}  {incident.severity}  {incident.score:.0%}  {camera}  {when}"
+    scale = min(strip / 44, 0.95 * width / cv2.getTextSize(caption, _FONT, 1, 1)[0][0])
+    at = (round(width * 0.02), height + round(strip * 0.68))
+    cv2.putText(drawn, caption, at, _FONT, scale, colour, max(1, round(scale * 2)), cv2.LINE_AA)
+    return drawn
+
+
+def _check_space(data_dir: Path, min_free_mb: int) -> None:
+    data_dir.mkdir(parents=True, exist_ok=True)
+    free_mb = shutil.disk_usage(data_dir).free // 1_000_000
+    if free_mb < min_free_mb:
+        raise EvidenceError(f"{free_mb} MB free in {data_dir}, kept for tickets: {min_free_mb} MB")
+
+
+def _scaled(picture: NDArray[np.uint8], longest_px: int) -> NDArray[np.uint8]:
+    factor = longest_px / max(picture.shape[:2])
+    if factor >= 1:
+        return picture
+    size = (round(picture.shape[1] * factor), round(picture.shape[0] * factor))
+    return cv2.resize(picture, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+
+
+def _jpeg(picture: NDArray[np.uint8], quality: int) -> bytes:
+    done, data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    if not done:
+        raise EvidenceError("the picture can't be encoded")
+    return data.tobytes()
+
+
+def _write_all(paths: list[Path], contents: list[bytes]) -> None:
+    """All files or none: each is complete beside its place before the first one gets it."""
+    paths[0].parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=paths[0].parent, prefix=".new-") as aside:
+        for path, content in zip(paths, contents, strict=True):
+            with (Path(aside) / path.name).open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+        for path in paths:
+            (Path(aside) / path.name).replace(path)
