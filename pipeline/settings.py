@@ -25,6 +25,7 @@ from pydantic_settings import (
 from pydantic_settings import SettingsError as EnvironmentError_
 
 from pipeline.errors import SettingsError
+from pipeline.shipped import shipped
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -63,7 +64,10 @@ class RedisSettings(Section):
 class ModelSettings(Section):
     """Which detector runs, and on what."""
 
-    path: Path = Field(Path("../models/street-n.onnx"), description="ONNX file; its card is beside")
+    path: Path = Field(
+        default_factory=lambda: shipped("models/street-n.onnx"),
+        description="ONNX file, its card beside it; default: the model that comes with gridwatch",
+    )
     threads: int = Field(0, ge=0, le=256, description="CPU threads of the session; 0: all cores")
     batch: int = Field(8, ge=1, le=256, description="largest batch of looks")
     close_after_s: Seconds = Field(0.03, description="a batch that isn't full leaves after this")
@@ -78,6 +82,12 @@ class IngestSettings(Section):
     interval_s: Seconds = Field(0.5, gt=0, description="a camera's looks are this far apart")
     open_timeout_s: Seconds = Field(5.0, gt=0, description="longest wait for a camera to open")
     read_timeout_s: Seconds = Field(10.0, gt=0, description="longest silence of a live camera")
+    stalled_after_s: Seconds = Field(
+        25.0, gt=0, description="a camera without a new picture for so long counts as stalled"
+    )
+    picture_fault_s: Seconds = Field(
+        20.0, gt=0, description="a picture frozen or dark for so long is the camera's state"
+    )
     backoff_first_s: Seconds = Field(1.0, gt=0, description="upper bound of the first retry wait")
     backoff_most_s: Seconds = Field(60.0, gt=0, description="upper bound of any retry wait")
     healthy_after_s: Seconds = Field(60.0, description="health that resets the retry wait")
