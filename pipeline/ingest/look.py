@@ -33,4 +33,4 @@ class Look:
     @property
     def scale(self) -> float:
         """Source pixels per picture pixel."""
-        return (self.region[2] - self.region[0]) / self.picture.shape[1]
+        return (self.region[2] - self.region[0]) / int(self.picture.shape[1])

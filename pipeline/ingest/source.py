@@ -2,18 +2,36 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections import deque
+from contextlib import closing
+from typing import TYPE_CHECKING, Self
+
+import av
+
+from pipeline.errors import FootageError
+from pipeline.ingest.decoding import KEY_DECODERS, Decoder
+from pipeline.ingest.evidence import PacketRing, frame_of_file
+from pipeline.ingest.look import Look
+from pipeline.ingest.pictures import Scaler, bgr_of, region_of
+from pipeline.ingest.sampling import Sampler, Step
+from pipeline.ingest.streams import CameraStream, FileStream, is_camera, path_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     import numpy as np
+    from av import VideoFrame
     from numpy.typing import NDArray
 
     from pipeline.clock import Clock
-    from pipeline.ingest.look import Look
+    from pipeline.ingest.decoding import Codec
+    from pipeline.ingest.streams import Arrival, Stream
     from pipeline.settings import IngestSettings
     from pipeline.town import Policy
+
+# Packets held back for a look that isn't due yet; beyond this they are decoded to let go of them.
+_HELD_BYTES = 16 << 20
+_WANTED_AT_MOST = 64  # pictures that can be inside a decoder at once (H.264 and H.265 allow 16)
 
 
 class Source:
@@ -21,7 +39,8 @@ class Source:
 
     ``url`` is ``rtsp://``, ``rtsps://`` or a file path. ``size`` is the model's (width, height).
     ``policy`` and ``interval_s`` override the settings; an interval of 0 keeps every picture the
-    policy decodes. Use as a context manager or call ``close``.
+    policy decodes. ``looks`` and what it yields belong to one thread; the rest may be used from
+    any.
     """
 
     def __init__(
@@ -35,26 +54,165 @@ class Source:
         policy: Policy | None = None,
         interval_s: float | None = None,
     ) -> None:
-        raise NotImplementedError
+        self.camera_id = camera_id
+        self.live = is_camera(url)
+        self._url = url
+        self._settings = settings
+        self._size = size
+        self._clock = clock
+        self._policy: Policy = policy or settings.policy or ("keys" if self.live else "auto")
+        self._interval_s = settings.interval_s if interval_s is None else interval_s
+        self._ring = PacketRing()
+        self._closed = False
+        self.corrupt = 0
+        """Pictures that were damaged and left out, since the source was made."""
+        self.heard_at: float | None = None
+        """When the newest packet came (monotonic seconds); None while connecting."""
 
     def looks(self) -> Iterator[Look]:
         """Whole looks in the order of time, until the file ends.
 
         ``captured_at`` is the time of receipt (live) or seconds from the first picture (file).
-        Raises SourceError when a camera can't deliver (the end of a live stream is a failure) and
-        FootageError when a file is missing, empty, no video, or damaged: what can be decoded of it
-        comes first.
+        May be called again after a failure: it opens the camera anew. Raises SourceError when a
+        camera can't deliver (the end of a live stream is a failure) and FootageError when a file
+        is missing, empty, no video, or damaged: what can be decoded of it comes first.
         """
-        raise NotImplementedError
+        self.heard_at = None
+        scaler = Scaler(self._size)
+        with closing(self._open()) as stream:
+            for frame, arrival in self._kept(stream):
+                source_size = frame.width, frame.height
+                yield Look(
+                    camera_id=self.camera_id,
+                    captured_at=arrival.captured_at,
+                    region=region_of(source_size, self._size),
+                    source_size=source_size,
+                    picture=scaler.picture(frame),
+                )
 
     def full_picture(self, captured_at: float) -> NDArray[np.uint8] | None:
         """The picture of the look captured then at native resolution: uint8 BGR (H, W, 3).
 
-        Decoded again from what is kept compressed; None when it is no longer kept (live cameras
-        keep a short ring; a file gives any moment). May be called from any thread.
+        Decoded again from what is kept compressed; when that moment isn't kept, the nearest
+        earlier one; None when everything kept is later. Live cameras keep a short ring; a file
+        gives any moment. May be called from any thread.
         """
-        raise NotImplementedError
+        if self.live:
+            frame = self._ring.frame_at(captured_at)
+        else:
+            frame = frame_of_file(path_of(self._url), captured_at)
+        return None if frame is None else bgr_of(frame)
 
     def close(self) -> None:
-        """Let go of the camera or file; ``looks`` ends."""
-        raise NotImplementedError
+        """``looks`` ends with the next packet and lets go of the camera or file."""
+        self._closed = True
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _open(self) -> Stream:
+        if self.live:
+            return CameraStream(self._url, self._settings, self._clock)
+        return FileStream(path_of(self._url))
+
+    def _kept(self, stream: Stream) -> Iterator[tuple[VideoFrame, Arrival]]:
+        """Undamaged pictures that become looks."""
+        sampler = Sampler(self._policy, self._interval_s)
+        seen = False
+        try:
+            for frame, arrival in self._decoded(stream, sampler):
+                if frame.is_corrupt:
+                    self.corrupt += 1
+                    continue
+                seen = True
+                if sampler.keep(arrival.at_s):
+                    yield frame, arrival
+        except (av.FFmpegError, OSError, ValueError) as error:
+            raise stream.failure(error) from None
+        if not seen and not self._closed:
+            raise FootageError(
+                "其中没有可解码的画面 / no picture in it can be decoded",
+                file=path_of(self._url),
+                found=f"{self.corrupt} damaged pictures",
+            )
+
+    def _decoded(self, stream: Stream, sampler: Sampler) -> Iterator[tuple[VideoFrame, Arrival]]:
+        keys_only = self._policy == "keys"
+        group = _Group(stream.codec)
+        for arrival in stream.arrivals():
+            if self._closed:
+                return
+            self.heard_at = self._clock.monotonic()
+            step = sampler.step(arrival.at_s, key=arrival.key)
+            if self.live and not (keys_only and step is Step.DROP):
+                self._ring.add(stream.codec, arrival)
+            try:
+                if step is Step.DECODE and keys_only:
+                    yield from _key_picture(stream.codec, arrival)
+                elif step is not Step.DROP:
+                    yield from group.take(arrival, step, fresh=not sampler.continuous)
+            except av.error.InvalidDataError:
+                self.corrupt += 1
+        yield from group.end()
+
+
+def _key_picture(codec: Codec, arrival: Arrival) -> Iterable[tuple[VideoFrame, Arrival]]:
+    with KEY_DECODERS.lent(codec) as decoder:
+        frames = decoder.decode(arrival.packet) + decoder.drain()
+    return [(frame, arrival) for frame in frames[:1]]
+
+
+class _Group:
+    """Decodes key frames and what is between them, as late and as little as the sampler allows."""
+
+    def __init__(self, codec: Codec) -> None:
+        self._codec = codec
+        self._decoder: Decoder | None = None
+        self._held: deque[Arrival] = deque()
+        self._held_bytes = 0
+        self._wanted: dict[int, Arrival] = {}
+
+    def take(
+        self, arrival: Arrival, step: Step, *, fresh: bool
+    ) -> Iterator[tuple[VideoFrame, Arrival]]:
+        """Hold a packet back or decode it. ``fresh``: a key frame starts without history."""
+        if arrival.key and fresh:
+            yield from self.end()
+        if step is Step.DECODE:
+            yield from self._decode_held()
+            self._wanted[arrival.pts] = arrival
+            yield from self._decode(arrival, needed=True)
+        else:
+            self._held.append(arrival)
+            self._held_bytes += arrival.packet.size
+            if self._held_bytes > _HELD_BYTES:
+                yield from self._decode_held()
+
+    def end(self) -> Iterator[tuple[VideoFrame, Arrival]]:
+        """Pictures still inside the decoder; what was held back is not needed any more."""
+        self._held.clear()
+        self._held_bytes = 0
+        if self._decoder is not None:
+            yield from self._matched(self._decoder.drain())
+        self._wanted.clear()
+
+    def _decode_held(self) -> Iterator[tuple[VideoFrame, Arrival]]:
+        self._held_bytes = 0
+        while self._held:
+            yield from self._decode(self._held.popleft(), needed=False)
+
+    def _decode(self, arrival: Arrival, *, needed: bool) -> Iterator[tuple[VideoFrame, Arrival]]:
+        if self._decoder is None:
+            self._decoder = Decoder(self._codec)
+        return self._matched(self._decoder.decode(arrival.packet, needed=needed))
+
+    def _matched(self, frames: Iterable[VideoFrame]) -> Iterator[tuple[VideoFrame, Arrival]]:
+        for frame in frames:
+            arrival = None if frame.pts is None else self._wanted.pop(frame.pts, None)
+            if arrival is not None:
+                yield frame, arrival
+        while len(self._wanted) > _WANTED_AT_MOST:
+            del self._wanted[next(iter(self._wanted))]

@@ -1,0 +1,78 @@
+"""Which packets are decoded and which pictures become looks. Knows nothing of video libraries.
+
+``keys``: key frames alone, thinned to the interval. ``all``: everything is decoded, then thinned.
+``auto``: like ``keys`` while key frames come at least once per interval; where the gap between
+them is longer, packets are held back and decoded only when a look is due between them, so the
+rest of a group after its last due look is never decoded.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pipeline.town import Policy
+
+# Receipt times jitter: a picture this share of the interval early is still on time. The schedule
+# moves on by whole intervals, so the mean rate stays right.
+_EARLY_SHARE = 0.1
+# Time that falls back further than any reordering of pictures: the stream began anew.
+_RESTART_S = 10.0
+
+
+class Step(Enum):
+    """What to do with a packet."""
+
+    DROP = "never needed"
+    HOLD = "needed only if a later packet of its group is decoded"
+    DECODE = "decode now, after what is held"
+
+
+class Sampler:
+    """Decisions for one stream: ``step`` for every packet, ``keep`` for every decoded picture.
+
+    Times are seconds on any one scale. An interval of 0 keeps everything the policy decodes.
+    """
+
+    def __init__(self, policy: Policy, interval_s: float) -> None:
+        self.continuous = policy == "all" or (policy == "auto" and interval_s == 0)
+        self._keys_only = policy == "keys"
+        self._interval_s = interval_s
+        self._due_at: float | None = None
+        self._kept_at = 0.0
+        self._key_at: float | None = None
+        self._key_gap_s = 0.0
+
+    def step(self, at_s: float, *, key: bool) -> Step:
+        """What to do with the packet whose picture is shown at this time."""
+        if self.continuous:
+            return Step.DECODE
+        if key:
+            self._key_gap_s = 0.0 if self._key_at is None else at_s - self._key_at
+            self._key_at = at_s
+            if self._is_due(at_s):
+                return Step.DECODE
+            return Step.DROP if self._keys_only else Step.HOLD
+        # Pictures shown before their key frame refer to a group whose end may have been dropped.
+        if self._keys_only or self._key_at is None or at_s < self._key_at:
+            return Step.DROP
+        longest_s = max(self._key_gap_s, at_s - self._key_at)
+        # A key frame an instant late isn't worth decoding a whole group for.
+        sparse = longest_s > self._interval_s * (1 + _EARLY_SHARE)
+        return Step.DECODE if sparse and self._is_due(at_s) else Step.HOLD
+
+    def keep(self, at_s: float) -> bool:
+        """Whether the picture becomes a look; a True counts as taken."""
+        if not self._is_due(at_s):
+            return False
+        due_at = at_s if self._due_at is None else self._due_at
+        late = abs(at_s - due_at) >= self._interval_s
+        self._due_at = (at_s if late else due_at) + self._interval_s
+        self._kept_at = at_s
+        return True
+
+    def _is_due(self, at_s: float) -> bool:
+        if self._due_at is None or self._interval_s == 0 or at_s < self._kept_at - _RESTART_S:
+            return True
+        return at_s >= self._due_at - self._interval_s * _EARLY_SHARE

@@ -1,0 +1,222 @@
+"""Packets of one camera or file, opened and read with every lower error put into our words.
+
+A ``Stream`` yields packets with a time for sampling (``at_s``, seconds on a scale that never
+jumps) and the ``captured_at`` of the look they may become.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+from urllib.parse import unquote, urlsplit
+
+import av
+import av.logging
+
+from pipeline.errors import FootageError
+from pipeline.ingest import faults
+from pipeline.ingest.decoding import Codec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from av import Packet, VideoStream
+    from av.container import InputContainer
+
+    from pipeline.clock import Clock
+    from pipeline.errors import GridwatchError, SourceError
+    from pipeline.settings import IngestSettings
+
+# FFmpeg's log takes a lock that threads can deadlock on, and prints URLs with their passwords.
+av.logging.set_level(av.logging.PANIC)
+
+# Containers that hold pictures themselves. Playlists and the like could name other files or hosts.
+_FORMATS = "mov,mp4,matroska,webm,avi,mpegts,mpeg,mpegvideo,flv,asf,ogg,h264,hevc,m4v,mjpeg,ivf"
+_ENDS_EARLY_S = 1.0  # a file may end this much before its header says
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """One packet. ``pts`` is never None."""
+
+    packet: Packet[VideoStream]
+    pts: int
+    key: bool
+    at_s: float
+    captured_at: float
+
+
+class Stream(Protocol):
+    """What Source reads from."""
+
+    codec: Codec
+
+    def arrivals(self) -> Iterator[Arrival]:
+        """Packets in the order of decoding."""
+        ...
+
+    def failure(self, error: Exception) -> GridwatchError:
+        """What an error of the decoder means for this camera or file."""
+        ...
+
+    def close(self) -> None: ...
+
+
+def is_camera(url: str) -> bool:
+    """Whether this is a network address (and not a file)."""
+    return "://" in url and not url.startswith("file://")
+
+
+def path_of(url: str) -> Path:
+    """The file a file URL or path names."""
+    return Path(unquote(urlsplit(url).path) if url.startswith("file://") else url)
+
+
+class CameraStream:
+    """A live camera over RTSP/TCP. Raises SourceError; the end of the stream is one."""
+
+    def __init__(self, url: str, settings: IngestSettings, clock: Clock) -> None:
+        faults.check_camera_url(url)
+        self._url, self._clock, self._settings = url, clock, settings
+        limit_s = settings.open_timeout_s
+        options = {
+            "rtsp_transport": "tcp",
+            "timeout": str(round(limit_s * 1e6)),
+            # The session description names the codec; probing would cost a second per camera.
+            "probesize": "32",
+            "analyzeduration": "0",
+            "protocol_whitelist": "rtsp,rtsps,rtp,tcp,tls",
+        }
+        began = clock.monotonic()
+        try:
+            self._container: InputContainer = av.open(
+                url, options=options, timeout=(limit_s, settings.read_timeout_s)
+            )
+        except (av.FFmpegError, OSError, ValueError) as error:
+            took_s = clock.monotonic() - began
+            raise faults.opening_error(error, url, took_s=took_s, limit_s=limit_s) from None
+        videos = self._container.streams.video
+        if not videos:
+            self.close()
+            raise faults.unsupported(
+                url,
+                "码流中没有视频，请核对通道",
+                "there is no video in this stream; check the channel",
+            )
+        self._video = videos[0]
+        context = self._video.codec_context
+        self.codec = Codec(context.name, context.extradata or b"")
+
+    def arrivals(self) -> Iterator[Arrival]:
+        pts = -1
+        heard_at = self._clock.monotonic()
+        try:
+            for packet in self._container.demux(self._video):
+                if not packet.size:
+                    break
+                heard_at = self._clock.monotonic()
+                # The first packet has none yet; what matters is that each has its own.
+                pts = pts + 1 if packet.pts is None else packet.pts
+                packet.pts = pts
+                yield Arrival(packet, pts, packet.is_keyframe, heard_at, self._clock.now())
+        except (av.FFmpegError, OSError, ValueError) as error:
+            silent_s = self._clock.monotonic() - heard_at
+            raise faults.reading_error(error, self._url, silent_s=silent_s) from None
+        raise faults.ended(self._url)
+
+    def failure(self, error: Exception) -> SourceError:
+        return faults.reading_error(error, self._url, silent_s=0)
+
+    def close(self) -> None:
+        self._container.close()
+
+
+class FileStream:
+    """A recorded file; ``captured_at`` is seconds from its first picture. Raises FootageError."""
+
+    def __init__(self, path: Path, *, start_s: float = 0.0) -> None:
+        """``start_s``: begin at the last key frame at or before this time, where possible."""
+        self._path = path
+        options = {"protocol_whitelist": "file", "format_whitelist": _FORMATS}
+        try:
+            self._container: InputContainer = av.open(f"file:{path}", options=options)
+        except (av.FFmpegError, OSError, ValueError) as error:
+            raise faults.footage_error(error, path) from None
+        videos = [stream for stream in self._container.streams.video if not _is_cover(stream)]
+        if not videos:
+            kinds = ", ".join(sorted({stream.type for stream in self._container.streams}))
+            self.close()
+            raise FootageError(
+                "文件中没有视频 / there is no video in it",
+                file=path,
+                found=f"{kinds or 'no stream'} only",
+                allowed=faults.VIDEO_FILES,
+            )
+        self._video = videos[0]
+        context = self._video.codec_context
+        self.codec = Codec(context.name, context.extradata or b"")
+        self._tick_s = float(self._video.time_base or 1 / 90_000)
+        self._first_pts = self._video.start_time
+        self._frame_ticks = round(1 / float(self._video.average_rate or 25) / self._tick_s) or 1
+        if start_s > 0:
+            self._seek(start_s)
+
+    def _seek(self, start_s: float) -> None:
+        # Files without times (raw H.264) can only be read from their start.
+        if self._first_pts is None:
+            return
+        try:
+            offset = self._first_pts + int(start_s / self._tick_s)
+            self._container.seek(offset, stream=self._video)
+        except (av.FFmpegError, OSError):
+            self._container.seek(0)
+
+    def arrivals(self) -> Iterator[Arrival]:
+        """Packets; at the end FootageError if the file ends before its header says."""
+        following: int | None = None
+        end_s = 0.0
+        try:
+            for packet in self._container.demux(self._video):
+                if not packet.size:
+                    continue
+                pts = packet.pts if packet.pts is not None else packet.dts
+                if pts is None:
+                    pts = 0 if following is None else following
+                following = pts + self._frame_ticks
+                packet.pts = pts
+                at_s = self.seconds(pts)
+                end_s = max(end_s, at_s + self._frame_ticks * self._tick_s)
+                yield Arrival(packet, pts, packet.is_keyframe, at_s, at_s)
+        except (av.FFmpegError, OSError, ValueError) as error:
+            raise faults.footage_error(error, self._path) from None
+        self._check_end(end_s)
+
+    def seconds(self, pts: int) -> float:
+        """Seconds from the first picture."""
+        if self._first_pts is None:
+            self._first_pts = pts
+        return max(0.0, (pts - self._first_pts) * self._tick_s)
+
+    def failure(self, error: Exception) -> FootageError:
+        return faults.footage_error(error, self._path)
+
+    def _check_end(self, end_s: float) -> None:
+        if not self._video.duration:
+            return
+        should_s = self._video.duration * self._tick_s
+        if end_s < should_s - max(_ENDS_EARLY_S, 0.02 * should_s):
+            raise FootageError(
+                "文件不完整，提前结束 / is incomplete: it ends early",
+                file=self._path,
+                found=f"{end_s:.1f} s of {should_s:.1f} s",
+                allowed="a complete recording",
+            )
+
+    def close(self) -> None:
+        self._container.close()
+
+
+def _is_cover(stream: VideoStream) -> bool:
+    """Whether it is a still picture attached to music."""
+    return bool(stream.disposition & stream.disposition.attached_pic)
