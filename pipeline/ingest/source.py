@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from contextlib import closing
+from contextlib import closing, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Self
 
 import av
@@ -17,7 +17,8 @@ from pipeline.ingest.sampling import Sampler, Step
 from pipeline.ingest.streams import CameraStream, FileStream, is_camera, path_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Generator, Iterable, Iterator
+    from contextlib import AbstractContextManager
 
     import numpy as np
     from av import VideoFrame
@@ -39,8 +40,8 @@ class Source:
 
     ``url`` is ``rtsp://``, ``rtsps://`` or a file path. ``size`` is the model's (width, height).
     ``policy`` and ``interval_s`` override the settings; an interval of 0 keeps every picture the
-    policy decodes. ``looks`` and what it yields belong to one thread; the rest may be used from
-    any.
+    policy decodes. ``gate`` is held while the source is being opened. ``looks`` and what it
+    yields belong to one thread; the rest may be used from any.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class Source:
         clock: Clock,
         policy: Policy | None = None,
         interval_s: float | None = None,
+        gate: AbstractContextManager[object] | None = None,
     ) -> None:
         self.camera_id = camera_id
         self.live = is_camera(url)
@@ -62,14 +64,17 @@ class Source:
         self._clock = clock
         self._policy: Policy = policy or settings.policy or ("keys" if self.live else "auto")
         self._interval_s = settings.interval_s if interval_s is None else interval_s
+        self._gate = gate or nullcontext()
         self._ring = PacketRing()
         self._closed = False
         self.corrupt = 0
         """Pictures that were damaged and left out, since the source was made."""
         self.heard_at: float | None = None
-        """When the newest packet came (monotonic seconds); None while connecting."""
+        """When the newest packet came (monotonic seconds); None before the first."""
+        self.opened_at: float | None = None
+        """When opening began (monotonic seconds); None while not open, or waiting at the gate."""
 
-    def looks(self) -> Iterator[Look]:
+    def looks(self) -> Generator[Look, None, None]:
         """Whole looks in the order of time, until the file ends.
 
         ``captured_at`` is the time of receipt (live) or seconds from the first picture (file).
@@ -77,9 +82,8 @@ class Source:
         camera can't deliver (the end of a live stream is a failure) and FootageError when a file
         is missing, empty, no video, or damaged: what can be decoded of it comes first.
         """
-        self.heard_at = None
         scaler = Scaler(self._size)
-        with closing(self._open()) as stream:
+        with self._opened() as stream:
             for frame, arrival in self._kept(stream):
                 source_size = frame.width, frame.height
                 yield Look(
@@ -113,10 +117,21 @@ class Source:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _open(self) -> Stream:
-        if self.live:
-            return CameraStream(self._url, self._settings, self._clock)
-        return FileStream(path_of(self._url))
+    @contextmanager
+    def _opened(self) -> Iterator[Stream]:
+        self.heard_at = None
+        try:
+            with self._gate:
+                self.opened_at = self._clock.monotonic()
+                stream: Stream = (
+                    CameraStream(self._url, self._settings, self._clock)
+                    if self.live
+                    else FileStream(path_of(self._url))
+                )
+            with closing(stream):
+                yield stream
+        finally:
+            self.opened_at = None
 
     def _kept(self, stream: Stream) -> Iterator[tuple[VideoFrame, Arrival]]:
         """Undamaged pictures that become looks."""

@@ -1,9 +1,13 @@
-"""What a camera is doing now, since when and why. Knows nothing of threads or of video."""
+"""What a camera is doing now, since when and why. Knows nothing of video."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+import threading
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from pipeline.clock import Clock
 
 CameraState = Literal[
     "connecting",
@@ -37,3 +41,40 @@ class CameraStatus:
     last_look_at: float | None = None
     looks: int = 0
     corrupt: int = 0
+
+
+class StateKeeper:
+    """Keeps one camera's status; written by its reader and the watchdog, read by anybody.
+
+    A camera that is down stays in the state that says why until a picture proves it well, so
+    that retries don't make it flicker.
+    """
+
+    def __init__(self, camera_id: str, clock: Clock) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._status = CameraStatus(camera_id, "connecting", clock.now())
+        self.looked_at: float | None = None
+        """When the newest look came, in monotonic seconds."""
+
+    def change(self, state: CameraState, why: str) -> None:
+        """Enter a state; ``since_at`` moves only when the state is another one."""
+        with self._lock:
+            self._enter(state, why)
+
+    def looked(self, captured_at: float, state: CameraState, why: str) -> None:
+        """A look came, and what its picture says about the camera."""
+        with self._lock:
+            self._enter(state, why)
+            self.looked_at = self._clock.monotonic()
+            self._status = replace(
+                self._status, last_look_at=captured_at, looks=self._status.looks + 1
+            )
+
+    def status(self, *, corrupt: int) -> CameraStatus:
+        with self._lock:
+            return replace(self._status, corrupt=corrupt)
+
+    def _enter(self, state: CameraState, why: str) -> None:
+        since_at = self._status.since_at if state == self._status.state else self._clock.now()
+        self._status = replace(self._status, state=state, since_at=since_at, why=why)
