@@ -1,4 +1,4 @@
-"""The whole town in one value: its cameras, its grids and its duties, checked against each other."""
+"""The whole town in one value: cameras, grids and duties, checked against each other."""
 
 from __future__ import annotations
 
