@@ -116,6 +116,6 @@ def masked_url(url: str) -> str:
     if not separator:
         return url
     place, question, query = rest.rpartition("@")[2].partition("?")
-    pairs = (pair.partition("=") for pair in query.split("&"))
-    masked = "&".join(key + equals + ("***" if equals else "") for key, equals, _ in pairs)
+    pairs = (pair.partition("=") for pair in query.split("&") if pair)
+    masked = "&".join(f"{key}=***" if equals else "***" for key, equals, _ in pairs)
     return f"{scheme}://{place}{question}{masked}"

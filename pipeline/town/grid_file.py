@@ -159,7 +159,7 @@ def _polygon(rings: Any, datum: str, path: Path, where: str) -> Polygon:
         raise GridMapError("is empty", file=path, where=where, allowed="at least one ring")
     outer, *holes = (_ring(ring, datum, path, where) for ring in rings)
     polygon = Polygon(outer, holes)
-    if polygon.area == 0:
+    if polygon.envelope.area == 0:
         raise GridMapError("has no area", file=path, where=where, allowed="a polygon with an area")
     return polygon
 

@@ -1,9 +1,9 @@
 """Whose ground it is: the grid map, asked by place.
 
-Who owns a place, in this order: a dedicated grid (专属网格) that holds it, the standard grid of the
-deepest level that holds it, the first-level grid. A place on a border belongs to the grid whose
-code sorts first among those that touch it; a place in a crack between grids (up to 1 m wide) to
-the nearest of them. So every place has exactly one owner, the same on every box.
+Who owns a place, in this order: a dedicated grid (专属网格) that holds it, the third-level grid,
+the second-level grid, the first-level grid. A place on a border belongs to the grid whose code
+sorts first among those that touch it; a place in a crack between grids (up to 1 m wide) to the
+nearest of them. So every place has exactly one owner, the same on every box.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 Level = Literal[1, 2, 3]
 GridKind = Literal["standard", "dedicated", "micro"]
 
-_CRACK_M = 1.0
+_CRACK_M = 1.0  # left between neighbours by rounded or redrawn borders
+_BORDER_M = 0.01  # nearer than this is on the border: arithmetic is no reason to change owners
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,10 @@ class GridMap:
         self.top = next(grid for grid in self if grid.level == 1)
         centre = self.top.shape.centroid
         self._frame = LocalFrame(centre.x, centre.y)
-        self._owners = _Index((grid for grid in self if _owns_by_place(grid)), self._frame)
+        self._third = _Index((grid for grid in self if _is_third_level(grid)), self._frame)
+        self._second = _Index(
+            (grid for grid in self if grid.kind == "standard" and grid.level == 2), self._frame
+        )
         self._micros = _Index((grid for grid in self if grid.kind == "micro"), self._frame)
         self._outline = in_metres(self.top.shape, self._frame)
 
@@ -89,14 +93,14 @@ class GridMap:
 
     def owner(self, at: Place | tuple[float, float]) -> Grid:
         """The one grid that owns this place, given as a Place or (lon, lat) in WGS-84."""
-        return self._owners.first(self._point(at)) or self.top
+        point = self._point(at)
+        return self._third.first(point) or self._second.first(point) or self.top
 
     def near(self, place: Place) -> tuple[Grid, ...]:
         """Every third-level or dedicated grid within the error radius; the owner comes first."""
         owner = self.owner(place)
-        around = self._owners.within(self._point(place), place.radius_m)
-        others = (grid for grid in around if grid is not owner and _is_third_level(grid))
-        return owner, *others
+        around = self._third.within(self._point(place), place.radius_m)
+        return owner, *(grid for grid in around if grid is not owner)
 
     def micro(self, at: Place | tuple[float, float]) -> Grid | None:
         """The micro-grid (微网格) around the place."""
@@ -135,7 +139,7 @@ class _Index:
         self._tree = STRtree(self._shapes)
 
     def first(self, point: Point) -> Grid | None:
-        hits = self._tree.query(point, predicate="intersects")
+        hits = self._tree.query(point, "dwithin", distance=_BORDER_M)
         if len(hits):
             return self._grids[int(hits.min())]
         close = self.within(point, _CRACK_M)
@@ -154,13 +158,9 @@ def in_metres(shape: BaseGeometry, frame: LocalFrame) -> BaseGeometry:
     return affine_transform(shape, [east, 0, 0, north, -frame.lon * east, -frame.lat * north])
 
 
-def _precedence(grid: Grid) -> tuple[bool, int, str]:
-    return grid.kind != "dedicated", -grid.level, grid.code
-
-
-def _owns_by_place(grid: Grid) -> bool:
-    return grid.level > 1 and grid.kind != "micro"
+def _precedence(grid: Grid) -> tuple[bool, str]:
+    return grid.kind != "dedicated", grid.code
 
 
 def _is_third_level(grid: Grid) -> bool:
-    return grid.level == 3 or grid.kind == "dedicated"
+    return grid.kind == "dedicated" or (grid.kind == "standard" and grid.level == 3)

@@ -20,6 +20,7 @@ from pipeline.town.camera import Camera, Zone, masked_url
         ("rtsps://nvr/live/1?sign=abcdef&user=x", "rtsps://nvr/live/1?sign=***&user=***"),
         ("rtsp://u:p#w@10.0.0.8/ch1", "rtsp://10.0.0.8/ch1"),
         ("rtsp://u:p?w@10.0.0.8/ch1", "rtsp://10.0.0.8/ch1"),
+        ("rtsp://nvr/live?token1234", "rtsp://nvr/live?***"),
         ("rtsp://[::1]:8554/a", "rtsp://[::1]:8554/a"),
         ("/footage/street.mp4", "/footage/street.mp4"),
     ],
