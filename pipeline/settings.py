@@ -156,7 +156,7 @@ class Settings(BaseSettings):
     town: TownSettings = TownSettings()
     redis: RedisSettings = RedisSettings()
     data_dir: Path = Field(Path("data"), description="outbox, evidence and the private Redis")
-    model: ModelSettings = ModelSettings()
+    model: ModelSettings = Field(default_factory=ModelSettings)
     ingest: IngestSettings = IngestSettings()
     hazards: HazardSettings = HazardSettings()
     tickets: TicketSettings = TicketSettings()

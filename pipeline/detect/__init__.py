@@ -3,5 +3,15 @@
 from pipeline.detect.card import CLASSES, VEHICLES, ModelCard, load_card
 from pipeline.detect.detections import Detections
 from pipeline.detect.detector import FLOOR, Detector
+from pipeline.detect.still import look_at
 
-__all__ = ["CLASSES", "FLOOR", "VEHICLES", "Detections", "Detector", "ModelCard", "load_card"]
+__all__ = [
+    "CLASSES",
+    "FLOOR",
+    "VEHICLES",
+    "Detections",
+    "Detector",
+    "ModelCard",
+    "load_card",
+    "look_at",
+]

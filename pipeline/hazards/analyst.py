@@ -132,7 +132,7 @@ class Analyst:
         best = case.best
         measures = {name: round(value, 3) for name, value in best.measures.items()}
         return Incident(
-            incident_id=incident_id_of(self._camera.camera_id, case.family, case.started_at),
+            incident_id=incident_id_of(self._camera.camera_id, case.hazard, case.started_at),
             camera_id=self._camera.camera_id,
             hazard=case.hazard,
             box=self._view.unit(best.box),
@@ -144,13 +144,12 @@ class Analyst:
             score=round(case.mean(case.started_at), 4),
             severity=_severity(case.hazard, best.rule, measures),
             measures=measures,
-            trail={**self._origin, **_trail(case)},
+            trail={**self._origin, "kind": best.rule, **_trail(case)},
         )
 
 
 def _trail(case: Case) -> dict[str, object]:
     return {
-        "rule": case.best.rule,
         "parts": {name: round(value, 3) for name, value in case.best.parts.items()},
         "dwell_s": case.best.dwell_s,
         "obstructed_looks": case.obstructed,

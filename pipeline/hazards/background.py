@@ -67,6 +67,7 @@ class Background:
         self._fast: Plane | None = None
         self._since: NDArray[np.float64] | None = None  # per pixel; inf where nothing is new
         self._now: Plane | None = None
+        self._before: Plane | None = None
 
     @property
     def ready(self) -> bool:
@@ -76,6 +77,7 @@ class Background:
         """``luma`` uint8 (H, W); ``users`` (N, 4) in picture heights hide what is behind them."""
         picture = _working(luma)
         hidden = _mask(picture.shape, users)
+        self._before, self._now = self._now, picture
         if self._slow is not None and self._slow.shape != picture.shape:
             self._forget()
         if self._slow is None:
@@ -83,7 +85,7 @@ class Background:
             return []
         assert self._fast is not None
         picture = _same_light(picture, self._slow, hidden)
-        self._now = picture
+        self._now = picture  # the raw one differs from the last by the exposure too
         step = max(at - self._at, 0.0)
         self._at = at
         unknown = np.isnan(self._slow) & ~hidden
@@ -100,12 +102,19 @@ class Background:
         self._blend(self._slow, picture, 1 - np.exp(-step / SLOW_S), calm)
         return self._things()
 
+    def steady(self, box: Box) -> float:
+        """Share of ``box`` that looks as it did in the look before; 1 if there was none."""
+        if self._before is None or self._now is None or self._before.shape != self._now.shape:
+            return 1.0
+        window = _window(box)
+        moved = np.abs(self._now[window] - self._before[window]) > DIFFERENT
+        return 1.0 - float(moved.mean()) if moved.size else 1.0
+
     def changed(self, box: Box) -> float:
         """Share of ``box`` that doesn't look as it used to, road users included; 0 if unknown."""
         if self._slow is None or self._now is None:
             return 0.0
-        x1, y1, x2, y2 = (round(float(value)) for value in grow(box, 0.8) * ROWS)
-        window = np.s_[max(0, y1) : max(0, y2), max(0, x1) : max(0, x2)]
+        window = _window(box)
         if self._slow[window].size == 0:
             return 0.0
         known = ~np.isnan(self._slow[window])
@@ -127,7 +136,7 @@ class Background:
         return self._since
 
     def _forget(self) -> None:
-        self._slow = self._fast = self._since = self._now = None
+        self._slow = self._fast = self._since = self._before = None
         self._first = []
 
     def _learn(self, at: float, picture: Plane, hidden: NDArray[np.bool_]) -> None:
@@ -197,6 +206,12 @@ class Background:
             return False
         now, before = (float(np.nanmean(_edges(plane)[rim])) for plane in (self._fast, self._slow))
         return now > EDGE_GAIN * before and now > EDGE_STEP * contrast
+
+
+def _window(box: Box) -> tuple[slice, slice]:
+    """The inner part of a box, where there is more of the thing than of the street."""
+    x1, y1, x2, y2 = (max(0, round(float(value))) for value in grow(box, 0.8) * ROWS)
+    return np.s_[y1:y2, x1:x2]
 
 
 def _working(luma: NDArray[np.uint8]) -> Plane:

@@ -34,6 +34,8 @@ part of the same event: debris, the second vehicle."""
 FADED = 0.2
 """Mean score of the last looks below which an unconfirmed case is dropped."""
 FADE_S = 6.0
+LOST_S = 60.0
+"""An unconfirmed place that has been hidden for this long is forgotten."""
 GONE = 0.25
 """A look with less than this counts as free."""
 
@@ -53,12 +55,17 @@ class Case:
 
     family: str
     best: Observation
-    started_at: float
+    began: dict[str, float]  # rule -> since when there is evidence of this kind
     seen: deque[Seen] = field(default_factory=lambda: deque(maxlen=400))
     obstructed: int = 0
     confirmed_at: float | None = None
     last_seen_at: float = 0.0
     hazard: Hazard | None = None  # fixed when confirmed
+
+    @property
+    def started_at(self) -> float:
+        """Since when there is evidence of the kind that weighs most."""
+        return self.began[self.best.rule]
 
     def mean(self, since: float) -> float:
         scores = [entry.score for entry in self.seen if entry.at >= since - 1e-6]
@@ -125,7 +132,7 @@ class Cases:
         near = [case for case in self.open if case.family == family and _same(case, observation)]
         if near:
             return min(near, key=lambda case: _far(case.best.box, observation.box))
-        case = Case(family, observation, observation.since)
+        case = Case(family, observation, {observation.rule: observation.since})
         self.open.append(case)
         return case
 
@@ -141,9 +148,11 @@ class Cases:
         strongest = found[0]
         case.seen.append(Seen(at, strongest.score, strongest.rule))
         case.last_seen_at = at
-        case.started_at = min(case.started_at, *(one.since for one in found))
-        if case.confirmed_at is None or strongest.score >= case.best.score:
-            case.best = strongest
+        if case.confirmed_at is not None:
+            return  # what was reported stands: its name is made of kind and start
+        for one in found:
+            case.began[one.rule] = min(one.since, case.began.get(one.rule, one.since))
+        case.best = strongest
 
     def _confirms(self, case: Case, at: float) -> bool:
         if case.confirmed_at is not None or not case.held(at, self._settings):
@@ -163,8 +172,10 @@ class Cases:
 
     @staticmethod
     def _fades(case: Case, at: float) -> bool:
-        if case.confirmed_at is not None or at - case.seen[-1].at > 10 * FADE_S:
-            return case.confirmed_at is None
+        if case.confirmed_at is not None:
+            return False
+        if at - case.seen[-1].at > LOST_S:
+            return True
         return at - case.started_at >= FADE_S and case.mean(at - FADE_S) < FADED
 
 

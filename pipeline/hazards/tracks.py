@@ -25,6 +25,9 @@ SAME_PLACE = 0.55
 FOLLOW_S = 1.2
 """Looks further apart than this can't follow a moving vehicle."""
 STANDS_AFTER_S = 1.0
+STEADY = 0.6
+"""Share of its box that must look as before: in dense traffic the next vehicle soon has the box of
+the last one, but not its looks."""
 STILL = 0.12
 """Sizes of itself that a vehicle may move in STANDS_AFTER_S and still count as standing."""
 FORGET_MOVING_S = 2.0
@@ -60,6 +63,7 @@ class Track:
     changed: float = 0.0
     touched: bool = False
     touched_at: float = float("-inf")
+    moved_at: float = float("-inf")
     misses: int = 0
 
     @property
@@ -155,10 +159,12 @@ class Tracks:
             track.history.append((at, box))
             return
         track.history.append((at, box))
+        if background.steady(box) < STEADY:
+            track.moved_at = at
         if _meets_another(scene, index):
             track.touched_at = at
         began = _still_since(track)
-        if began is not None and at - began >= STANDS_AFTER_S:
+        if began is not None and at - max(began, track.moved_at) >= STANDS_AFTER_S - 1e-6:
             self._stop(track, began)
             assert track.stand_box is not None
             came = background.changed(track.stand_box) >= CHANGED

@@ -1,1 +1,22 @@
-__all__: list[str] = []
+"""Recorded footage: run, truth, score."""
+
+from pipeline.replay.files import write_incidents, write_json, write_tickets
+from pipeline.replay.footage import Clip, gather
+from pipeline.replay.run import Played, replay
+from pipeline.replay.score import score
+from pipeline.replay.tickets import tickets_of
+from pipeline.replay.truth import TruthEvent, load_truth
+
+__all__ = [
+    "Clip",
+    "Played",
+    "TruthEvent",
+    "gather",
+    "load_truth",
+    "replay",
+    "score",
+    "tickets_of",
+    "write_incidents",
+    "write_json",
+    "write_tickets",
+]

@@ -1,5 +1,6 @@
 """Who fixes it by when: tickets, their queues, and how nothing gets lost on the way."""
 
+from pipeline.tickets.board import CameraBoard, Told
 from pipeline.tickets.desk import Desk
 from pipeline.tickets.evidence import PRIVACY_SCORE, Filer, Snapshot, write_evidence
 from pipeline.tickets.outbox import Outbox, Refused
@@ -9,6 +10,7 @@ from pipeline.tickets.wire import TicketMessage
 
 __all__ = [
     "PRIVACY_SCORE",
+    "CameraBoard",
     "Desk",
     "EvidenceRef",
     "Filer",
@@ -19,6 +21,7 @@ __all__ = [
     "Step",
     "Ticket",
     "TicketMessage",
+    "Told",
     "open_redis",
     "write_evidence",
 ]

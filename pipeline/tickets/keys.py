@@ -25,6 +25,11 @@ class Keys:
         """Hash: grid code -> entries that wait in its queue."""
         return f"{self.root}:waiting"
 
+    @property
+    def cameras(self) -> str:
+        """Hash: camera_id -> its status as a box last told it."""
+        return f"{self.root}:cameras"
+
     def state(self, state: str) -> str:
         """Sorted set of the ticket numbers in this state by time of filing."""
         return f"{self.root}:state:{state}"

@@ -1,0 +1,208 @@
+"""One box: wires ingest -> detect -> hazards -> tickets, and keeps going.
+
+Readers fill one slot per camera; one thread takes what is there, detects, and lets each camera's
+analyst judge; what is confirmed is written to the outbox; another thread brings the outbox to the
+desk. Nothing here waits for Redis or for a camera.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Self
+
+import structlog
+
+from pipeline.detect import look_at
+from pipeline.errors import DeskUnavailableError
+from pipeline.hazards import Analyst
+from pipeline.ingest import Ingest, LatestLooks
+from pipeline.tickets import Filer, Outbox, Snapshot
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from pipeline.clock import Clock
+    from pipeline.detect import Detections, Detector
+    from pipeline.hazards import Change
+    from pipeline.ingest import CameraStatus, Look
+    from pipeline.settings import Settings
+    from pipeline.tickets import CameraBoard, Desk
+    from pipeline.town import Camera, Town
+
+TELL_S = 2.0
+"""How often camera states are told to the board and changes of state to the log."""
+IDLE_S = 0.5
+"""Longest wait for a look, so that a stop is noticed."""
+
+log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class Counts:
+    """What the daemon has done since it started."""
+
+    looks: int = 0
+    incidents: int = 0
+    cleared: int = 0
+    per_camera: dict[str, int] = field(default_factory=dict)
+
+
+class Daemon:
+    """Runs the cameras of one box until ``stop``; use as a context manager."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        town: Town,
+        detector: Detector,
+        desk: Desk,
+        board: CameraBoard,
+        *,
+        clock: Clock,
+    ) -> None:
+        self.counts = Counts()
+        self._settings = settings
+        self._detector = detector
+        self._desk = desk
+        self._board = board
+        self._clock = clock
+        self._cameras = [camera for camera in town.cameras if camera.enabled]
+        self._analysts = {camera.camera_id: self._analyst(camera) for camera in self._cameras}
+        self._looks = LatestLooks()
+        self._ingest = Ingest(
+            town.cameras,
+            settings.ingest,
+            size=detector.size,
+            clock=clock,
+            deliver=self._looks.put,
+        )
+        self._outbox = Outbox(settings.data_dir / "outbox.sqlite", clock)
+        self._filer = Filer(self._outbox, settings.tickets.evidence, settings.data_dir)
+        self._stop = threading.Event()
+        self._failed: BaseException | None = None
+        self._threads = [
+            threading.Thread(target=self._guarded, args=(work,), name=name, daemon=True)
+            for name, work in (
+                ("detector", self._judge),
+                ("outbox", self._deliver),
+                ("board", self._tell),
+            )
+        ]
+
+    def __enter__(self) -> Self:
+        self._ingest.start()
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+        self._ingest.stop()
+        self._looks.close()
+        for thread in self._threads:
+            thread.join(timeout=self._settings.redis.timeout_s + 5.0)
+        self._outbox.close()
+
+    def wait(self, seconds: float | None) -> None:
+        """Return after ``seconds``, on ``stop``, or raise what ended one of the threads."""
+        self._stop.wait(seconds)
+        if self._failed is not None:
+            raise self._failed
+
+    def stop(self) -> None:
+        """Ask for the end; may be called from a signal handler."""
+        self._stop.set()
+
+    def statuses(self) -> Mapping[str, CameraStatus]:
+        return self._ingest.statuses()
+
+    def backlog(self) -> int:
+        """Incidents that the desk doesn't know yet."""
+        return self._outbox.backlog()
+
+    def skipped(self) -> int:
+        """Looks that a newer one replaced before the detector came to them."""
+        return sum(self._looks.skipped().values())
+
+    def _analyst(self, camera: Camera) -> Analyst:
+        return Analyst(
+            camera,
+            self._settings.hazards,
+            self._detector.card.classes,
+            model=self._detector.card.label,
+            settings_hash=self._settings.digest(),
+        )
+
+    def _guarded(self, work: Callable[[], None]) -> None:
+        """A thread that ends by a bug ends the daemon: half a daemon would look healthy."""
+        try:
+            work()
+        except BaseException as error:  # noqa: BLE001 - handed to whoever waits
+            self._failed = error
+            self._stop.set()
+
+    def _judge(self) -> None:
+        most, wait_s = self._settings.model.batch, self._settings.model.close_after_s
+        while not self._stop.is_set():
+            batch = self._looks.take(most, IDLE_S)
+            if batch and len(batch) < most:
+                self._clock.sleep(wait_s, until=self._stop)
+                taken = {look.camera_id for look in batch}
+                batch += [
+                    look
+                    for look in self._looks.take(most - len(batch), 0.0)
+                    if look.camera_id not in taken
+                ]
+            for look, seen in zip(batch, self._detector(batch), strict=True):
+                self._take_in(look, seen)
+
+    def _take_in(self, look: Look, seen: Detections) -> None:
+        counts = self.counts
+        counts.looks += 1
+        counts.per_camera[look.camera_id] = counts.per_camera.get(look.camera_id, 0) + 1
+        for change in self._analysts[look.camera_id].update(look, seen):
+            self._report(change, look)
+
+    def _report(self, change: Change, look: Look) -> None:
+        incident = change.incident
+        log.info(
+            change.kind,
+            camera_id=incident.camera_id,
+            hazard=incident.hazard,
+            incident_id=incident.incident_id,
+            score=incident.score,
+        )
+        if change.kind == "confirmed":
+            self.counts.incidents += 1
+            self._filer.file(incident, lambda: self._snapshot(look))
+        else:
+            self.counts.cleared += 1
+            self._filer.update(incident)
+
+    def _snapshot(self, look: Look) -> Snapshot | None:
+        """The full picture of a look, looked at anew: blurred must be what is in this very one."""
+        picture = self._ingest.full_picture(look.camera_id, look.captured_at)
+        if picture is None:
+            return None
+        (seen,) = self._detector([look_at(picture, self._detector.size)])
+        classes = self._detector.card.classes
+        return Snapshot(picture, seen.boxes, [classes[index] for index in seen.classes])
+
+    def _deliver(self) -> None:
+        self._outbox.drain(self._desk, self._stop, retry_s=self._settings.tickets.retry_s)
+
+    def _tell(self) -> None:
+        told: dict[str, str] = {}
+        while True:
+            statuses = self._ingest.statuses()
+            for camera_id, status in statuses.items():
+                if told.get(camera_id) != status.state:
+                    told[camera_id] = status.state
+                    log.info("camera", camera_id=camera_id, state=status.state, why=status.why)
+            try:
+                self._board.tell(statuses.values())
+            except DeskUnavailableError as error:
+                log.warning("board_unavailable", why=str(error))
+            if self._clock.sleep(TELL_S, until=self._stop):
+                return

@@ -1,0 +1,101 @@
+"""Plays clips through the same looks, detector and rules as live cameras."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from pipeline.clock import ManualClock
+from pipeline.errors import FootageError
+from pipeline.hazards import Analyst
+from pipeline.ingest import Source
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from pipeline.detect import Detector
+    from pipeline.hazards import Incident
+    from pipeline.ingest import Look
+    from pipeline.replay.footage import Clip
+    from pipeline.settings import Settings
+
+
+@dataclass(slots=True)
+class Played:
+    """What one clip gave: ``watched_s`` up to its last look, ``problem`` if it ended badly."""
+
+    clip: Clip
+    incidents: list[Incident] = field(default_factory=list)
+    looks: int = 0
+    watched_s: float = 0.0
+    problem: str | None = None
+
+
+def replay(
+    clips: Sequence[Clip],
+    detector: Detector,
+    settings: Settings,
+    progress: Callable[[Clip, float], None] = lambda _clip, _at: None,
+) -> list[Played]:
+    """Play the clips one after the other; ``progress`` hears the clip and the seconds played.
+
+    A clip that can't be read ends with its ``problem``; what was seen before counts.
+    """
+    return [_play(clip, detector, settings, progress) for clip in clips]
+
+
+def _play(
+    clip: Clip, detector: Detector, settings: Settings, progress: Callable[[Clip, float], None]
+) -> Played:
+    played = Played(clip)
+    analyst = Analyst(
+        clip.camera,
+        settings.hazards,
+        detector.card.classes,
+        model=detector.card.label,
+        settings_hash=settings.digest(),
+    )
+    last: dict[str, Incident] = {}
+    try:
+        for batch in _batches(_looks(clip, detector, settings), settings.model.batch):
+            for look, seen in zip(batch, detector(batch), strict=True):
+                for change in analyst.update(look, seen):
+                    last[change.incident.incident_id] = change.incident
+                played.looks += 1
+                played.watched_s = look.captured_at
+            progress(clip, played.watched_s)
+    except FootageError as error:
+        played.problem = str(error)
+    last.update({incident.incident_id: incident for incident in analyst.open_incidents()})
+    played.incidents = sorted(last.values(), key=lambda one: (one.confirmed_at, one.incident_id))
+    return played
+
+
+def _looks(clip: Clip, detector: Detector, settings: Settings) -> Iterator[Look]:
+    with Source(
+        clip.camera.camera_id,
+        str(clip.path),
+        settings.ingest,
+        size=detector.size,
+        clock=ManualClock(),
+        policy=clip.camera.policy,
+        interval_s=clip.camera.interval_s,
+    ) as source:
+        yield from source.looks()
+
+
+def _batches(looks: Iterable[Look], most: int) -> Iterator[list[Look]]:
+    """Up to ``most`` looks at a time; what was read before a failure comes before it."""
+    rest = iter(looks)
+    while True:
+        batch: list[Look] = []
+        try:
+            batch.extend(islice(rest, most))
+        except FootageError:
+            if batch:
+                yield batch
+            raise
+        if not batch:
+            return
+        yield batch
