@@ -133,23 +133,32 @@ class CameraStream:
 
 
 class FileStream:
-    """A recorded file; ``captured_at`` is seconds from its first picture. Raises FootageError."""
+    """A recorded file; ``captured_at`` is seconds from its first picture. Raises FootageError.
+
+    Raw H.264 carries no times: it is taken to have the rate its header names, else 25 a second.
+    """
 
     def __init__(self, path: Path, *, start_s: float = 0.0) -> None:
         """``start_s``: begin at the last key frame at or before this time, where possible."""
         self._path = path
+        self._first_pts: int | None = None
+        self._open()
+        if start_s > 0:
+            self._seek(start_s)
+
+    def _open(self) -> None:
         options = {"protocol_whitelist": "file", "format_whitelist": _FORMATS}
         try:
-            self._container: InputContainer = av.open(f"file:{path}", options=options)
+            self._container: InputContainer = av.open(f"file:{self._path}", options=options)
         except (av.FFmpegError, OSError, ValueError) as error:
-            raise faults.footage_error(error, path) from None
+            raise faults.footage_error(error, self._path) from None
         videos = [stream for stream in self._container.streams.video if not _is_cover(stream)]
         if not videos:
             kinds = ", ".join(sorted({stream.type for stream in self._container.streams}))
             self.close()
             raise FootageError(
                 "文件中没有视频 / there is no video in it",
-                file=path,
+                file=self._path,
                 found=f"{kinds or 'no stream'} only",
                 allowed=faults.VIDEO_FILES,
             )
@@ -157,20 +166,21 @@ class FileStream:
         context = self._video.codec_context
         self.codec = Codec(context.name, context.extradata or b"")
         self._tick_s = float(self._video.time_base or 1 / 90_000)
-        self._first_pts = self._video.start_time
         self._frame_ticks = round(1 / float(self._video.average_rate or 25) / self._tick_s) or 1
-        if start_s > 0:
-            self._seek(start_s)
 
     def _seek(self, start_s: float) -> None:
-        # Files without times (raw H.264) can only be read from their start.
-        if self._first_pts is None:
-            return
         try:
-            offset = self._first_pts + int(start_s / self._tick_s)
-            self._container.seek(offset, stream=self._video)
-        except (av.FFmpegError, OSError):
-            self._container.seek(0)
+            first = next(packet for packet in self._container.demux(self._video))
+            if first.pts is not None:
+                self._first_pts = first.pts
+                offset = first.pts + int(start_s / self._tick_s)
+                self._container.seek(offset, stream=self._video)
+                return
+        except (av.FFmpegError, OSError, StopIteration):
+            pass
+        # Files without times (raw H.264) or without an index are read from their start.
+        self.close()
+        self._open()
 
     def arrivals(self) -> Iterator[Arrival]:
         """Packets; at the end FootageError if the file ends before its header says."""

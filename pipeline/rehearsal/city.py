@@ -196,7 +196,7 @@ class City:
     async def _send_frames(self, viewer: _Viewer, played_at: float, origin: float) -> None:
         assert self._loop is not None
         clip, now = viewer.clip, self._loop.time
-        position = clip.position_at(now() - origin)
+        position = clip.position_at(played_at - origin)
         end = None if viewer.camera.loop else len(clip.frames)
         while end is None or position < end:
             await asyncio.sleep(max(0.0, origin + clip.due_s(position) - now()))

@@ -1,0 +1,65 @@
+import numpy as np
+
+from pipeline.ingest import Look
+from pipeline.ingest.health import PictureHealth
+
+RANDOM = np.random.default_rng(1)
+
+
+def noise(mean, rows=192):
+    return RANDOM.integers(mean - 3, mean + 4, (rows, 320), np.uint8)
+
+
+def look(at, luma):
+    """A look of a 320×180 camera: what is below row 180 is padding."""
+    picture = np.full((288, 320), 128, np.uint8)
+    picture[:192] = luma
+    picture[180:192] = 114
+    return Look("c", at, (0, 0, 320, 192), (320, 180), picture)
+
+
+def states(after_s, lumas):
+    health = PictureHealth(after_s)
+    return [health.judge(look(float(at), luma))[0] for at, luma in enumerate(lumas)]
+
+
+def test_a_changing_picture_is_live():
+    assert set(states(5, [noise(90) for _ in range(20)])) == {"live"}
+
+
+def test_a_picture_that_never_changes_is_frozen_after_its_time_and_live_at_once_when_it_moves():
+    still = noise(90)
+    found = states(5, [noise(90), *[still] * 10, noise(90)])
+    assert found[:7] == ["live"] * 7
+    assert found[7:11] == ["frozen"] * 4
+    assert found[-1] == "live"
+
+
+def test_a_short_standstill_is_no_fault():
+    still = noise(90)
+    assert set(states(5, [noise(90), still, still, still, noise(90)] * 4)) == {"live"}
+
+
+def test_two_looks_far_apart_prove_nothing():
+    health = PictureHealth(5)
+    still = noise(90)
+    assert [health.judge(look(at, still))[0] for at in (0.0, 60.0)] == ["live", "live"]
+
+
+def test_a_black_picture_is_dark_although_its_padding_is_grey():
+    found = states(5, [noise(19) for _ in range(10)])
+    assert found[:5] == ["live"] * 5
+    assert found[5:] == ["dark"] * 5
+
+
+def test_dark_does_not_flicker_at_its_limit():
+    found = states(3, [noise(19)] + [noise(mean) for mean in (20, 24, 20, 25, 20, 26)])
+    assert found[-3:] == ["dark"] * 3
+
+
+def test_light_ends_dark():
+    assert states(2, [*[noise(19) for _ in range(6)], noise(60)])[-1] == "live"
+
+
+def test_a_night_street_is_not_dark():
+    assert set(states(2, [noise(34) for _ in range(8)])) == {"live"}

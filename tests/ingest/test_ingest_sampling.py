@@ -1,0 +1,96 @@
+from itertools import pairwise
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.ingest.sampling import Sampler, Step
+
+FPS = st.sampled_from([1, 5, 12, 25, 30])
+GOPS = st.integers(1, 300)
+INTERVALS = st.floats(0.05, 20)
+COUNT = 400
+
+
+def run(policy, interval_s, fps, gop):
+    """(times kept, number of packets decoded) of a stream whose decoder has no delay."""
+    sampler = Sampler(policy, interval_s)
+    kept, decoded, held = [], 0, 0
+    for number in range(COUNT):
+        at_s, key = number / fps, number % gop == 0
+        step = sampler.step(at_s, key=key)
+        held = 0 if key else held
+        if step is Step.HOLD:
+            held += 1
+        elif step is Step.DECODE:
+            decoded, held = decoded + held + 1, 0
+            if sampler.keep(at_s):
+                kept.append(at_s)
+    return kept, decoded
+
+
+@given(st.sampled_from(["keys", "auto", "all"]), INTERVALS, FPS, GOPS)
+def test_the_first_picture_is_never_lost_and_the_rate_never_exceeded(policy, interval_s, fps, gop):
+    kept, _ = run(policy, interval_s, fps, gop)
+    assert kept[0] == 0
+    span_s = COUNT / fps
+    assert len(kept) <= span_s / interval_s + 2
+    assert kept == sorted(set(kept))
+
+
+@given(INTERVALS, FPS, GOPS)
+def test_all_and_auto_leave_no_gap_longer_than_two_intervals(interval_s, fps, gop):
+    for policy in ("all", "auto"):
+        kept, _ = run(policy, interval_s, fps, gop)
+        ends = [*kept, (COUNT - 1) / fps]
+        gaps = [later - earlier for earlier, later in pairwise(ends)]
+        assert max(gaps) <= 2.2 * interval_s + 2 / fps
+
+
+@given(INTERVALS, FPS, GOPS)
+def test_keys_decodes_only_what_becomes_a_look(interval_s, fps, gop):
+    kept, decoded = run("keys", interval_s, fps, gop)
+    assert decoded == len(kept)
+    assert all(round(at_s * fps) % gop == 0 for at_s in kept)
+
+
+@given(FPS, GOPS)
+def test_auto_decodes_key_frames_alone_while_they_come_often_enough(fps, gop):
+    interval_s = gop / fps
+    kept, decoded = run("auto", interval_s, fps, gop)
+    assert decoded == len(kept) == -(-COUNT // gop)
+
+
+def test_auto_decodes_between_key_frames_that_are_too_far_apart():
+    kept, decoded = run("auto", 1.0, 5, 100)
+    assert kept[:5] == [0.0, 1.2, 2.0, 3.0, 4.0]  # only at 1.2 is it sure that no key frame comes
+    assert kept[5:] == [float(second) for second in range(5, 80)]
+    assert decoded < COUNT  # the end of each group is never needed
+
+
+@given(FPS, GOPS)
+def test_an_interval_of_nothing_keeps_every_picture_the_policy_decodes(fps, gop):
+    assert len(run("all", 0, fps, gop)[0]) == COUNT
+    assert len(run("auto", 0, fps, gop)[0]) == COUNT
+    assert len(run("keys", 0, fps, gop)[0]) == -(-COUNT // gop)
+
+
+@given(st.lists(st.floats(-0.04, 0.04), min_size=50, max_size=50))
+def test_jitter_of_receipt_loses_no_key_frame_that_comes_at_the_interval(jitter):
+    sampler = Sampler("keys", 0.5)
+    times = [number * 0.5 + late for number, late in enumerate(jitter)]
+    kept = [at for at in times if sampler.step(at, key=True) is Step.DECODE and sampler.keep(at)]
+    assert len(kept) >= 40
+
+
+def test_a_clock_that_falls_back_does_not_silence_a_camera():
+    sampler = Sampler("keys", 1.0)
+    assert sampler.keep(1000.0)
+    assert sampler.step(3.0, key=True) is Step.DECODE
+    assert sampler.keep(3.0)
+    assert not sampler.keep(3.5)
+    assert sampler.keep(4.0)
+
+
+def test_nothing_is_decoded_before_the_first_key_frame():
+    assert Sampler("auto", 0.5).step(0.0, key=False) is Step.DROP
+    assert Sampler("keys", 0.5).step(0.0, key=False) is Step.DROP
