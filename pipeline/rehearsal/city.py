@@ -9,6 +9,7 @@ changed while it runs.
 from __future__ import annotations
 
 import asyncio
+import socket
 import threading
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _BUFFER_LIMIT = 1 << 20  # bytes that may wait for a slow viewer before frames are left out
+_KERNEL_BUFFER = 1 << 18  # bytes; without it the kernel would hold megabytes for each of them
 _PATIENCE_S = 10.0  # a viewer who takes nothing for so long is disconnected
 _IDLE_STEP_S = 0.1  # how often a stalled sender looks whether its fault has ended
 _METHODS = "OPTIONS, DESCRIBE, SETUP, PLAY, TEARDOWN, GET_PARAMETER"
@@ -130,6 +132,8 @@ class City:
         task = asyncio.current_task()
         assert task is not None
         self._tasks.add(task)
+        connection = writer.get_extra_info("socket")
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _KERNEL_BUFFER)
         sending: list[asyncio.Task[None]] = []
         try:
             while (request := await read_request(reader)) is not None:
