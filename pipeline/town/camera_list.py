@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from pipeline.errors import CameraListError
+from pipeline.town.camera import masked_url
 from pipeline.town.camera_row import COLUMNS, POSE, REQUIRED, Problem, read_row
 from pipeline.town.files import read_text, read_yaml, unknown, write_atomically
 
@@ -174,7 +175,8 @@ def _header_problems(names: list[str], line: int, path: Path) -> list[Problem]:
             "required columns missing",
             file=path,
             where=f"line {line}",
-            found=f"no {', '.join(missing)} among {', '.join(names)[:200]}",
+            # A list without a header has addresses here.
+            found=f"no {', '.join(missing)} among {masked_url(', '.join(names))[:200]}",
             allowed=",".join(COLUMNS),
         )
     twice = [name for name, count in Counter(names).items() if count > 1]
@@ -213,7 +215,7 @@ def _yaml_rows(path: Path) -> tuple[list[Row], list[Problem]]:
     problems: list[Problem] = []
     for line, item in zip(_item_lines(path), content["cameras"], strict=True):
         if not isinstance(item, dict):
-            problems.append(Problem(line, None, "is no camera", repr(item)[:80], allowed))
+            problems.append(Problem(line, None, "is no camera", repr(item), allowed))
             continue
         problems += _unknown_columns(item, line, path)
         rows.append((line, item))

@@ -51,13 +51,20 @@ _NO = {"false", "no", "0", "否"}
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is wrong in a camera list; ``line`` counts from 1."""
+    """One thing that is wrong in a camera list; ``line`` counts from 1.
+
+    An address that got into the wrong column is masked like any other.
+    """
 
     line: int
     column: str | None
     problem: str
     found: str | None = None
     allowed: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.found is not None:
+            object.__setattr__(self, "found", masked_url(self.found)[:120])
 
     def __str__(self) -> str:
         place = f"line {self.line}" + (f", column {self.column}" if self.column else "")
@@ -133,7 +140,7 @@ class _Row:
     def add(
         self, column: str, problem: str, found: object = None, allowed: str | None = None
     ) -> None:
-        shown = None if found is None else str(found)[:120]
+        shown = None if found is None else str(found)
         self.problems.append(Problem(self._line, column, problem, shown, allowed))
 
 
@@ -165,9 +172,12 @@ def _name(value: Any) -> str:
 
 def _url(value: Any, folder: Path) -> str:
     text = str(value)
-    if not text.isprintable() or "://" not in text:
-        if not text.isprintable():
-            raise InputError("not an address", found="control characters", allowed=_URL_HELP)
+    if not text.isprintable():
+        raise InputError("not an address", found="control characters", allowed=_URL_HELP)
+    if "://" not in text:
+        if re.search(":.*@", text):  # rtsp:/user:password@host; never to be shown as a file name
+            shown = text.rpartition("@")[2]
+            raise InputError("not a complete address", found=shown, allowed=_URL_HELP)
         return os.path.normpath(folder.absolute() / text)
     shown = masked_url(text)
     scheme = text.partition("://")[0].lower()
@@ -216,7 +226,7 @@ def _listed(value: Any, shape: str) -> list[Any]:
         except (ValueError, RecursionError) as error:
             raise InputError("is not JSON", found=error, allowed=shape) from None
     if not isinstance(value, list):
-        raise InputError("is not a list", found=repr(value)[:80], allowed=shape)
+        raise InputError("is not a list", found=repr(value), allowed=shape)
     return value
 
 
@@ -225,7 +235,7 @@ def _zones(value: Any) -> tuple[Zone, ...]:
     zones = []
     for item in _listed(value, shape):
         if not isinstance(item, dict) or set(item) != {"kind", "polygon"}:
-            raise InputError("not a zone", found=repr(item)[:80], allowed=shape)
+            raise InputError("not a zone", found=repr(item), allowed=shape)
         corners = [_numbers(corner, 2, shape) for corner in _listed(item["polygon"], shape)]
         zones.append(Zone(item["kind"], tuple((u, v) for u, v in corners)))
     return tuple(zones)
@@ -242,5 +252,5 @@ def _ground_points(value: Any, datum: str | None) -> tuple[GroundPoint, ...] | N
 
 def _numbers(value: Any, count: int, shape: str) -> list[float]:
     if not isinstance(value, list) or len(value) != count:
-        raise InputError("not a point", found=repr(value)[:80], allowed=shape)
+        raise InputError("not a point", found=repr(value), allowed=shape)
     return [_number(part) for part in value]

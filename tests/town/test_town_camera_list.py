@@ -163,6 +163,21 @@ def test_a_refusal_never_shows_credentials(listed):
     assert "nvr/101" in text
 
 
+@pytest.mark.parametrize("column", HEADER.split(","))
+def test_nor_does_it_when_the_address_is_in_the_wrong_column(listed, column):
+    address = "rtsp://admin:s3cret@nvr/101"
+    for cells in ({column: address, "url": ""}, {column: address, "camera_id": ""}):
+        assert "s3cret" not in refusal(listed(row(**cells)))
+
+
+def test_nor_does_it_when_the_header_or_the_scheme_is_missing(listed):
+    assert "s3cret" not in refusal(listed(row(), header="a,b,rtsp://u:s3cret@nvr/1,4"))
+    for address in ("admin:s3cret@nvr/1", "rtsp:/admin:s3cret@nvr/1"):
+        text = refusal(listed(row(url=address)))
+        assert "s3cret" not in text
+        assert "not a complete address; found nvr/1" in text
+
+
 def test_all_problems_are_told_at_once_and_the_rest_is_counted(listed):
     rows = [row(camera_id=f"c{i}", lat="north", height_m="high") for i in range(20)]
     text = refusal(listed(*rows))
@@ -259,6 +274,27 @@ def test_what_is_no_list_at_all_is_refused(tmp_path, content, told):
     path.write_bytes(content)
     with pytest.raises(CameraListError, match=told):
         import_cameras(path)
+
+
+cell = st.sampled_from([*GOOD.split(","), "", "gcj02", "[[", "1e400", '"', "\n"]) | st.text(
+    max_size=6
+)
+
+
+@given(content=st.binary() | st.lists(st.lists(cell, max_size=12)).map(
+    lambda rows: "\n".join([HEADER, *(",".join(cells) for cells in rows)]).encode(
+        errors="replace")
+))  # fmt: skip
+def test_any_file_is_imported_or_refused(tmp_path_factory, content):
+    path = tmp_path_factory.getbasetemp() / "any.csv"
+    path.write_bytes(content)
+    try:
+        report = import_cameras(path)
+    except CameraListError:
+        return
+    for camera in report.cameras:
+        assert camera.camera_id
+        assert -180 <= camera.lon <= 180
 
 
 def test_a_missing_list_is_refused(tmp_path):

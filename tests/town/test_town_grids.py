@@ -251,6 +251,44 @@ def test_what_is_no_geojson_is_refused(write, text, told):
         load_grids(write(text))
 
 
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=4), inner),
+    max_leaves=8,
+)
+
+
+@given(
+    spot=st.sampled_from(
+        ["features", "datum", "properties", "geometry", "code", "level", "parent", "members",
+         "coordinates", "ring", "point", "number"]
+    ),
+    value=json_values,
+)  # fmt: skip
+def test_whatever_stands_in_a_map_it_is_read_or_refused(tmp_path_factory, spot, value):
+    document = town_map()
+    item = document["features"][3]
+    if spot in document:
+        document[spot] = value
+    elif spot in item:
+        item[spot] = value
+    elif spot in item["properties"] or spot == "members":
+        item["properties"][spot] = value
+    elif spot == "coordinates":
+        item["geometry"][spot] = value
+    else:
+        rings = item["geometry"]["coordinates"]
+        depth = {"ring": rings, "point": rings[0], "number": rings[0][1]}[spot]
+        depth[0] = value
+    path = tmp_path_factory.getbasetemp() / "any.geojson"
+    path.write_text(json.dumps(document))
+    try:
+        grids = load_grids(path)
+    except GridMapError:
+        return
+    assert grids.owner(at(-500, 500)).code == "10101"
+
+
 def test_a_missing_map_is_refused(tmp_path):
     with pytest.raises(GridMapError, match="cannot be read"):
         load_grids(tmp_path / "none.geojson")
