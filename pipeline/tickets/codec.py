@@ -15,7 +15,7 @@ from pipeline.town.place import Place
 
 
 def dump(value: object) -> str:
-    """Compact JSON; NaN and infinity are refused with ValueError."""
+    """Compact JSON; what JSON can't say, NaN and infinity included, is a ValueError."""
     return json.dumps(
         value, ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=_plain
     )
@@ -25,7 +25,7 @@ def _plain(value: Any) -> Any:
     """Numpy's scalars and arrays, which trails and measures may hold."""
     if hasattr(value, "tolist"):
         return value.tolist()
-    raise TypeError(f"{type(value).__name__} can't be kept as JSON")
+    raise ValueError(f"{type(value).__name__} can't be kept as JSON")
 
 
 def incident_to_json(incident: Incident) -> str:

@@ -105,7 +105,7 @@ class Outbox:
         """
         try:
             row = (kind, incident_to_json(incident), evidence_to_json(evidence), self._clock.now())
-        except (TypeError, ValueError) as error:
+        except ValueError as error:
             raise OutboxError(f"incident {incident.incident_id} can't be kept: {error}") from error
         with self._using() as db:
             db.execute(

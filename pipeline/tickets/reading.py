@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _PAGE = 100  # tickets fetched in one exchange
 _PARTS = 4  # commands per ticket in an exchange
+_ALL = 10**6  # XPENDING wants a count
 
 
 class Reader:
@@ -62,17 +63,12 @@ class Reader:
         """What waits: entries that no consumer has acknowledged, oldest first."""
         stream = self._keys.queue(code)
         with mapped(f"reading the queue of {code}"):
-            pipe = self._redis.pipeline()
-            pipe.xrange(stream)
-            pipe.exists(stream)
-            entries, exists = pipe.execute()
-            if not exists:
+            entries = self._redis.xrange(stream)
+            if not entries:
                 return []
-            pipe = self._redis.pipeline()
-            pipe.xinfo_groups(stream)
-            pipe.xpending_range(stream, "grid", "-", "+", max(1, len(entries)))
-            groups, pending = pipe.execute()
-        delivered = next((group["last-delivered-id"] for group in groups), "0-0")
+            groups = self._redis.xinfo_groups(stream)
+            pending = self._redis.xpending_range(stream, "grid", "-", "+", _ALL)
+        delivered = next(one["last-delivered-id"] for one in groups if one["name"] == "grid")
         unacknowledged = {item["message_id"] for item in pending}
         return [
             TicketMessage.model_validate_json(fields["json"])
@@ -98,7 +94,8 @@ class Reader:
 
     def _fetch(self, ticket_ids: Sequence[str]) -> list[Ticket]:
         with mapped("reading tickets"):
-            pipe = self._redis.pipeline()
+            # No transaction: Redis refuses one, even for reading, when it is out of memory.
+            pipe = self._redis.pipeline(transaction=False)
             for ticket_id in ticket_ids:
                 pipe.hgetall(self._keys.ticket(ticket_id))
                 pipe.hvals(self._keys.ticket(ticket_id, "incidents"))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from redis import Redis
-from redis.backoff import NoBackoff
+from redis.backoff import ConstantBackoff, NoBackoff
 from redis.exceptions import (
     AuthenticationError,
     BusyLoadingError,
@@ -34,7 +34,9 @@ if TYPE_CHECKING:
 
 _START_LIMIT_S = 30.0  # for a private server to answer, the loading of its data not counted
 _START_POLL_S = 0.002
+_HANDOVER_S, _HANDOVER_TRIES = 0.05, 40
 
+_SCHEMES = ("redis", "rediss", "unix")
 _URL_HELP = "redis://[user:password@]host[:port][/db], rediss://..., unix:///path, or null"
 
 
@@ -51,17 +53,24 @@ def open_redis(settings: RedisSettings, data_dir: Path, *, fsync: bool = True) -
             yield client
         return
     with EmbeddedRedis(data_dir, fsync=fsync) as server:
-        client = Redis(
-            unix_socket_path=server.socket_path,
-            decode_responses=True,
-            socket_timeout=settings.timeout_s,
-            retry=_retry(),
-        )
+        _wait_until_ready(server, settings.timeout_s)
+        # While another process hands the server over to this one, it is away for a moment.
+        handover = Retry(ConstantBackoff(_HANDOVER_S), _HANDOVER_TRIES, (ConnectionError,))
+        client = _private(server, settings.timeout_s, handover)
         try:
-            _wait_until_ready(client, server)
             yield client
         finally:
             client.close()
+
+
+def _private(server: EmbeddedRedis, timeout_s: float, retry: Retry) -> Redis:
+    return Redis(
+        unix_socket_path=server.socket_path,
+        decode_responses=True,
+        protocol=2,
+        socket_timeout=timeout_s,
+        retry=retry,
+    )
 
 
 @contextmanager
@@ -71,6 +80,7 @@ def _connect(url: str, timeout_s: float) -> Iterator[Redis]:
         client: Redis = Redis.from_url(
             url,
             decode_responses=True,
+            protocol=2,  # the one that a Redis too old for us speaks too, to tell us so
             socket_timeout=timeout_s,
             socket_connect_timeout=timeout_s,
             retry=_retry(),
@@ -113,26 +123,29 @@ def _check(client: Redis, name: str) -> None:
         )
 
 
-def _wait_until_ready(client: Redis, server: EmbeddedRedis) -> None:
+def _wait_until_ready(server: EmbeddedRedis, timeout_s: float) -> None:
     deadline = time.monotonic() + _START_LIMIT_S
-    while True:
-        try:
-            client.ping()
-        except BusyLoadingError:
-            deadline = time.monotonic() + _START_LIMIT_S
-        except (ConnectionError, TimeoutError):
-            if server.failure is not None:
-                raise DeskUnavailableError(
-                    f"the private Redis does not start: {server.failure}"
-                ) from None
-            if time.monotonic() > deadline:
-                raise DeskUnavailableError(
-                    f"the private Redis at {server.socket_path} does not answer; is another "
-                    "gridwatch with this data_dir stuck?"
-                ) from None
-        else:
-            return
-        time.sleep(_START_POLL_S)
+    with _private(server, timeout_s, Retry(NoBackoff(), 0)) as probe:
+        while True:
+            try:
+                probe.ping()
+            except BusyLoadingError:
+                deadline = time.monotonic() + _START_LIMIT_S
+            except (ConnectionError, TimeoutError):
+                _check_start(server, deadline)
+            else:
+                return
+            time.sleep(_START_POLL_S)
+
+
+def _check_start(server: EmbeddedRedis, deadline: float) -> None:
+    if server.failure is not None:
+        raise DeskUnavailableError(f"the private Redis does not start: {server.failure}") from None
+    if time.monotonic() > deadline:
+        raise DeskUnavailableError(
+            f"the private Redis at {server.socket_path} does not answer; is another gridwatch with "
+            "this data_dir stuck?"
+        ) from None
 
 
 def _retry() -> Retry:
@@ -147,6 +160,8 @@ def masked_url(url: str) -> str:
         host = parts.hostname or ""
         port = f":{parts.port}" if parts.port is not None else ""
     except ValueError:
-        return "(unreadable URL)"
+        return "an unreadable URL"
+    if parts.scheme not in _SCHEMES:
+        return "a URL that begins otherwise"
     secret = "***@" if "@" in parts.netloc else ""
-    return f"{parts.scheme}://{secret}{host}{port}{parts.path}" if parts.scheme else "(no scheme)"
+    return f"{parts.scheme}://{secret}{host}{port}{parts.path}"

@@ -1,0 +1,108 @@
+"""A town of two grids, and findings in it."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from shapely.geometry import box
+
+from pipeline.hazards.incident import Incident, incident_id_of
+from pipeline.town.duties import Duties, Duty, Limit
+from pipeline.town.grids import Grid, GridMap
+from pipeline.town.place import Place
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+NOON = 1_795_406_400.0  # Monday 2026-11-23 04:00 UTC, noon in China
+LON, LAT = 113.445, 34.785  # the border of the two grids runs along this longitude
+DEGREE_M = 91_400.0  # a degree of longitude here, within 0.2 %
+
+
+@dataclass(frozen=True)
+class SmallTown:
+    """Two third-level grids side by side in one township."""
+
+    grids: GridMap
+    duties: Duties
+
+
+def grid(code: str, name: str, level: int, parent: str | None, west: float, east: float) -> Grid:
+    shape = box(LON + west, LAT - 0.02, LON + east, LAT + 0.02)
+    return Grid(code, name, level, "standard", parent, (), shape)  # type: ignore[arg-type]
+
+
+def duty(hazard: str, code: str, name: str, radius_m: float, filing: str = "auto") -> Duty:
+    return Duty(
+        hazard=hazard,  # type: ignore[arg-type]
+        kind=None,
+        event_code=code,
+        name_zh=name,
+        name_en=hazard.replace("_", " "),
+        department="城市管理",
+        accept_limit=Limit.parse("1h"),
+        handle_limit=Limit.parse("7d" if hazard == "road_damage" else "24h"),
+        calendar="wall",
+        filing=filing,  # type: ignore[arg-type]
+        severity="notice",
+        radius_m=radius_m,
+    )
+
+
+def small_town() -> SmallTown:
+    grids = GridMap(
+        [
+            grid("410182102", "豫龙镇", 1, None, -0.02, 0.02),
+            grid("410182102001001", "西村一网格", 3, "410182102", -0.02, 0.0),
+            grid("410182102001002", "东村二网格", 3, "410182102", 0.0, 0.02),
+        ]
+    )
+    duties = Duties(
+        [
+            duty("road_collapse", "04-01", "路面塌陷", 15),
+            duty("road_damage", "01-10", "道路破损", 15),
+            duty("blockage", "01-12", "道路遗撒", 20),
+            duty("crowd", "04-09", "群发性事件", 50, filing="review"),
+        ]
+    )
+    return SmallTown(grids, duties)
+
+
+def incident(
+    number: int = 0,
+    *,
+    hazard: str = "road_collapse",
+    camera: str = "cam-1",
+    east_m: float = 300.0,
+    north_m: float = 0.0,
+    radius_m: float = 3.0,
+    at: float = NOON,
+    severity: str = "warning",
+    **more: object,
+) -> Incident:
+    """A finding ``east_m`` metres east of the border of the two grids."""
+    made = Incident(
+        incident_id=incident_id_of(f"{camera}/{number}", hazard, at),
+        camera_id=camera,
+        hazard=hazard,  # type: ignore[arg-type]
+        box=(0.4, 0.5, 0.5, 0.6),
+        started_at=at - 8,
+        confirmed_at=at,
+        last_seen_at=at,
+        cleared_at=None,
+        place=Place(LON + east_m / DEGREE_M, LAT + north_m / 110_940.0, radius_m, "pose"),
+        score=0.9,
+        severity=severity,  # type: ignore[arg-type]
+        measures={"area_m2": 1.5},
+        trail={"rule": "road.hole", "model": "street-n"},
+    )
+    return replace(made, **more)  # type: ignore[arg-type]
+
+
+def wait_until(true: Callable[[], bool], *, within_s: float = 20.0) -> None:
+    deadline = time.monotonic() + within_s
+    while not true():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.005)
