@@ -1,0 +1,1 @@
+"""Renders the demo clips of streets and their hazards with Blender."""
