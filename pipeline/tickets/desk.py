@@ -61,7 +61,7 @@ class Desk:
         prefix: str = "gridwatch",
         cool_down_s: float = 600.0,
     ) -> None:
-        self._town = town
+        self.town = town
         self._clock = clock
         self._cool_down_s = cool_down_s
         self._keys = Keys(prefix)
@@ -119,7 +119,7 @@ class Desk:
                 before: after for (before, name), after in TRANSITIONS.items() if name == action
             },
             "done": {state: True for state, level in LEVEL_OF.items() if level == "done"},
-            "first_level": self._town.grids.top.code,
+            "first_level": self.town.grids.top.code,
             "now": _number(now),
             "action": action,
             "step": dump({"at": now, "by": by, "note": note, "facts": {}}),
@@ -137,7 +137,7 @@ class Desk:
         An entry waits until a consumer of the group ``grid`` has acknowledged it or the ticket has
         moved on. Raises UnknownGridError.
         """
-        check_code(self._town, grid_code)
+        check_code(self.town, grid_code)
         return self._reader.queue(grid_code)
 
     def waiting(self) -> dict[str, int]:
@@ -158,7 +158,7 @@ class Desk:
     ) -> list[Ticket]:
         """The newest tickets, newest first. Raises UnknownGridError."""
         if grid is not None:
-            check_code(self._town, grid)
+            check_code(self.town, grid)
         return self._reader.newest(state=state, grid=grid, hazard=hazard, limit=limit)
 
     def history(self, ticket_id: str) -> tuple[Step, ...]:
@@ -173,8 +173,8 @@ class Desk:
     def _filing_call(self, incident: Incident, evidence: EvidenceRef | None) -> dict[str, Any]:
         now = self._clock.now()
         kind = incident.trail.get("kind")
-        duty = self._town.duties.of(incident.hazard, kind if isinstance(kind, str) else None)
-        ground = ground_of(self._town, incident.place)
+        duty = self.town.duties.of(incident.hazard, kind if isinstance(kind, str) else None)
+        ground = ground_of(self.town, incident.place)
         fields = _fields(incident, duty, ground, now)
         fields["message"] = _body(incident, evidence, duty, ground, fields)
         own_m = min(incident.place.radius_m, MOST_RADIUS_M)
@@ -193,7 +193,7 @@ class Desk:
             "search_m": _number(search_m),
             "number_prefix": _NUMBER_PREFIX,
             "day": format(at(now) + _CHINA, "%Y%m%d"),
-            "review_grid": self._town.grids.top.code if duty.filing == "review" else None,
+            "review_grid": self.town.grids.top.code if duty.filing == "review" else None,
             "ticket": fields,
             "step": self._step(incident),
         }

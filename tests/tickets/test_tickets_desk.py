@@ -7,15 +7,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from redis import Redis
-from ticket_town import NOON, incident, small_town
+from ticket_town import NOON, file_often, incident
 
-from pipeline.clock import ManualClock
 from pipeline.errors import DeskError, UnknownGridError, UnknownTicketError
-from pipeline.tickets import Desk, EvidenceRef
+from pipeline.tickets import EvidenceRef
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from redis import Redis
+
+    from pipeline.clock import ManualClock
+    from pipeline.tickets import Desk
 
 WEST, EAST, TOWN = "410182102001001", "410182102001002", "410182102"
 
@@ -297,12 +300,6 @@ def test_every_key_lies_in_one_slot_of_a_cluster(desk: Desk, redis: Redis):
     keys = list(redis.scan_iter(f"*{desk._keys.prefix}*"))
     assert keys
     assert all(key.startswith(tag + ":") for key in keys)
-
-
-def file_often(socket_path: str, prefix: str, times: int) -> list[str]:
-    with Redis(unix_socket_path=socket_path, decode_responses=True) as redis:
-        desk = Desk(redis, small_town(), clock=ManualClock(NOON), prefix=prefix)
-        return [desk.file(incident()).ticket_id for _ in range(times)]
 
 
 def test_eight_processes_that_file_one_incident_a_thousand_times_make_one_ticket(

@@ -6,9 +6,12 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from redis import Redis
 from shapely.geometry import box
 
+from pipeline.clock import ManualClock
 from pipeline.hazards.incident import Incident, incident_id_of
+from pipeline.tickets import Desk
 from pipeline.town.duties import Duties, Duty, Limit
 from pipeline.town.grids import Grid, GridMap
 from pipeline.town.place import Place
@@ -106,3 +109,9 @@ def wait_until(true: Callable[[], bool], *, within_s: float = 20.0) -> None:
     while not true():
         assert time.monotonic() < deadline, "it did not happen in time"
         time.sleep(0.005)
+
+
+def file_often(socket_path: str, prefix: str, times: int) -> list[str]:
+    with Redis(unix_socket_path=socket_path, decode_responses=True) as redis:
+        desk = Desk(redis, small_town(), clock=ManualClock(NOON), prefix=prefix)
+        return [desk.file(incident()).ticket_id for _ in range(times)]
