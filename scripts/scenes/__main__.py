@@ -12,7 +12,8 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from . import actors, film, render, truth
-from .clips import FPS, SECONDS, Clip, all_clips, clear
+from .clip import FPS, SECONDS, Clip, clear
+from .clips import all_clips
 
 CLIPS = Path(__file__).parents[2] / "pipeline" / "rehearsal" / "clips"
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
-    from .clips import Clip, Light
+    from .clip import Clip, Light
 
 BACKDROP_SAMPLES, FRAME_SAMPLES = 40, 9
 REST_FRAMES = 8  # who holds still for so long becomes part of the backdrop

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from .camera import HEIGHT, WIDTH
-from .clips import FPS, SECONDS, Clip
+from .clip import FPS, SECONDS, Clip
 from .street import KERB, RUNNING
 
 if TYPE_CHECKING:
