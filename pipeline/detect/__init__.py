@@ -3,6 +3,7 @@
 from pipeline.detect.card import CLASSES, VEHICLES, ModelCard, load_card
 from pipeline.detect.detections import Detections
 from pipeline.detect.detector import FLOOR, Detector
+from pipeline.detect.predict import pictures_in, predict, time_per_look_ms
 from pipeline.detect.still import look_at
 
 __all__ = [
@@ -14,4 +15,7 @@ __all__ = [
     "ModelCard",
     "load_card",
     "look_at",
+    "pictures_in",
+    "predict",
+    "time_per_look_ms",
 ]

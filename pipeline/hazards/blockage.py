@@ -14,6 +14,7 @@ import numpy as np
 from pipeline.hazards.boxes import area, centre, covered, grow, iou, overlap, size
 from pipeline.hazards.cases import SCENE_REACH, SCENE_S
 from pipeline.hazards.observation import Observation, probability
+from pipeline.hazards.tracks import FAST
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,10 +33,8 @@ CRASH_CLASS = 6.0
 CRASH_CLASS_MOST = 2.5
 """Log-odds per unit of the detector's score beyond what the place always gets, and the most."""
 HARD_STOP = 2.0
-HARD_SPEED = 1.0
-"""Own sizes per second, a car: about 4 m/s. From there to nothing within HARD_STOP_S takes more
-than 3 m/s², which drivers avoid."""
-HARD_STOP_S = 1.6
+HARD_STOP_S = 1.25
+"""From FAST (a car: 4 m/s) to standing in less takes more than 3 m/s², which drivers avoid."""
 TOUCHED = 0.7
 DEBRIS = 1.5
 PEOPLE = 0.5
@@ -127,10 +126,17 @@ def _crash(track: Track, parts: dict[str, float], settings: BlockageSettings) ->
         "crash",
         track.stand_box,
         probability(sum(parts.values())),
-        track.stood_since - track.stop_s,  # the blow came before the standstill
+        _blow_at(track),
         settings.crash_dwell_s,
         parts=parts,
     )
+
+
+def _blow_at(track: Track) -> float:
+    """When it happened: the blow comes before the standstill, at the touch if there was one."""
+    assert track.stood_since is not None
+    slowed_at = track.stood_since - track.stop_s
+    return slowed_at if track.touched_at is None else min(slowed_at, track.touched_at)
 
 
 def _crash_parts(
@@ -146,9 +152,9 @@ def _crash_parts(
     crash = signs.for_track(track)
     if crash > 0:
         parts["crash_class"] = min(CRASH_CLASS * crash, CRASH_CLASS_MOST)
-    if track.top_speed >= HARD_SPEED and track.stop_s <= HARD_STOP_S:
+    if _stopped_hard(track):
         parts["hard_stop"] = HARD_STOP
-    if track.touched:
+    if track.touched_at is not None:
         parts["touched"] = TOUCHED
     near = grow(track.stand_box, 3.0)
     if any(_came_with(thing, track, near) for thing in new):
@@ -159,6 +165,10 @@ def _crash_parts(
     if _queues(track, arrived):
         parts["queue"] = -QUEUE
     return parts
+
+
+def _stopped_hard(track: Track) -> bool:
+    return track.top_speed >= FAST and track.stop_s <= HARD_STOP_S
 
 
 def _came_with(thing: NewThing, track: Track, near: Box) -> bool:
@@ -176,7 +186,7 @@ def _queues(track: Track, arrived: Sequence[Track]) -> bool:
     own = size(track.stand_box)
     others = 0
     for other in arrived:
-        if other is track or other.stand_box is None or other.top_speed >= HARD_SPEED:
+        if other is track or other.stand_box is None or _stopped_hard(other):
             continue
         gap = np.hypot(*(centre(other.stand_box) - centre(track.stand_box)))
         others += bool(gap < 2.5 * max(own, size(other.stand_box)))

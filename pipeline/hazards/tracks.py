@@ -36,6 +36,9 @@ MISSED_LOOKS = 3
 HISTORY = 40
 TOUCHING = 0.05
 TOUCH_S = 2.0
+FAST = 1.0
+"""Own sizes per second, for a car about 4 m/s: driving, not manoeuvring."""
+LAST_MOVES_S = 2.5
 DROVE = 0.7
 """Own sizes per second: one that was followed at this speed has driven here."""
 CHANGED = 0.35
@@ -48,10 +51,10 @@ class Track:
 
     ``stood_since`` is set while it stands, ``arrived`` if its place was free before. ``changed``
     is the largest share of its box that did not look like the background: a parked vehicle which
-    the model sees now and then is part of the background, one that came is not. ``touched``: its
-    box met another road user's as it stopped. ``top_speed`` in own sizes per second is the fastest
-    of the last moves before it stopped, ``stop_s`` the time from there to standing; both are 0
-    when it was never followed.
+    the model sees now and then is part of the background, one that came is not. ``touched_at`` is
+    when its box first met another road user's as it stopped. ``top_speed`` in own sizes per second
+    is the fastest of the last moves before it stopped, ``stop_s`` the time from the last FAST one
+    to standing; both are 0 when it was never followed.
     """
 
     history: deque[tuple[float, Box]] = field(default_factory=lambda: deque(maxlen=HISTORY))
@@ -61,8 +64,8 @@ class Track:
     top_speed: float = 0.0
     stop_s: float = 0.0
     changed: float = 0.0
-    touched: bool = False
-    touched_at: float = float("-inf")
+    touched_at: float | None = None
+    touches: deque[float] = field(default_factory=lambda: deque(maxlen=HISTORY))
     moved_at: float = float("-inf")
     misses: int = 0
 
@@ -162,7 +165,7 @@ class Tracks:
         if background.steady(box) < STEADY:
             track.moved_at = at
         if _meets_another(scene, index):
-            track.touched_at = at
+            track.touches.append(at)
         began = _still_since(track)
         if began is not None and at - max(began, track.moved_at) >= STANDS_AFTER_S - 1e-6:
             self._stop(track, began)
@@ -177,12 +180,13 @@ class Tracks:
             for (then, before), (now, after) in zip(
                 list(track.history), list(track.history)[1:], strict=False
             )
-            if now <= began + 1e-6 and now - then <= FOLLOW_S and began - then <= 2.5
+            if now <= began + 1e-6 and now - then <= FOLLOW_S and began - then <= LAST_MOVES_S
         ]
         if moves:
-            then, track.top_speed = max(moves, key=lambda move: move[1])
-            track.stop_s = began - then
-        track.touched = began - track.touched_at <= TOUCH_S
+            track.top_speed = max(speed for _, speed in moves)
+            fast = [then for then, speed in moves if speed >= FAST]
+            track.stop_s = began - max(fast, default=moves[0][0])
+        track.touched_at = min((at for at in track.touches if at >= began - TOUCH_S), default=None)
         track.stood_since = began
         track.stand_box = np.median([box for at, box in track.history if at >= began], axis=0)
 

@@ -1,6 +1,7 @@
 """Pictures in: from RTSP cameras and recorded files to looks at model size."""
 
 from pipeline.ingest.cameras import Ingest
+from pipeline.ingest.check import check_cameras
 from pipeline.ingest.latest import LatestLooks
 from pipeline.ingest.look import Look, Purpose
 from pipeline.ingest.source import Source
@@ -14,4 +15,5 @@ __all__ = [
     "Look",
     "Purpose",
     "Source",
+    "check_cameras",
 ]

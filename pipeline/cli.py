@@ -1,0 +1,513 @@
+"""The commands of ``gridwatch``: thin, they call a room and show what it says.
+
+Exit codes: 0 done, 1 the thing asked for failed, 2 wrong usage or settings.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from pipeline import __version__
+from pipeline.clock import SystemClock
+from pipeline.errors import FootageError, GridwatchError, InputError
+from pipeline.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from pipeline.tickets import Desk, Ticket
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+queue = typer.Typer(no_args_is_help=True, help="网格队列 / queues of the grids")
+tickets = typer.Typer(no_args_is_help=True, help="案卷 / tickets")
+cameras = typer.Typer(no_args_is_help=True, help="摄像头 / cameras")
+model = typer.Typer(no_args_is_help=True, help="模型 / the detector's model")
+for name, group in (("queue", queue), ("tickets", tickets), ("cameras", cameras), ("model", model)):
+    app.add_typer(group, name=name)
+
+out = Console()
+err = Console(stderr=True)
+
+SettingsFile = Annotated[
+    Path | None,
+    typer.Option("--settings", "-s", envvar="GRIDWATCH_SETTINGS", help="settings file (YAML)"),
+]
+Overrides = Annotated[list[str] | None, typer.Option("--set", help="key=value, may be repeated")]
+AsJson = Annotated[bool, typer.Option("--json", help="for machines, stable")]
+
+
+def main() -> None:
+    """Entry point: turns every error of ours into a sentence and an exit code."""
+    try:
+        app()
+    except InputError as error:
+        err.print(f"[red]错误 / error:[/red] {_plain(error)}", soft_wrap=True)
+        sys.exit(2)
+    except GridwatchError as error:
+        err.print(f"[red]失败 / failed:[/red] {_plain(error)}", soft_wrap=True)
+        sys.exit(1)
+    except BrokenPipeError:  # e.g. `gridwatch tickets list | head`
+        sys.stderr.close()
+        sys.exit(0)
+
+
+@app.callback(invoke_without_command=True)
+def _top(
+    version: Annotated[bool, typer.Option("--version", help="print the version")] = False,
+) -> None:
+    """gridwatch 街面隐患发现与处置闭环 / finds street hazards and brings them to their grid."""
+    if version:
+        out.print(__version__)
+        raise typer.Exit
+
+
+@app.command()
+def run(
+    settings_file: SettingsFile = None,
+    overrides: Overrides = None,
+    seconds: Annotated[float | None, typer.Option(help="stop after this long")] = None,
+) -> None:
+    """运行:取流、检测、立案 / run the cameras of this box until stopped."""
+    from pipeline.daemon import Daemon
+    from pipeline.detect import Detector
+    from pipeline.telemetry import set_up_logs
+    from pipeline.tickets import CameraBoard, Desk, open_redis
+    from pipeline.town import load_town
+
+    settings = load_settings(settings_file, overrides or ())
+    set_up_logs()
+    town = load_town(settings.town)
+    detector = Detector(settings.model)
+    clock = SystemClock()
+    with open_redis(settings.redis, settings.data_dir) as redis:
+        prefix = settings.redis.prefix
+        desk = Desk(
+            redis, town, clock=clock, prefix=prefix, cool_down_s=settings.tickets.cool_down_s
+        )
+        board = CameraBoard(redis, clock=clock, prefix=prefix)
+        with Daemon(settings, town, detector, desk, board, clock=clock) as daemon:
+            for name in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(name, lambda *_: daemon.stop())
+            daemon.wait(seconds)
+            statuses = daemon.statuses()
+    err.print(_camera_table([asdict(status) for status in statuses.values()]))
+    err.print(
+        f"looks {daemon.counts.looks}, skipped {daemon.skipped()}, "
+        f"incidents {daemon.counts.incidents}, cleared {daemon.counts.cleared}"
+    )
+
+
+@app.command()
+def replay(
+    target: Annotated[Path, typer.Argument(help="a clip, a folder of clips, or a set (.yaml)")],
+    truth: Annotated[Path | None, typer.Option(help="truth.jsonl: what really happened")] = None,
+    folder: Annotated[Path, typer.Option("--out", help="where the results go")] = Path(
+        "replay-out"
+    ),
+    settings_file: SettingsFile = None,
+    overrides: Overrides = None,
+    as_json: AsJson = False,
+) -> None:
+    """回放录像并评分 / replay recorded footage and score it."""
+    from pipeline import replay as room
+    from pipeline.detect import Detector
+    from pipeline.town import load_town
+
+    settings = load_settings(settings_file, overrides or ())
+    town = load_town(settings.town) if settings_file else None
+    events = room.load_truth(truth) if truth else None
+    clips = room.gather(target, town)
+    detector = Detector(settings.model)
+    with _progress() as bar:
+        task = bar.add_task("", total=len(clips))
+        done: set[str] = set()
+
+        def progress(clip: room.Clip, at_s: float) -> None:
+            if clip.camera.camera_id not in done:
+                done.add(clip.camera.camera_id)
+                bar.update(task, completed=len(done) - 1)
+            bar.update(task, description=f"{clip.path.name} {at_s:.0f} s")
+
+        played = room.replay(clips, detector, settings, progress)
+        bar.update(task, completed=len(clips), description="")
+    incidents = [incident for one in played for incident in one.incidents]
+    watched = {one.clip.camera.camera_id: one.watched_s for one in played}
+    folder.mkdir(parents=True, exist_ok=True)
+    room.write_incidents(folder / "incidents.jsonl", played)
+    placed = {one.clip.camera.camera_id: one.clip.placed for one in played}
+    room.write_tickets(folder / "tickets.jsonl", room.tickets_of(incidents, town, settings), placed)
+    result: dict[str, Any] | None = None
+    if events is not None:
+        result = room.score(incidents, events, watched)
+        room.write_json(folder / "score.json", result)
+    if as_json:
+        _print_json({"out": str(folder), "incidents": len(incidents), "score": result})
+    else:
+        _show_replay(played, result, folder)
+    problems = [one.problem for one in played if one.problem]
+    if problems:
+        raise FootageError("; ".join(problems))
+
+
+@queue.command("read")
+def queue_read(
+    grid: Annotated[str, typer.Argument(help="code of the grid")],
+    settings_file: SettingsFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """查看网格待办(不取走) / what waits in a grid's queue, without taking it."""
+    with _desk(settings_file) as desk:
+        messages = desk.read_queue(grid)
+    if as_json:
+        _print_json([message.model_dump(mode="json") for message in messages])
+        return
+    table = Table("案卷号 / ticket", "隐患 / hazard", "位置 / place", "受理时限 / accept by")
+    for message in messages:
+        table.add_row(
+            message.ticket_id,
+            f"{message.name_zh} {message.name_en}",
+            message.address,
+            f"{message.accept_due_at:%Y-%m-%d %H:%M}",
+        )
+    out.print(table if messages else f"{grid}: 没有待办 / nothing waits")
+
+
+@tickets.command("list")
+def tickets_list(
+    settings_file: SettingsFile = None,
+    state: Annotated[str | None, typer.Option(help="only this state")] = None,
+    grid: Annotated[str | None, typer.Option(help="only this grid's")] = None,
+    hazard: Annotated[str | None, typer.Option(help="only this hazard")] = None,
+    limit: Annotated[int, typer.Option(min=1)] = 100,
+    as_json: AsJson = False,
+) -> None:
+    """案卷列表,最新在前 / tickets, newest first."""
+    with _desk(settings_file) as desk:
+        found = desk.tickets(state=state, grid=grid, hazard=hazard, limit=limit)
+    if as_json:
+        _print_json([_ticket_json(ticket) for ticket in found])
+        return
+    table = Table(
+        "案卷号 / ticket", "隐患 / hazard", "网格 / grid", "位置 / place", "状态 / state", "×"
+    )
+    for ticket in found:
+        table.add_row(
+            ticket.ticket_id,
+            f"{ticket.name_zh} {ticket.name_en}",
+            f"{ticket.grid_name} {ticket.grid_code}",
+            ticket.address,
+            ticket.state,
+            str(ticket.count),
+        )
+    out.print(table if found else "没有案卷 / no tickets")
+
+
+@tickets.command("show")
+def tickets_show(
+    ticket_id: str, settings_file: SettingsFile = None, as_json: AsJson = False
+) -> None:
+    """案卷详情与流程 / one ticket and its history."""
+    with _desk(settings_file) as desk:
+        ticket = desk.ticket(ticket_id)
+    if as_json:
+        _print_json(_ticket_json(ticket))
+        return
+    place = ticket.place
+    out.print(f"[bold]{ticket.ticket_id}[/bold] {ticket.name_zh} / {ticket.name_en}")
+    out.print(f"状态 / state: {ticket.state}   级别 / severity: {ticket.severity}")
+    out.print(f"网格 / grid: {ticket.grid_name} {ticket.grid_code}   {ticket.address}")
+    out.print(f"位置 / place: {place.lat:.6f}, {place.lon:.6f} WGS-84 ±{place.radius_m:.0f} m")
+    steps = Table("时间 / at", "步骤 / step", "状态 / state", "经办 / by", "备注 / note")
+    for step in ticket.steps:
+        steps.add_row(_iso(step.at), step.action, step.state, step.by, step.note)
+    out.print(steps)
+
+
+@app.command()
+def explain(ticket_id: str, settings_file: SettingsFile = None, as_json: AsJson = False) -> None:
+    """说明立案依据 / why there is a ticket: rules, scores and looks of its incidents."""
+    with _desk(settings_file) as desk:
+        ticket = desk.ticket(ticket_id)
+    if as_json:
+        _print_json([asdict(incident) for incident in ticket.incidents])
+        return
+    for incident in ticket.incidents:
+        trail = dict(incident.trail)
+        out.print(f"[bold]{incident.incident_id}[/bold] {incident.camera_id} {incident.hazard}")
+        out.print(
+            f"规则 / rule {trail.get('kind')}, 模型 / model {trail.get('model')}, "
+            f"证据 / evidence {trail.get('parts')}, 停留 / dwell {trail.get('dwell_s')} s, "
+            f"遮挡 / obstructed looks {trail.get('obstructed_looks')}"
+        )
+        looks = Table("时间 / at", "得分 / score", "规则 / rule")
+        for at, score, rule in trail.get("looks", []):  # type: ignore[attr-defined]  # our own list
+            looks.add_row(_iso(at), f"{score:.2f}", rule or "—")
+        out.print(looks)
+
+
+@cameras.command("list")
+def cameras_list(settings_file: SettingsFile = None, as_json: AsJson = False) -> None:
+    """摄像头及其最近状态 / the camera list with the states the boxes last told."""
+    from pipeline.tickets import CameraBoard, open_redis
+    from pipeline.town import load_town, masked_url
+
+    settings = load_settings(settings_file)
+    town = load_town(settings.town)
+    clock = SystemClock()
+    with open_redis(settings.redis, settings.data_dir) as redis:
+        told = CameraBoard(redis, clock=clock, prefix=settings.redis.prefix).read()
+    rows = []
+    for camera in town.cameras:
+        known = told.get(camera.camera_id)
+        status = asdict(known.status) if known else {"state": None, "since_at": None, "why": ""}
+        rows.append(
+            {
+                **status,
+                "camera_id": camera.camera_id,
+                "name": camera.name,
+                "url": masked_url(camera.url),
+                "grid": town.grids.owner((camera.lon, camera.lat)).code,
+                "told_at": known.told_at if known else None,
+            }
+        )
+    if as_json:
+        _print_json(rows)
+    else:
+        out.print(_camera_table(rows))
+
+
+@cameras.command("check")
+def cameras_check(
+    settings_file: SettingsFile = None,
+    seconds: Annotated[float, typer.Option(help="how long to try")] = 15.0,
+    as_json: AsJson = False,
+) -> None:
+    """逐个打开摄像头,说明故障 / open every camera and say what is wrong with which."""
+    from pipeline.ingest import check_cameras
+    from pipeline.town import load_town
+
+    settings = load_settings(settings_file)
+    town = load_town(settings.town)
+    with err.status(f"{len(town.cameras)} cameras, {seconds:.0f} s at most"):
+        statuses = check_cameras(town.cameras, settings.ingest, SystemClock(), seconds)
+    rows = [asdict(status) for status in statuses]
+    if as_json:
+        _print_json(rows)
+    else:
+        out.print(_camera_table(rows))
+    if any(status.state not in ("live", "disabled") for status in statuses):
+        raise typer.Exit(1)
+
+
+@cameras.command("import")
+def cameras_import(
+    source: Annotated[Path, typer.Argument(help="CSV or YAML, as it came")],
+    target: Annotated[Path, typer.Option("--out", help="the clean list")],
+    as_json: AsJson = False,
+) -> None:
+    """导入摄像头清单,报告坏行 / keep the good rows of a list and report the bad ones."""
+    from pipeline.town import import_cameras, write_cameras
+
+    report = import_cameras(source)
+    write_cameras(target, report.cameras)
+    if as_json:
+        problems = [str(problem) for problem in report.problems]
+        _print_json({"cameras": len(report.cameras), "problems": problems})
+    else:
+        for problem in report.problems:
+            out.print(f"[yellow]{_plain(problem)}[/yellow]", soft_wrap=True)
+        out.print(
+            f"{len(report.cameras)} 个摄像头已写入 / cameras written to {target}, "
+            f"{len(report.problems)} 行有误 / bad rows"
+        )
+    if report.problems:
+        raise typer.Exit(1)
+
+
+@model.command("predict")
+def model_predict(
+    paths: Annotated[list[Path], typer.Argument(help="pictures or folders of pictures")],
+    file: Annotated[Path, typer.Option("--out", help="JSON lines")],
+    settings_file: SettingsFile = None,
+    overrides: Overrides = None,
+) -> None:
+    """对图片做检测 / detections of pictures as JSON lines."""
+    from pipeline.detect import Detector, pictures_in, predict
+
+    settings = load_settings(settings_file, overrides or ())
+    detector = Detector(settings.model)
+    pictures = pictures_in(paths)
+    with _progress() as bar, file.open("w", encoding="utf-8") as lines:
+        for row in bar.track(predict(pictures, detector), total=len(pictures)):
+            lines.write(json.dumps(row, ensure_ascii=False) + "\n")
+    err.print(f"{len(pictures)} 张图片 / pictures → {file}")
+
+
+@model.command("check")
+def model_check(
+    path: Annotated[Path | None, typer.Argument(help="ONNX file; default: of the settings")] = None,
+    settings_file: SettingsFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """检查模型卡、哈希与速度 / card, hash, providers, and a figure for this machine."""
+    from pipeline.detect import Detector, time_per_look_ms
+
+    settings = load_settings(settings_file)
+    chosen = settings.model if path is None else settings.model.model_copy(update={"path": path})
+    detector = Detector(chosen)
+    card = detector.card
+    figure = {
+        "model": card.label,
+        "file": str(chosen.path),
+        "sha256": card.sha256,
+        "input": card.input.model_dump(),
+        "classes": card.classes,
+        "licence": card.licence,
+        "providers": detector.providers,
+        "ms_per_look": {str(batch): time_per_look_ms(detector, batch) for batch in (1, 8)},
+    }
+    if as_json:
+        _print_json(figure)
+        return
+    for key, value in figure.items():
+        out.print(f"[bold]{key}[/bold]: {value}", soft_wrap=True)
+    out.print(f"[bold]use[/bold]: {card.use_restriction}", soft_wrap=True)
+
+
+@app.command()
+def doctor(settings_file: SettingsFile = None, as_json: AsJson = False) -> None:
+    """检查本机与设置 / is everything here that a run needs?"""
+    from pipeline.doctor import examine
+
+    findings = examine(settings_file)
+    if as_json:
+        _print_json([asdict(finding) for finding in findings])
+    else:
+        table = Table("", "检查 / check", "结果 / finding")
+        for finding in findings:
+            table.add_row("✓" if finding.good else "✗", finding.check, finding.text)
+        out.print(table)
+    if not all(finding.good for finding in findings):
+        raise typer.Exit(1)
+
+
+@app.command()
+def console(
+    settings_file: SettingsFile = None,
+    host: Annotated[str, typer.Option(help="address to listen on")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="port to listen on")] = 8080,
+) -> None:
+    """案卷状态页 / a page with the tickets as they arrive."""
+    try:
+        from pipeline.console import create_app, serve
+    except ModuleNotFoundError as error:
+        raise InputError(
+            f"the page needs {error.name}",
+            found="gridwatch without extras",
+            allowed="gridwatch[console]",
+        ) from None
+    settings = load_settings(settings_file)
+    with _desk(settings_file) as desk:
+        serve(create_app(desk, settings.data_dir / "evidence", list), host, port)
+
+
+@contextmanager
+def _desk(settings_file: Path | None) -> Iterator[Desk]:
+    from pipeline.tickets import Desk, open_redis
+    from pipeline.town import load_town
+
+    settings: Settings = load_settings(settings_file)
+    town = load_town(settings.town)
+    with open_redis(settings.redis, settings.data_dir) as redis:
+        yield Desk(
+            redis,
+            town,
+            clock=SystemClock(),
+            prefix=settings.redis.prefix,
+            cool_down_s=settings.tickets.cool_down_s,
+        )
+
+
+def _ticket_json(ticket: Ticket) -> dict[str, Any]:
+    return asdict(ticket)
+
+
+def _print_json(value: Any) -> None:
+    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2, default=str) + "\n")
+
+
+def _plain(error: object) -> str:
+    """Text of an error without rich's markup being seen in it."""
+    from rich.markup import escape
+
+    return escape(str(error))
+
+
+def _iso(unix_s: float) -> str:
+    from datetime import UTC, datetime
+
+    return datetime.fromtimestamp(unix_s, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+
+
+def _progress() -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TimeElapsedColumn(),
+        console=err,
+        transient=True,
+    )
+
+
+def _camera_table(rows: Iterable[dict[str, Any]]) -> Table:
+    table = Table("摄像头 / camera", "状态 / state", "自 / since", "原因 / why")
+    for row in rows:
+        since = row["since_at"]
+        table.add_row(
+            row["camera_id"],
+            row["state"] or "未知 / not told",
+            _iso(since) if since else "",
+            row["why"],
+        )
+    return table
+
+
+def _show_replay(played: Iterable[Any], result: dict[str, Any] | None, folder: Path) -> None:
+    table = Table(
+        "片段 / clip", "隐患 / hazard", "依据 / rule", "始 / start s", "确认 / confirmed s"
+    )
+    for one in played:
+        for incident in one.incidents:
+            table.add_row(
+                one.clip.path.name,
+                incident.hazard,
+                str(incident.trail["kind"]),
+                f"{incident.started_at:.1f}",
+                f"{incident.confirmed_at:.1f}",
+            )
+        if not one.incidents:
+            table.add_row(one.clip.path.name, "—", "", "", "")
+    out.print(table)
+    if result is not None:
+        overall = result["overall"]
+        out.print(
+            f"事件 / events {overall['events']}, 发现 / found {overall['found']}, "
+            f"漏报 / missed {overall['missed']}, 误报 / false {overall['false_alarms']}, "
+            f"F1 {_figure(overall['f1'])}, S4 {_figure(overall['s4'])}"
+        )
+    out.print(f"结果 / results: {folder}")
+
+
+def _figure(value: float | None) -> str:
+    return "—" if value is None else f"{value:.3f}"

@@ -1,0 +1,79 @@
+"""Is everything here that a run needs? Each check says what it found and what to do."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pipeline.detect import Detector, time_per_look_ms
+from pipeline.errors import GridwatchError
+from pipeline.settings import Settings, load_settings
+from pipeline.tickets import open_redis
+from pipeline.town import load_town
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing looked at."""
+
+    check: str
+    good: bool
+    text: str
+
+
+def examine(settings_file: Path | None) -> list[Finding]:
+    """Look at Python, settings, model, town, Redis and disk, going on past what is wrong."""
+    findings = [Finding("python", good=True, text=sys.version.split()[0])]
+    try:
+        settings = load_settings(settings_file)
+    except GridwatchError as error:
+        return [*findings, Finding("settings", good=False, text=str(error))]
+    findings.append(Finding("settings", good=True, text=str(settings_file or "defaults")))
+    checks: dict[str, Callable[[Settings], str]] = {
+        "model": _model,
+        "town": _town,
+        "redis": _redis,
+        "disk": _disk,
+    }
+    return findings + [_tried(name, check, settings) for name, check in checks.items()]
+
+
+def _tried(name: str, check: Callable[[Settings], str], settings: Settings) -> Finding:
+    try:
+        return Finding(name, good=True, text=check(settings))
+    except (GridwatchError, OSError) as error:
+        return Finding(name, good=False, text=str(error))
+
+
+def _model(settings: Settings) -> str:
+    detector = Detector(settings.model)
+    provider = detector.providers[0].removesuffix("ExecutionProvider")
+    return f"{detector.card.label}, {provider}, {time_per_look_ms(detector, 1)} ms a look"
+
+
+def _town(settings: Settings) -> str:
+    town = load_town(settings.town)
+    return f"{len(town.cameras)} cameras, {len(town.grids)} grids, {len(town.duties)} duties"
+
+
+def _redis(settings: Settings) -> str:
+    with open_redis(settings.redis, settings.data_dir) as redis:
+        info = redis.info("server")
+    kind = "private" if settings.redis.url is None else "by URL"
+    return f"{kind}, version {info['redis_version']}"
+
+
+def _disk(settings: Settings) -> str:
+    folder = settings.data_dir
+    folder.mkdir(parents=True, exist_ok=True)
+    free_mb = shutil.disk_usage(folder).free // 1_000_000
+    least = settings.tickets.evidence.min_free_mb
+    if free_mb < least:
+        raise OSError(f"{free_mb} MB free in {folder}; below {least} MB tickets have no pictures")
+    return f"{free_mb} MB free in {folder}"
