@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-CRF = 25  # about 1 MB a clip at this size and rate
+CRF = 27  # about 1 MB a clip at this size and rate
 NOISE, BLUR_PX, VIGNETTE = 1.5, 0.55, 0.12
 
 
