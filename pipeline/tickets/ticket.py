@@ -51,8 +51,9 @@ class Ticket:
     ``place`` is the best of all places reported so far. ``grid_code`` owns the case, ``near_grids``
     are further grids within the place's error radius, ``micro_code`` is an address, not an owner.
     ``count`` is how many incidents were merged into it; ``incidents`` and ``evidence`` stand in the
-    order of their filing. ``detected_at`` is when the first incident was confirmed, ``filed_at``
-    when the desk took it; all times are Unix seconds UTC. ``limits`` are the duty's as text.
+    order in which they were confirmed. ``detected_at`` is when the incident that opened the case
+    was confirmed, ``filed_at`` when the desk took it, ``closed_at`` when it was closed or rejected;
+    all times are Unix seconds UTC.
     """
 
     ticket_id: str

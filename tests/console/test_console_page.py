@@ -62,7 +62,7 @@ def text_of(page: httpx.Client) -> str:
 
 def test_a_ticket_shows_hazard_grid_place_deadline_state_and_count(page: httpx.Client, desk: Desk):
     desk.file(incident(1, severity="emergency"))
-    desk.file(incident(2, camera="cam-9"))
+    desk.file(incident(2, camera="cam-9", at=NOON + 1))
     text = text_of(page)
     for words in (
         "路面塌陷 road collapse 2 次发现合并",
