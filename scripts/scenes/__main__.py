@@ -1,6 +1,7 @@
 """python -m scripts.scenes: renders the demo clips (needs the ``train`` extra: bpy 5).
 
-Rendered frames are kept in the work folder, so a stopped run goes on where it was.
+Rendered frames are kept in the work folder, so a stopped run goes on where it was; remove a
+clip's folder there after changing the clip.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ import numpy as np
 
 Ring = Sequence[tuple[float, float, float]] | np.ndarray
 Vector = tuple[float, float, float]
+Extent = tuple[float, float, float, float]  # left, near, right, far
 FaceMaterial = bpy.types.Material | Callable[[int, int], bpy.types.Material]
 
 
@@ -37,6 +38,12 @@ class Shape:
         else:
             self.materials += list(materials)
         self._count += len(array)
+
+    def rectangle(self, extent: Extent, z: float, material: bpy.types.Material) -> None:
+        """A level rectangle."""
+        left, near, right, far = extent
+        corners = [(left, near, z), (right, near, z), (right, far, z), (left, far, z)]
+        self.add(corners, [(0, 1, 2, 3)], material)
 
     def box(
         self, centre: Vector, size: Vector, material: bpy.types.Material, turn: float = 0.0

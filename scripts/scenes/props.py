@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from . import materials as m
-from .mesh import Shape
+from .mesh import Extent, Shape
 
 if TYPE_CHECKING:
     import bpy
@@ -28,7 +28,7 @@ class Hole:
 
 def hole(
     rng: np.random.Generator,
-    gap: tuple[float, float, float, float],
+    gap: Extent,
     radii: tuple[float, float],
     tone: float,
 ) -> Hole:
@@ -36,9 +36,7 @@ def hole(
     left, near, right, far = gap
     centre = np.array([(left + right) / 2, (near + far) / 2])
     road, whole = m.asphalt(tone), Shape()
-    whole.add(
-        [(left, near, 0), (right, near, 0), (right, far, 0), (left, far, 0)], [(0, 1, 2, 3)], road
-    )
+    whole.rectangle(gap, 0.0, road)
     corners = [math.atan2(y - centre[1], x - centre[0]) for x in (left, right) for y in (near, far)]
     angles = np.sort(np.concatenate([np.linspace(-math.pi, math.pi, 60, endpoint=False), corners]))
     rough = _roughness(rng, angles)

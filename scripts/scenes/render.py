@@ -96,7 +96,7 @@ def render(clip: Clip, work: Path, advance: Callable[[], None]) -> list[Path]:
         paths.append(path)
         if shown is None or shown[0] != frame.rest:
             shown = (frame.rest, _backdrop(clip, frame.rest, shown, work / f"back_{backdrops}.png"))
-            backdrops += 1
+            backdrops, patches = backdrops + 1, Patches()
         if not path.exists():
             picture, patches = _over(clip, frame, shown[1], patches, work)
             _save(path, picture)

@@ -9,7 +9,7 @@ import numpy as np
 
 from . import materials as m
 from . import vehicles
-from .mesh import Shape, link_copy
+from .mesh import Extent, Shape, link_copy
 
 LANE = 1.85  # the middle of a lane, from the middle of the street
 RUNNING = 3.6  # half width of the running lanes: the carriageway zone
@@ -28,7 +28,7 @@ class Street:
     paving: tuple[m.Colour, m.Colour] = ((0.23, 0.21, 0.19), (0.27, 0.25, 0.23))
     walls: tuple[m.Colour, ...] = ((0.45, 0.38, 0.30), (0.50, 0.48, 0.45), (0.36, 0.20, 0.14))
     parked: tuple[tuple[str, float, float], ...] = (("sedan", -1, 19.0), ("suv", -1, 33.0))
-    gap: tuple[float, float, float, float] | None = None
+    gap: Extent | None = None
 
     def build(self) -> None:
         """Everything that never moves. ``gap`` (left, near, right, far) is left out of the road."""
@@ -43,23 +43,15 @@ class Street:
 
     def _ground(self) -> None:
         road, shape = m.asphalt(self.tone), Shape()
-        for left, near, right, far in _around(self.gap, (-RUNNING, NEAR, RUNNING, FAR)):
-            shape.add(
-                [(left, near, 0), (right, near, 0), (right, far, 0), (left, far, 0)],
-                [(0, 1, 2, 3)],
-                road,
-            )
+        for piece in _around(self.gap, (-RUNNING, NEAR, RUNNING, FAR)):
+            shape.rectangle(piece, 0.0, road)
         bay = m.asphalt(self.tone * 1.5)
         slabs = m.tiles(*self.paving, 0.3)
         stone = m.speckled((0.30, 0.30, 0.29), (0.42, 0.42, 0.40), 1.5)
         middle, length = (NEAR + FAR) / 2, FAR - NEAR
         for side, width in zip((-1, 1), self.footway, strict=True):
-            x = sorted((side * RUNNING, side * KERB))
-            shape.add(
-                [(x[0], NEAR, 0), (x[1], NEAR, 0), (x[1], FAR, 0), (x[0], FAR, 0)],
-                [(0, 1, 2, 3)],
-                bay,
-            )
+            left, right = sorted((side * RUNNING, side * KERB))
+            shape.rectangle((left, NEAR, right, FAR), 0.0, bay)
             shape.box(
                 (side * (KERB + 0.09), middle, KERB_HEIGHT / 2 - 0.1),
                 (0.18, length, KERB_HEIGHT + 0.2),
@@ -80,29 +72,13 @@ class Street:
         strips = [(-0.17, NEAR, -0.05, FAR, yellow), (0.05, NEAR, 0.17, FAR, yellow)]
         for side in (-1, 1):
             strips.append((side * RUNNING - 0.07, NEAR, side * RUNNING + 0.07, FAR, white))
-            strips += [
-                (
-                    *sorted((side * RUNNING, side * (KERB - 0.1)))[:1],
-                    y,
-                    sorted((side * RUNNING, side * (KERB - 0.1)))[1],
-                    y + 0.12,
-                    white,
-                )
-                for y in np.arange(8.0, 60.0, 7.0)
-            ]
-        for left, near, right, far, look in strips:
-            for a, b, c, d in _around(self.gap, (left, near, right, far)):
-                shape.add(
-                    [(a, b, 0.004), (c, b, 0.004), (c, d, 0.004), (a, d, 0.004)],
-                    [(0, 1, 2, 3)],
-                    look,
-                )
+            left, right = sorted((side * RUNNING, side * (KERB - 0.1)))
+            strips += [(left, y, right, y + 0.12, white) for y in np.arange(8.0, 60.0, 7.0)]
+        for *strip, look in strips:
+            for piece in _around(self.gap, tuple(strip)):
+                shape.rectangle(piece, 0.004, look)
         for x in np.arange(-RUNNING + 0.4, RUNNING - 0.2, 0.95):
-            shape.add(
-                [(x, 42, 0.005), (x + 0.45, 42, 0.005), (x + 0.45, 46, 0.005), (x, 46, 0.005)],
-                [(0, 1, 2, 3)],
-                white,
-            )
+            shape.rectangle((x, 42.0, x + 0.45, 46.0), 0.005, white)
         shape.build("markings")
 
     def _houses(self, rng: np.random.Generator, side: int, footway: float) -> None:
@@ -187,9 +163,7 @@ class Street:
             parked.thing.rotation_euler = (0, 0, 3.14159 if side < 0 else 0)
 
 
-def _around(
-    gap: tuple[float, float, float, float] | None, whole: tuple[float, float, float, float]
-) -> list[tuple[float, float, float, float]]:
+def _around(gap: Extent | None, whole: Extent) -> list[Extent]:
     """The whole rectangle without the gap, as rectangles."""
     left, near, right, far = whole
     if gap is None or gap[0] >= right or gap[2] <= left:
