@@ -34,6 +34,7 @@ PRIVACY_SCORE = 0.1  # people and vehicles count from this score on when they ar
 
 _CHINA = timezone(timedelta(hours=8))
 _COLOURS = {"notice": (0, 200, 255), "warning": (0, 128, 255), "emergency": (40, 40, 230)}  # BGR
+_WHITE = (240, 240, 240)
 _FONT = cv2.FONT_HERSHEY_SIMPLEX  # knows no Chinese; the page says it beside the picture
 
 log = structlog.get_logger()
@@ -143,7 +144,7 @@ def annotated(picture: NDArray[np.uint8], incident: Incident) -> NDArray[np.uint
     caption = f"{what}  {incident.severity}  {incident.score:.0%}  {camera}  {when}"
     scale = min(strip / 44, 0.95 * width / cv2.getTextSize(caption, _FONT, 1, 1)[0][0])
     at = (round(width * 0.02), height + round(strip * 0.68))
-    cv2.putText(drawn, caption, at, _FONT, scale, colour, max(1, round(scale * 2)), cv2.LINE_AA)
+    cv2.putText(drawn, caption, at, _FONT, scale, _WHITE, max(1, round(scale * 2)), cv2.LINE_AA)
     return drawn
 
 
