@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import signal
 import sys
+import threading
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -26,7 +27,10 @@ from pipeline.settings import Settings, load_settings
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from pipeline.tickets import Desk, Ticket
+    from redis import Redis
+
+    from pipeline.tickets import CameraBoard, Desk, Ticket
+    from pipeline.town import Town
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 queue = typer.Typer(no_args_is_help=True, help="网格队列 / queues of the grids")
@@ -82,21 +86,13 @@ def run(
     from pipeline.daemon import Daemon
     from pipeline.detect import Detector
     from pipeline.telemetry import set_up_logs
-    from pipeline.tickets import CameraBoard, Desk, open_redis
-    from pipeline.town import load_town
 
     settings = load_settings(settings_file, overrides or ())
     set_up_logs()
-    town = load_town(settings.town)
     detector = Detector(settings.model)
-    clock = SystemClock()
-    with open_redis(settings.redis, settings.data_dir) as redis:
-        prefix = settings.redis.prefix
-        desk = Desk(
-            redis, town, clock=clock, prefix=prefix, cool_down_s=settings.tickets.cool_down_s
-        )
-        board = CameraBoard(redis, clock=clock, prefix=prefix)
-        with Daemon(settings, town, detector, desk, board, clock=clock) as daemon:
+    with _redis(settings) as (redis, town):
+        desk, board = _desk_on(redis, town, settings), _board(redis, settings)
+        with Daemon(settings, town, detector, desk, board, clock=SystemClock()) as daemon:
             for name in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(name, lambda *_: daemon.stop())
             daemon.wait(seconds)
@@ -259,28 +255,9 @@ def explain(ticket_id: str, settings_file: SettingsFile = None, as_json: AsJson 
 @cameras.command("list")
 def cameras_list(settings_file: SettingsFile = None, as_json: AsJson = False) -> None:
     """摄像头及其最近状态 / the camera list with the states the boxes last told."""
-    from pipeline.tickets import CameraBoard, open_redis
-    from pipeline.town import load_town, masked_url
-
     settings = load_settings(settings_file)
-    town = load_town(settings.town)
-    clock = SystemClock()
-    with open_redis(settings.redis, settings.data_dir) as redis:
-        told = CameraBoard(redis, clock=clock, prefix=settings.redis.prefix).read()
-    rows = []
-    for camera in town.cameras:
-        known = told.get(camera.camera_id)
-        status = asdict(known.status) if known else {"state": None, "since_at": None, "why": ""}
-        rows.append(
-            {
-                **status,
-                "camera_id": camera.camera_id,
-                "name": camera.name,
-                "url": masked_url(camera.url),
-                "grid": town.grids.owner((camera.lon, camera.lat)).code,
-                "told_at": known.told_at if known else None,
-            }
-        )
+    with _redis(settings) as (redis, town):
+        rows = _camera_rows(town, _board(redis, settings))
     if as_json:
         _print_json(rows)
     else:
@@ -418,25 +395,76 @@ def console(
             allowed="gridwatch[console]",
         ) from None
     settings = load_settings(settings_file)
-    with _desk(settings_file) as desk:
-        serve(create_app(desk, settings.data_dir / "evidence", list), host, port)
+    stop = threading.Event()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(name, lambda *_: stop.set())
+    with _redis(settings) as (redis, town):
+        board = _board(redis, settings)
+
+        def states() -> list[dict[str, Any]]:
+            return _camera_rows(town, board)
+
+        app = create_app(_desk_on(redis, town, settings), settings.data_dir / "evidence", states)
+        with serve(app, host, port) as url:
+            err.print(f"状态页 / status page: {url}")
+            stop.wait()
+
+
+@contextmanager
+def _redis(settings: Settings) -> Iterator[tuple[Redis, Town]]:
+    from pipeline.tickets import open_redis
+    from pipeline.town import load_town
+
+    town = load_town(settings.town)
+    with open_redis(settings.redis, settings.data_dir) as redis:
+        yield redis, town
 
 
 @contextmanager
 def _desk(settings_file: Path | None) -> Iterator[Desk]:
-    from pipeline.tickets import Desk, open_redis
-    from pipeline.town import load_town
+    settings = load_settings(settings_file)
+    with _redis(settings) as (redis, town):
+        yield _desk_on(redis, town, settings)
 
-    settings: Settings = load_settings(settings_file)
-    town = load_town(settings.town)
-    with open_redis(settings.redis, settings.data_dir) as redis:
-        yield Desk(
-            redis,
-            town,
-            clock=SystemClock(),
-            prefix=settings.redis.prefix,
-            cool_down_s=settings.tickets.cool_down_s,
+
+def _desk_on(redis: Redis, town: Town, settings: Settings) -> Desk:
+    from pipeline.tickets import Desk
+
+    return Desk(
+        redis,
+        town,
+        clock=SystemClock(),
+        prefix=settings.redis.prefix,
+        cool_down_s=settings.tickets.cool_down_s,
+    )
+
+
+def _board(redis: Redis, settings: Settings) -> CameraBoard:
+    from pipeline.tickets import CameraBoard
+
+    return CameraBoard(redis, clock=SystemClock(), prefix=settings.redis.prefix)
+
+
+def _camera_rows(town: Town, board: CameraBoard) -> list[dict[str, Any]]:
+    """The camera list with the states the boxes last told; what nobody told is null."""
+    from pipeline.town import masked_url
+
+    told = board.read()
+    rows = []
+    for camera in town.cameras:
+        known = told.get(camera.camera_id)
+        status = asdict(known.status) if known else {"state": None, "since_at": None, "why": ""}
+        rows.append(
+            {
+                **status,
+                "camera_id": camera.camera_id,
+                "name": camera.name,
+                "url": masked_url(camera.url),
+                "grid": town.grids.owner((camera.lon, camera.lat)).code,
+                "told_at": known.told_at if known else None,
+            }
         )
+    return rows
 
 
 def _ticket_json(ticket: Ticket) -> dict[str, Any]:
@@ -511,3 +539,7 @@ def _show_replay(played: Iterable[Any], result: dict[str, Any] | None, folder: P
 
 def _figure(value: float | None) -> str:
     return "—" if value is None else f"{value:.3f}"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,1 +1,17 @@
-__all__: list[str] = []
+"""A pretend town: RTSP city server and the demo."""
+
+from pipeline.rehearsal.city import City, CityCamera, Fault, FaultKind, running_city
+from pipeline.rehearsal.stage import Expected, expected, load_clips, place_cameras, set_up
+
+__all__ = [
+    "City",
+    "CityCamera",
+    "Expected",
+    "Fault",
+    "FaultKind",
+    "expected",
+    "load_clips",
+    "place_cameras",
+    "running_city",
+    "set_up",
+]
