@@ -57,9 +57,11 @@ class Sampler:
         # Pictures shown before their key frame refer to a group whose end may have been dropped.
         if self._keys_only or self._key_at is None or at_s < self._key_at:
             return Step.DROP
-        longest_s = max(self._key_gap_s, at_s - self._key_at)
-        # A key frame an instant late isn't worth decoding a whole group for.
-        sparse = longest_s > self._interval_s * (1 + _EARLY_SHARE)
+        # The last gap may have jittered; in this one no key frame came, that is sure.
+        sparse = (
+            self._key_gap_s > self._interval_s * (1 + _EARLY_SHARE)
+            or at_s - self._key_at >= self._interval_s
+        )
         return Step.DECODE if sparse and self._is_due(at_s) else Step.HOLD
 
     def keep(self, at_s: float) -> bool:

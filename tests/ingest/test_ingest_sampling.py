@@ -62,8 +62,7 @@ def test_auto_decodes_key_frames_alone_while_they_come_often_enough(fps, gop):
 
 def test_auto_decodes_between_key_frames_that_are_too_far_apart():
     kept, decoded = run("auto", 1.0, 5, 100)
-    assert kept[:5] == [0.0, 1.2, 2.0, 3.0, 4.0]  # only at 1.2 is it sure that no key frame comes
-    assert kept[5:] == [float(second) for second in range(5, 80)]
+    assert kept == [float(second) for second in range(80)]
     assert decoded < COUNT  # the end of each group is never needed
 
 
