@@ -43,6 +43,9 @@ class Decoder:
         context.thread_count = 1  # hundreds of cameras share the cores; threads would only wait
         context.options = options or {}
         self._context = context
+        self._size: tuple[int, int] | None = None
+        self.changed = False
+        """Whether the stream brought parameter sets of another size than it began with."""
 
     def decode(self, packet: Packet[VideoStream], *, needed: bool = True) -> list[VideoFrame]:
         """Pictures that are ready after this packet.
@@ -50,22 +53,24 @@ class Decoder:
         ``needed`` false: the packet matters only as a reference; if it isn't one it is skipped.
         """
         self._context.skip_frame = "DEFAULT" if needed else "NONREF"
-        return self._context.decode(packet)
+        return self._noted(self._context.decode(packet))
 
     def drain(self) -> list[VideoFrame]:
         """Pictures still inside; afterwards the decoder is ready for a key frame."""
-        frames = self._context.decode(None)
+        frames = self._noted(self._context.decode(None))
         self._context.flush_buffers()
         return frames
-
-    def reset(self) -> None:
-        """Forget everything, for instance after an error."""
-        self._context.flush_buffers()
 
     def decode_group(self, packets: Sequence[Packet[VideoStream]]) -> list[VideoFrame]:
         """A key frame, packets that follow it, and the picture of the last one: that's shown."""
         frames = [frame for packet in packets[:-1] for frame in self.decode(packet, needed=False)]
         return frames + self.decode(packets[-1]) + self.drain()
+
+    def _noted(self, frames: list[VideoFrame]) -> list[VideoFrame]:
+        for frame in frames:
+            self._size = self._size or (frame.width, frame.height)
+            self.changed |= (frame.width, frame.height) != self._size
+        return frames
 
 
 class KeyDecoders:
@@ -83,9 +88,10 @@ class KeyDecoders:
             decoder = idle.pop() if idle else None
         decoder = decoder or Decoder(codec, _KEY_OPTIONS)
         yield decoder
-        # Reached only without an error: a decoder that failed isn't lent again.
+        # Reached only without an error: a decoder that failed isn't lent again, and neither is
+        # one that now holds the parameter sets of a camera that changed its resolution.
         with self._lock:
-            if len(self._idle[codec]) < _IDLE_AT_MOST:
+            if not decoder.changed and len(self._idle[codec]) < _IDLE_AT_MOST:
                 self._idle[codec].append(decoder)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import closing, nullcontext
 from typing import TYPE_CHECKING, Self
 
 import av
@@ -83,16 +83,22 @@ class Source:
         is missing, empty, no video, or damaged: what can be decoded of it comes first.
         """
         scaler = Scaler(self._size)
-        with self._opened() as stream:
-            for frame, arrival in self._kept(stream):
-                source_size = frame.width, frame.height
-                yield Look(
-                    camera_id=self.camera_id,
-                    captured_at=arrival.captured_at,
-                    region=region_of(source_size, self._size),
-                    source_size=source_size,
-                    picture=scaler.picture(frame),
-                )
+        try:
+            stream = self._open()
+            if stream is None:
+                return
+            with closing(stream):
+                for frame, arrival in self._kept(stream):
+                    source_size = frame.width, frame.height
+                    yield Look(
+                        camera_id=self.camera_id,
+                        captured_at=arrival.captured_at,
+                        region=region_of(source_size, self._size),
+                        source_size=source_size,
+                        picture=scaler.picture(frame),
+                    )
+        finally:
+            self.opened_at = None
 
     def full_picture(self, captured_at: float) -> NDArray[np.uint8] | None:
         """The picture of the look captured then at native resolution: uint8 BGR (H, W, 3).
@@ -117,21 +123,16 @@ class Source:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    @contextmanager
-    def _opened(self) -> Iterator[Stream]:
+    def _open(self) -> Stream | None:
+        """None when the source was closed while it waited at the gate."""
         self.heard_at = None
-        try:
-            with self._gate:
-                self.opened_at = self._clock.monotonic()
-                stream: Stream = (
-                    CameraStream(self._url, self._settings, self._clock)
-                    if self.live
-                    else FileStream(path_of(self._url))
-                )
-            with closing(stream):
-                yield stream
-        finally:
-            self.opened_at = None
+        with self._gate:
+            if self._closed:
+                return None
+            self.opened_at = self._clock.monotonic()
+            if self.live:
+                return CameraStream(self._url, self._settings, self._clock)
+            return FileStream(path_of(self._url))
 
     def _kept(self, stream: Stream) -> Iterator[tuple[VideoFrame, Arrival]]:
         """Undamaged pictures that become looks."""

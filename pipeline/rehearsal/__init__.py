@@ -1,6 +1,7 @@
 """A pretend town: RTSP city server and the demo."""
 
 from pipeline.rehearsal.city import City, CityCamera, Fault, FaultKind, running_city
+from pipeline.rehearsal.rtsp import Login
 from pipeline.rehearsal.stage import Expected, expected, load_clips, place_cameras, set_up
 
 __all__ = [
@@ -9,6 +10,7 @@ __all__ = [
     "Expected",
     "Fault",
     "FaultKind",
+    "Login",
     "expected",
     "load_clips",
     "place_cameras",

@@ -1,0 +1,73 @@
+from contextlib import nullcontext
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.clock import ManualClock, SystemClock
+from pipeline.ingest import Source
+from pipeline.ingest.reader import CameraReader
+from pipeline.ingest.state import StateKeeper
+from pipeline.settings import IngestSettings
+from pipeline.town import Camera
+
+SIZE = (320, 192)
+
+
+def reader_of(settings):
+    return CameraReader(
+        Camera("c", "c", "rtsp://127.0.0.1:1/x", 113.4, 34.8),
+        settings,
+        size=SIZE,
+        clock=SystemClock(),
+        deliver=lambda look: None,
+        gate=nullcontext(),
+    )
+
+
+@given(st.floats(0.1, 5), st.floats(5, 100), st.integers(0, 5000))
+def test_pauses_grow_up_to_their_limit(first_s, most_s, failures):
+    reader = reader_of(IngestSettings(backoff_first_s=first_s, backoff_most_s=most_s))
+    pause_s = reader._pause_s(failures)
+    assert 0 <= pause_s <= min(most_s, first_s * 2 ** min(failures, 30))
+
+
+def test_pauses_are_spread_over_their_whole_range():
+    reader = reader_of(IngestSettings(backoff_first_s=1, backoff_most_s=8))
+    pauses = [reader._pause_s(9) for _ in range(300)]
+    assert min(pauses) < 1
+    assert max(pauses) > 7
+
+
+def test_a_source_closed_while_it_waits_its_turn_never_opens():
+    class Gate:
+        """Its turn comes, but meanwhile everything was stopped."""
+
+        def __enter__(self):
+            source.close()
+
+        def __exit__(self, *_):
+            pass
+
+    url, clock = "rtsp://127.0.0.1:1/x", SystemClock()
+    source = Source("c", url, IngestSettings(), size=SIZE, clock=clock, gate=Gate())
+    assert list(source.looks()) == []  # opening would raise: nobody listens on that port
+
+
+def test_since_when_moves_only_with_the_state():
+    clock = ManualClock(100)
+    keeper = StateKeeper("c", clock)
+    assert keeper.status(corrupt=0).state == "connecting"
+    for now, state, why in ((110, "stalled", "a"), (120, "stalled", "b"), (130, "live", "")):
+        clock.move_to(now)
+        keeper.change(state, why)
+        found = keeper.status(corrupt=2)
+        assert (found.state, found.why, found.corrupt) == (state, why, 2)
+        assert found.since_at == (130 if state == "live" else 110)
+
+
+def test_a_look_is_counted_with_its_time():
+    clock = ManualClock(100)
+    keeper = StateKeeper("c", clock)
+    keeper.looked(99.5, "live", "")
+    found = keeper.status(corrupt=0)
+    assert (found.looks, found.last_look_at, found.since_at) == (1, 99.5, 100)
