@@ -178,7 +178,7 @@ def gather(
 ) -> Motion:
     """Walk straight from ``start`` to ``spot``, then stand, swaying and looking about."""
     dx, dy = spot[0] - start[0], spot[1] - start[1]
-    length, speed = math.hypot(dx, dy), 1.5
+    length, speed = math.hypot(dx, dy), 1.6
     course = math.atan2(-dx, dy)
 
     def motion(t: float) -> State | None:

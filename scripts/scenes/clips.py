@@ -218,9 +218,10 @@ def gathering() -> Clip:
     centre = np.array([9.2, 14.0])
     spots = _spots(rng, centre, (4.0, 4.0), 42, 0.74)
     for index, spot in enumerate(spots):
-        aside = (15.8, float(rng.uniform(3, 9)))
-        start = aside if index % 2 else (float(spot[0] + rng.uniform(-2, 2)), 38.0)
-        arrive = float(rng.uniform(9.0, 13.5))
+        start = (
+            (15.8, float(rng.uniform(3, 9))) if index % 2 else (17.0, float(rng.uniform(21, 27)))
+        )
+        arrive = float(rng.uniform(10.0, 14.0))
         facing = math.atan2(-(centre[0] - spot[0]), centre[1] - spot[1])
         clip.person(
             partial(
