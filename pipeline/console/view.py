@@ -49,7 +49,7 @@ ACTION_NAMES = {
     "file": "立案",
     "dispatch": "派遣",
     "add_incident": "并入新发现",
-    "regrade": "升级为塌陷",
+    "regrade": "升级",
     "see_cleared": "画面中已消失",
     "reopen": "复发，重新立案",
     "accept": "受理",

@@ -223,19 +223,20 @@ def _family(hazard: str) -> str:
     return next((name for name, hazards in FAMILIES.items() if hazard in hazards), hazard)
 
 
-def _rank(hazard: str) -> int:
-    hazards = FAMILIES.get(_family(hazard), (hazard,))
-    return hazards.index(hazard)
+def _rank(duty: Duty) -> int:
+    """How grave a case is within its family: by hazard, then by what the duty says of its kind."""
+    hazards = FAMILIES.get(_family(duty.hazard), (duty.hazard,))
+    return len(_SEVERITIES) * hazards.index(duty.hazard) + _SEVERITIES.index(duty.severity)
 
 
 def _fields(incident: Incident, duty: Duty, ground: Ground, now: float) -> dict[str, str]:
     """The fields of a new ticket; numbers as text, so that Redis keeps what Python wrote."""
     place = incident.place
-    called = ("event_code", "name_zh", "name_en", "department")
+    called = ("kind", "event_code", "name_zh", "name_en", "department")
     return {
         "source": "video",
         "hazard": incident.hazard,
-        "rank": str(_rank(incident.hazard)),
+        "rank": str(_rank(duty)),
         "severity": max(incident.severity, duty.severity, key=_SEVERITIES.index),
         "duty": dump({name: getattr(duty, name) for name in called}),
         "ground": dump(asdict(ground)),
@@ -264,6 +265,7 @@ def _body(
     body = TicketBody(
         source="video",
         hazard=incident.hazard,
+        kind=duty.kind,
         event_code=duty.event_code,
         name_zh=duty.name_zh,
         name_en=duty.name_en,

@@ -132,7 +132,7 @@ class EmbeddedRedis:
                     *self._call(),
                 ],
                 cwd=self._dir,
-                env={"LC_ALL": "C", "PATH": os.defpath},
+                env={**os.environ, "LC_ALL": "C"},
                 stdin=subprocess.DEVNULL,
                 stdout=sink,
                 stderr=subprocess.STDOUT,

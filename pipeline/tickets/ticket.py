@@ -48,7 +48,8 @@ class Step:
 class Ticket:
     """One case (案卷), as it stands when it is read.
 
-    ``place`` is the best of all places reported so far. ``grid_code`` owns the case, ``near_grids``
+    ``kind`` is the kind of the hazard where the list of duties knows it (``vehicle``). ``place`` is
+    the best of all places reported so far. ``grid_code`` owns the case, ``near_grids``
     are further grids within the place's error radius, ``micro_code`` is an address, not an owner.
     ``count`` is how many incidents were merged into it; ``incidents`` and ``evidence`` stand in the
     order in which they were confirmed. ``detected_at`` is when the incident that opened the case
@@ -59,6 +60,7 @@ class Ticket:
     ticket_id: str
     source: Source
     hazard: Hazard
+    kind: str | None
     event_code: str
     name_zh: str
     name_en: str

@@ -54,6 +54,7 @@ class TicketBody(Part):
 
     source: Literal["video"] = Field(description="问题来源; video: 视频智能发现")
     hazard: Hazard
+    kind: str | None = Field(None, description="of the hazard, where the list of duties tells some")
     event_code: str = Field(description="大类-小类")
     name_zh: str = Field(description="小类名称")
     name_en: str

@@ -88,6 +88,15 @@ def test_a_hole_that_turns_out_to_be_a_collapse_gets_the_collapse_s_limits(desk:
     assert [step.action for step in ticket.steps][2:] == ["add_incident", "regrade"]
 
 
+def test_a_crash_is_not_left_under_what_was_filed_as_a_parked_car(desk: Desk):
+    filing = desk.file(incident(1, hazard="blockage"))
+    assert desk.ticket(filing.ticket_id).kind is None
+    crash = incident(2, hazard="blockage", trail={"kind": "crash", "model": "street-n"})
+    assert desk.file(crash).ticket_id == filing.ticket_id
+    ticket = desk.ticket(filing.ticket_id)
+    assert (ticket.kind, ticket.event_code, ticket.severity) == ("crash", "04-X1", "emergency")
+
+
 def test_a_collapse_does_not_become_damage(desk: Desk):
     filing = desk.file(incident(1, hazard="road_collapse"))
     desk.file(incident(2, hazard="road_damage"))

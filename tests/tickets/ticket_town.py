@@ -37,10 +37,18 @@ def grid(code: str, name: str, level: int, parent: str | None, west: float, east
     return Grid(code, name, level, "standard", parent, (), shape)  # type: ignore[arg-type]
 
 
-def duty(hazard: str, code: str, name: str, radius_m: float, filing: str = "auto") -> Duty:
+def duty(
+    hazard: str,
+    code: str,
+    name: str,
+    radius_m: float,
+    filing: str = "auto",
+    kind: str | None = None,
+    severity: str = "notice",
+) -> Duty:
     return Duty(
         hazard=hazard,  # type: ignore[arg-type]
-        kind=None,
+        kind=kind,
         event_code=code,
         name_zh=name,
         name_en=hazard.replace("_", " "),
@@ -49,7 +57,7 @@ def duty(hazard: str, code: str, name: str, radius_m: float, filing: str = "auto
         handle_limit=Limit.parse("7d" if hazard == "road_damage" else "24h"),
         calendar="wall",
         filing=filing,  # type: ignore[arg-type]
-        severity="notice",
+        severity=severity,  # type: ignore[arg-type]
         radius_m=radius_m,
     )
 
@@ -67,6 +75,7 @@ def small_town() -> SmallTown:
             duty("road_collapse", "04-01", "路面塌陷", 15),
             duty("road_damage", "01-10", "道路破损", 15),
             duty("blockage", "01-12", "道路遗撒", 20),
+            duty("blockage", "04-X1", "交通事故占道", 20, kind="crash", severity="emergency"),
             duty("crowd", "04-09", "群发性事件", 50, filing="review"),
         ]
     )

@@ -100,7 +100,8 @@ local function take_better_place(id)
     end
 end
 
--- A hole that turns out to be a collapse must not keep the time limits of a pothole.
+-- A hole that turns out to be a collapse must not keep the time limits of a pothole, nor a crash
+-- those of a parked car.
 local function take_graver_hazard(id)
     local ticket = key('ticket', id)
     local facts = redis.call('HMGET', ticket, 'rank', 'accept_due_at', 'handle_due_at', 'state')
