@@ -21,7 +21,7 @@ from rich.table import Table
 
 from pipeline import __version__
 from pipeline.clock import SystemClock
-from pipeline.errors import FootageError, GridwatchError, InputError
+from pipeline.errors import DeskUnavailableError, FootageError, GridwatchError, InputError
 from pipeline.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def main() -> None:
     """Entry point: turns every error of ours into a sentence and an exit code."""
     try:
         app()
-    except InputError as error:
+    except (InputError, DeskUnavailableError) as error:
         err.print(f"[red]错误 / error:[/red] {_plain(error)}", soft_wrap=True)
         sys.exit(2)
     except GridwatchError as error:

@@ -34,7 +34,13 @@ def examine(settings_file: Path | None) -> list[Finding]:
         settings = load_settings(settings_file)
     except GridwatchError as error:
         return [*findings, Finding("settings", good=False, text=str(error))]
-    findings.append(Finding("settings", good=True, text=str(settings_file or "defaults")))
+    findings.append(
+        Finding(
+            "settings",
+            good=True,
+            text=str(settings_file or "defaults; name a file with --settings"),
+        )
+    )
     checks: dict[str, Callable[[Settings], str]] = {
         "model": _model,
         "town": _town,

@@ -14,7 +14,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 CLASSES = ("person", "bicycle", "car", "motorcycle", "bus", "truck", "cavity", "crash")
-"""Classes the hazard rules know; a card may list others, the rules pass them by."""
+"""Classes that the hazard rules are made for: a model without one of them would miss hazards in
+silence, so it is refused."""
+
+FURTHER_CLASSES = ("debris", "fallen_tree", "barrier", "water")
+"""Classes a model may have beyond these; any other name is taken for a slip of the pen."""
 
 VEHICLES = ("car", "motorcycle", "bus", "truck")
 
@@ -98,7 +102,19 @@ def load_card(model: Path) -> ModelCard:
             found=found,
             allowed=card.sha256,
         )
-    if "person" not in card.classes:
-        # Evidence pictures are blurred by what the model sees; without persons none may be kept.
-        raise ModelError("has no class 'person'", file=path, where="classes", found=card.classes)
+    _check_classes(card, path)
     return card
+
+
+def _check_classes(card: ModelCard, path: Path) -> None:
+    missing = [name for name in CLASSES if name not in card.classes]
+    unknown = [name for name in card.classes if name not in CLASSES + FURTHER_CLASSES]
+    if missing or unknown:
+        problem = "unknown class" if unknown else "a class is missing"
+        raise ModelError(
+            problem,
+            file=path,
+            where="classes",
+            found=", ".join(unknown) if unknown else f"no {', '.join(missing)}",
+            allowed=f"all of {', '.join(CLASSES)}; also {', '.join(FURTHER_CLASSES)}",
+        )

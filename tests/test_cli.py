@@ -1,0 +1,241 @@
+"""The commands as a person meets them: what they print, and how they refuse."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from pipeline import cli
+
+YULONG = Path(__file__).parents[1] / "configs" / "yulong"
+MODEL = Path(__file__).parents[1] / "models" / "street-n.onnx"
+
+
+class Answer:
+    def __init__(self, code: int, out: str, err: str) -> None:
+        self.code, self.out, self.err = code, out, err
+
+
+@pytest.fixture
+def gridwatch(monkeypatch, capsys):
+    def call(*arguments: object) -> Answer:
+        monkeypatch.setattr(sys, "argv", ["gridwatch", *map(str, arguments)])
+        monkeypatch.setenv("COLUMNS", "400")
+        with pytest.raises(SystemExit) as end:
+            cli.main()
+        code = end.value.code
+        captured = capsys.readouterr()
+        return Answer(0 if code is None else int(code), captured.out, captured.err)
+
+    return call
+
+
+@pytest.fixture
+def town(tmp_path):
+    """Yulong's grid map with three cameras that are files, and its own settings."""
+    for name in ("grids.geojson", "duties.yaml"):
+        shutil.copy(YULONG / name, tmp_path / name)
+    rows = (YULONG / "cameras.csv").read_text("utf-8").splitlines()
+    (tmp_path / "cameras.csv").write_text("\n".join(rows[:4]) + "\n", "utf-8")
+    settings = {"town": {}, "data_dir": "data", "model": {"path": str(MODEL)}}
+    (tmp_path / "settings.yaml").write_text(yaml.safe_dump(settings), "utf-8")
+    return tmp_path
+
+
+def change(folder: Path, **values: object) -> None:
+    file = folder / "settings.yaml"
+    file.write_text(yaml.safe_dump({**yaml.safe_load(file.read_text("utf-8")), **values}), "utf-8")
+
+
+def refused(answer: Answer, *words: str) -> None:
+    """Exit code 2, a message with these words, no traceback."""
+    assert answer.code == 2, answer.err
+    assert "Traceback" not in answer.err
+    for word in words:
+        assert word in answer.err
+
+
+def test_doctor_finds_a_good_town_good(gridwatch, town):
+    answer = gridwatch("doctor", "-s", town / "settings.yaml", "--json")
+    findings = json.loads(answer.out)
+    assert answer.code == 0
+    assert {finding["check"] for finding in findings} == {
+        "python", "settings", "model", "town", "redis", "disk",
+    }  # fmt: skip
+    assert all(finding["good"] for finding in findings)
+
+
+def test_doctor_goes_on_past_what_is_wrong_and_fails(gridwatch, town):
+    (town / "grids.geojson").unlink()
+    answer = gridwatch("doctor", "-s", town / "settings.yaml", "--json")
+    good = {finding["check"]: finding["good"] for finding in json.loads(answer.out)}
+    assert answer.code == 1
+    assert not good["town"]
+    assert good["model"]
+    assert good["redis"]
+
+
+def test_an_empty_queue_says_so(gridwatch, town):
+    settings = town / "settings.yaml"
+    code = "410182102030001"
+    assert "没有待办" in gridwatch("queue", "read", code, "-s", settings).out
+    assert json.loads(gridwatch("queue", "read", code, "-s", settings, "--json").out) == []
+    assert json.loads(gridwatch("tickets", "list", "-s", settings, "--json").out) == []
+
+
+def test_an_unknown_grid_or_ticket_is_a_failure_with_a_hint(gridwatch, town):
+    settings = town / "settings.yaml"
+    grid = gridwatch("queue", "read", "41018210203000X", "-s", settings)
+    assert grid.code == 1
+    assert "41018210203000" in grid.err
+    ticket = gridwatch("tickets", "show", "YL20260101-000001", "-s", settings)
+    assert ticket.code == 1
+    assert "YL20260101-000001" in ticket.err
+
+
+def test_the_camera_list_shows_no_credentials(gridwatch, town):
+    file = town / "cameras.csv"
+    secret = file.read_text("utf-8").replace("rtsp://", "rtsp://admin:geheim@")
+    file.write_text(secret, "utf-8")
+    answer = gridwatch("cameras", "list", "-s", town / "settings.yaml", "--json")
+    assert answer.code == 0
+    assert len(json.loads(answer.out)) == 3
+    assert "geheim" not in answer.out + answer.err
+
+
+def test_cameras_that_cannot_be_reached_say_why(gridwatch, town):
+    rows = (town / "cameras.csv").read_text("utf-8").splitlines()
+    fields = rows[1].split(",")
+    fields[2] = "rtsp://127.0.0.1:9/nothing"
+    (town / "cameras.csv").write_text("\n".join([rows[0], ",".join(fields)]) + "\n", "utf-8")
+    answer = gridwatch("cameras", "check", "-s", town / "settings.yaml", "--json")
+    (status,) = json.loads(answer.out)
+    assert answer.code == 1
+    assert status["state"] == "unreachable"
+    assert status["why"]
+
+
+def test_an_import_keeps_the_good_rows_and_names_the_bad_ones(gridwatch, town):
+    file = town / "cameras.csv"
+    file.write_text(file.read_text("utf-8") + "BAD,坏,rtsp://h/1,200,95,wgs84,,,,\n", "utf-8")
+    out = town / "clean.csv"
+    answer = gridwatch("cameras", "import", file, "--out", out, "--json")
+    report = json.loads(answer.out)
+    assert answer.code == 1
+    assert report["cameras"] == 3
+    assert "5" in report["problems"][0]
+    assert len(out.read_text("utf-8").splitlines()) == 4
+
+
+def test_model_check_prints_card_and_figure(gridwatch):
+    figure = json.loads(gridwatch("model", "check", "--json").out)
+    assert figure["classes"][6:] == ["cavity", "crash"]
+    assert figure["ms_per_look"]["1"] > 0
+
+
+# --- what is refused -----------------------------------------------------------------------------
+
+
+def test_wrong_settings_are_refused(gridwatch, town):
+    change(town, hazards={"blockage": {"crash_dwel_s": 3}})
+    answer = gridwatch("run", "-s", town / "settings.yaml", "--seconds", 1)
+    refused(answer, "settings.yaml", "hazards.blockage.crash_dwel_s", "crash_dwell_s")
+
+
+def test_a_wrong_camera_list_is_refused(gridwatch, town):
+    file = town / "cameras.csv"
+    file.write_text(file.read_text("utf-8").replace("wgs84", "wgs48"), "utf-8")
+    refused(gridwatch("run", "-s", town / "settings.yaml"), "cameras.csv", "line 2", "wgs48")
+
+
+def square(code: str, west: float, *, crossed: bool = False) -> dict[str, object]:
+    ring = [[west, 34.7], [west + 0.1, 34.7], [west + 0.1, 34.9], [west, 34.9]]
+    if crossed:
+        ring[2], ring[3] = ring[3], ring[2]
+    return {
+        "type": "Feature",
+        "properties": {"code": code, "name": code, "level": 3, "kind": "standard", "parent": "1"},
+        "geometry": {"type": "Polygon", "coordinates": [[*ring, ring[0]]]},
+    }
+
+
+def write_grids(folder: Path, *features: dict[str, object]) -> None:
+    top = square("1", 113.0)
+    top["properties"] = {"code": "1", "name": "镇", "level": 1, "kind": "standard", "parent": None}
+    whole = {"type": "FeatureCollection", "datum": "wgs84", "features": [top, *features]}
+    (folder / "grids.geojson").write_text(json.dumps(whole), "utf-8")
+
+
+def test_a_polygon_that_crosses_itself_is_refused(gridwatch, town):
+    write_grids(town, square("A", 113.4, crossed=True))
+    refused(gridwatch("run", "-s", town / "settings.yaml"), "grids.geojson", "A")
+
+
+def test_overlapping_grids_are_refused(gridwatch, town):
+    write_grids(town, square("A", 113.4), square("B", 113.45))
+    refused(gridwatch("run", "-s", town / "settings.yaml"), "grids.geojson", "A", "B")
+
+
+def test_a_missing_model_is_refused(gridwatch, town):
+    change(town, model={"path": "nowhere.onnx"})
+    refused(gridwatch("run", "-s", town / "settings.yaml"), "nowhere.onnx", "not found")
+
+
+def copied_model(folder: Path, **card: object) -> Path:
+    path = folder / "model.onnx"
+    shutil.copy(MODEL, path)
+    values = json.loads(MODEL.with_suffix(".json").read_text("utf-8"))
+    path.with_suffix(".json").write_text(json.dumps({**values, **card}), "utf-8")
+    return path
+
+
+def test_a_wrong_hash_is_refused(gridwatch, tmp_path):
+    path = copied_model(tmp_path, sha256="0" * 64)
+    refused(gridwatch("model", "check", path), "model.onnx", "sha256", "0000")
+
+
+def test_an_unknown_class_is_refused(gridwatch, tmp_path):
+    card = json.loads(MODEL.with_suffix(".json").read_text("utf-8"))
+    classes = ["dragon" if name == "bus" else name for name in card["classes"]]
+    thresholds = {"dragon" if name == "bus" else name: v for name, v in card["thresholds"].items()}
+    path = copied_model(tmp_path, classes=classes, thresholds=thresholds)
+    refused(gridwatch("model", "check", path), "model.json", "dragon", "bus")
+
+
+def test_redis_that_cannot_be_reached_is_named_without_its_password(gridwatch, town):
+    change(town, redis={"url": "redis://:geheim@127.0.0.1:9/0", "timeout_s": 1})
+    answer = gridwatch("tickets", "list", "-s", town / "settings.yaml")
+    refused(answer, "127.0.0.1:9")
+    assert "geheim" not in answer.err
+
+
+@pytest.mark.parametrize("content", [b"", b"not a video at all, only words\n" * 40])
+def test_a_clip_that_is_none_is_refused_and_the_results_are_still_written(
+    gridwatch, tmp_path, content
+):
+    (tmp_path / "clips").mkdir()
+    (tmp_path / "clips" / "broken.mp4").write_bytes(content)
+    out = tmp_path / "out"
+    refused(gridwatch("replay", tmp_path / "clips", "--out", out), "broken.mp4")
+    assert (out / "incidents.jsonl").read_text("utf-8") == ""
+
+
+def test_a_wrong_truth_file_is_refused_before_anything_is_played(gridwatch, tmp_path):
+    truth = tmp_path / "truth.jsonl"
+    truth.write_text('{"camera_id": "a", "hazard": "dragon", "start_s": 1}\n', "utf-8")
+    refused(gridwatch("replay", tmp_path, "--truth", truth), "truth.jsonl", "line 1", "dragon")
+
+
+def test_a_folder_without_clips_is_refused(gridwatch, tmp_path):
+    refused(gridwatch("replay", tmp_path, "--out", tmp_path / "out"), str(tmp_path), ".mp4")
+
+
+def test_pictures_that_are_none_are_refused(gridwatch, tmp_path):
+    (tmp_path / "a.jpg").write_bytes(b"no picture")
+    answer = gridwatch("model", "predict", tmp_path / "a.jpg", "--out", tmp_path / "out.jsonl")
+    refused(answer, "a.jpg")
