@@ -94,7 +94,7 @@ def test_a_camera_that_fails_in_mid_stream_comes_back(clips, eventually):
             city.set_fault("a", Fault(kind))
             eventually(lambda kind=kind: state_of(ingest, "a") == REASONS[kind][0])
             since_at = ingest.statuses()["a"].since_at
-            time.sleep(0.5)
+            time.sleep(0.3)
             assert ingest.statuses()["a"].since_at == since_at  # retries don't make it flicker
             city.set_fault("a", None)
             eventually(lambda: state_of(ingest, "a") == "live")
@@ -124,10 +124,10 @@ def test_a_slow_detector_never_slows_a_reader_and_skipped_looks_are_counted(clip
         running_city(clips, {"a": CityCamera("quick")}) as city,
         ingest_of(city, ["a"], latest.put) as ingest,
     ):
-        eventually(lambda: looks_of(ingest, "a") >= 10)  # nobody takes any
+        eventually(lambda: looks_of(ingest, "a") >= 7)  # nobody takes any
         newest = latest.take(1, 1)[0]
         assert time.time() - newest.captured_at < 2
-        assert latest.skipped()["a"] >= 8
+        assert latest.skipped()["a"] >= 6
         assert latest.delivered() == {"a": 1}
 
 
@@ -196,7 +196,7 @@ def test_live_auto_looks_between_key_frames_and_gives_their_full_pictures(clips)
             "a", city.url("a"), QUICK, size=SIZE, clock=SystemClock(), policy="auto", interval_s=0.4
         )
         looks = source.looks()
-        taken = [next(looks) for _ in range(8)]
+        taken = [next(looks) for _ in range(6)]
         looks.close()
         gaps = np.diff([look.captured_at for look in taken])
         assert np.median(gaps) == pytest.approx(0.4, abs=0.15)

@@ -73,7 +73,7 @@ class Plain:
 
 
 def test_the_stream_runs_on_over_the_end_of_the_clip_without_a_break(city):
-    found = watch(city.url("own"), 60)  # the clip has 25 pictures
+    found = watch(city.url("own"), 35)  # the clip has 25 pictures
     times = [at for at, _ in found]
     steps = {round(later - earlier, 3) for earlier, later in pairwise(times)}
     assert steps == {0.04}
@@ -83,8 +83,8 @@ def test_the_stream_runs_on_over_the_end_of_the_clip_without_a_break(city):
 
 def test_pictures_come_in_real_time(city):
     began = time.monotonic()
-    watch(city.url("own"), 50)
-    assert time.monotonic() - began == pytest.approx(2.0, abs=0.4)
+    watch(city.url("own"), 30)
+    assert time.monotonic() - began == pytest.approx(1.2, abs=0.3)
 
 
 def test_every_picture_decodes_whole(city):
@@ -92,16 +92,16 @@ def test_every_picture_decodes_whole(city):
         for number, frame in enumerate(container.decode(video=0)):
             assert not frame.is_corrupt
             assert (frame.width, frame.height) == (320, 180)
-            if number == 40:
+            if number == 20:
                 return
 
 
 def test_reordered_pictures_survive(make_clip):
     clip = make_clip(fps=25, gop=25, bframes=3, seconds=1)
     with running_city({"c": clip}, {"a": CityCamera("c", own_start=True)}) as city:
-        times = [at for at, _ in watch(city.url("a"), 50)]
+        times = [at for at, _ in watch(city.url("a"), 30)]
     assert times != sorted(times)
-    assert max(times) - min(times) == pytest.approx(49 / 25, abs=0.13)
+    assert max(times) - min(times) == pytest.approx(29 / 25, abs=0.13)
 
 
 def test_a_stream_that_does_not_loop_ends_with_its_clip(city):
