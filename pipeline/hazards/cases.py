@@ -75,10 +75,11 @@ class Case:
         return sum(entry.rule is not None for entry in self.seen)
 
     def held(self, at: float, settings: HazardSettings) -> bool:
-        """True if the evidence has lasted its dwell and is strong enough on the whole."""
+        """True if the evidence lasted its dwell, is strong on the whole, and is there now."""
         dwell_s = self.best.dwell_s
         return (
-            at - self.started_at >= dwell_s - 1e-6
+            self.seen[-1].rule is not None
+            and at - self.started_at >= dwell_s - 1e-6
             and self.positives() >= LEAST_LOOKS
             and self.mean(at - max(dwell_s, 1.0)) >= settings.confirm_score
         )
@@ -174,9 +175,10 @@ class Cases:
     def _fades(case: Case, at: float) -> bool:
         if case.confirmed_at is not None:
             return False
-        if at - case.seen[-1].at > LOST_S:
+        looked_at = case.seen[-1].at  # time in which the place was hidden proves nothing
+        if at - looked_at > LOST_S:
             return True
-        return at - case.started_at >= FADE_S and case.mean(at - FADE_S) < FADED
+        return looked_at - case.started_at >= FADE_S and case.mean(looked_at - FADE_S) < FADED
 
 
 def _far(a: Box, b: Box) -> float:

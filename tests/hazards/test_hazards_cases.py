@@ -1,0 +1,315 @@
+"""From evidence to belief: cases are confirmed and cleared by rules that always hold."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hazard_street import heights, moved
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.hazards.cases import FADE_S, LEAST_LOOKS, Cases
+from pipeline.hazards.observation import Observation
+from pipeline.settings import HazardSettings
+
+PLACE = (100, 100, 120, 120)
+SETTINGS = HazardSettings(clear_looks=3, clear_s=5.0)
+DWELL_S = 4.0
+
+
+def evidence(at, score=0.9, since=None, place=PLACE, **changes):
+    start = at if since is None else since
+    seen = Observation("blockage", "object", heights(*place), score, start, DWELL_S)
+    return replace(seen, **changes)
+
+
+class Story:
+    """Cases of one camera fed look by look."""
+
+    def __init__(self, settings=SETTINGS):
+        self.cases, self.confirmed, self.cleared = Cases(settings), [], []
+
+    def look(self, at, *observations, hidden=False):
+        confirmed, cleared = self.cases.update(at, observations, lambda _box: hidden)
+        self.confirmed += [(at, case) for case in confirmed]
+        self.cleared += [(at, case) for case in cleared]
+
+    def looks(self, start, end, score=0.9, *, hidden=False, **changes):
+        for at in range(start, end):
+            found = [] if score is None else [evidence(float(at), score, **changes)]
+            self.look(float(at), *found, hidden=hidden)
+
+
+def confirmed_story(settings=SETTINGS):
+    story = Story(settings)
+    story.looks(0, 6)
+    assert [at for at, _ in story.confirmed] == [DWELL_S]
+    return story
+
+
+def test_a_case_is_confirmed_when_its_evidence_has_lasted_the_dwell():
+    story = Story()
+    story.looks(0, 4)
+    assert not story.confirmed
+    story.looks(4, 9)
+    ((at, case),) = story.confirmed
+    assert (at, case.hazard, case.started_at) == (4.0, "blockage", 0.0)
+
+
+def test_looks_that_see_nothing_count_as_zero():
+    story = Story()
+    for at in range(20):
+        found = [evidence(float(at), 0.9)] if at % 3 == 0 else []
+        story.look(float(at), *found)
+    assert not story.confirmed
+
+
+def test_looks_that_are_obstructed_do_not_count():
+    story = Story()
+    for at in range(20):
+        found = [evidence(float(at), 0.9)] if at % 3 == 0 else []
+        story.look(float(at), *found, hidden=not found)
+    ((at, case),) = story.confirmed
+    assert at == 6.0
+    assert case.obstructed >= 3
+
+
+def test_a_single_look_that_says_it_began_long_ago_confirms_nothing():
+    story = Story()
+    story.look(100.0, evidence(100.0, since=10.0))
+    story.look(100.5, evidence(100.5, since=10.0))
+    assert not story.confirmed
+    story.look(101.0, evidence(101.0, since=10.0))
+    assert [case.started_at for _, case in story.confirmed] == [10.0]
+
+
+def test_weak_evidence_is_never_confirmed_however_long_it_lasts():
+    story = Story()
+    story.looks(0, 60, score=SETTINGS.confirm_score - 0.05)
+    assert not story.confirmed
+
+
+def test_a_look_that_sees_nothing_never_confirms():
+    story = Story()
+    story.looks(0, 3)
+    story.looks(3, 6, score=None)
+    assert not story.confirmed
+
+
+def test_evidence_that_stops_is_forgotten_before_it_is_confirmed():
+    story = Story()
+    story.looks(0, 2)
+    story.looks(2, 20, score=None)
+    assert not story.cases.open
+    assert not story.cleared
+
+
+def test_an_unconfirmed_place_that_stays_hidden_is_forgotten():
+    story = Story()
+    story.looks(0, 2)
+    story.looks(2, 50, score=None, hidden=True)
+    assert story.cases.open
+    story.looks(50, 70, score=None, hidden=True)
+    assert not story.cases.open
+
+
+def test_a_confirmed_case_is_reported_once():
+    story = confirmed_story()
+    story.looks(6, 60)
+    assert len(story.confirmed) == 1
+    assert not story.cleared
+
+
+def test_a_confirmed_case_survives_a_few_misses():
+    story = confirmed_story()
+    story.looks(6, 9, score=None)
+    story.looks(9, 20)
+    assert not story.cleared
+    assert len(story.confirmed) == 1
+
+
+def test_it_clears_after_enough_free_looks_over_enough_time():
+    story = confirmed_story()
+    story.looks(6, 30, score=None)
+    ((at, case),) = story.cleared
+    assert (at, case.free_since()) == (11.0, 6.0)
+    assert not story.cases.open
+
+
+def test_few_free_looks_over_a_long_time_do_not_clear():
+    story = confirmed_story()
+    story.look(106.0)
+    story.look(206.0)
+    assert not story.cleared
+    story.look(306.0)
+    assert story.cleared
+
+
+def test_many_free_looks_in_a_short_time_do_not_clear():
+    story = confirmed_story()
+    for tenth in range(49):
+        story.look(6 + tenth / 10)
+    assert not story.cleared
+
+
+def test_a_confirmed_place_that_is_hidden_never_clears():
+    story = confirmed_story()
+    story.looks(6, 300, score=None, hidden=True)
+    assert not story.cleared
+
+
+def test_a_look_with_weak_evidence_counts_as_free():
+    story = confirmed_story()
+    story.looks(6, 30, score=0.2)
+    assert story.cleared
+
+
+def test_after_clearing_the_same_place_can_become_a_new_case():
+    story = confirmed_story()
+    story.looks(6, 30, score=None)
+    story.looks(30, 40)
+    starts = [case.started_at for _, case in story.confirmed]
+    assert starts == [0.0, 30.0]
+
+
+def test_evidence_nearby_belongs_to_the_same_case_and_far_away_to_another():
+    story = Story()
+    for at in range(10):
+        near, far = moved(PLACE, dx=8), moved(PLACE, dx=-90)
+        story.look(at, evidence(at, since=0.0), evidence(at, 0.8, since=0.0, place=near))
+        story.look(at + 0.5, evidence(at + 0.5, since=0.0, place=far))
+    assert len(story.confirmed) == 2
+
+
+def test_debris_that_came_with_a_crash_belongs_to_it_and_what_came_later_does_not():
+    debris = moved(PLACE, dx=60)
+    story = Story()
+    for at in range(40):
+        rows = [evidence(at, 0.9, since=0.0, rule="crash")]
+        if at >= 5:
+            rows.append(evidence(at, 0.7, since=5.0, place=debris))
+        story.look(at, *rows)
+    assert len(story.confirmed) == 1
+    story = Story()
+    for at in range(40):
+        rows = [evidence(at, 0.9, since=0.0, rule="crash")]
+        if at >= 20:
+            rows.append(evidence(at, 0.7, since=20.0, place=debris))
+        story.look(at, *rows)
+    assert len(story.confirmed) == 2
+
+
+def test_a_hole_is_no_part_of_a_blockage_at_the_same_place():
+    story = Story()
+    for at in range(10):
+        hole = evidence(at, since=0.0, hazard="road_damage", rule="cavity")
+        story.look(at, evidence(at, since=0.0), hole)
+    assert {case.hazard for _, case in story.confirmed} == {"blockage", "road_damage"}
+
+
+def test_two_kinds_of_hole_at_one_place_are_one_case():
+    story = Story()
+    for at in range(10):
+        kind = "road_collapse" if at % 2 else "road_damage"
+        story.look(at, evidence(at, since=0.0, hazard=kind, rule="cavity"))
+    assert len(story.confirmed) == 1
+
+
+def test_a_crowd_is_one_case_wherever_it_moves():
+    story = Story()
+    for at in range(10):
+        place = moved(PLACE, dx=(-1) ** at * 80)
+        story.look(at, evidence(at, since=0.0, hazard="crowd", rule="crowd", place=place))
+    assert len(story.confirmed) == 1
+
+
+@pytest.mark.parametrize("dwell_s", [0.0, 1.0, 10.0])
+def test_the_dwell_is_that_of_the_evidence(dwell_s):
+    story = Story()
+    story.looks(0, 30, dwell_s=dwell_s)
+    ((at, _),) = story.confirmed
+    assert at == max(dwell_s, LEAST_LOOKS - 1)
+
+
+# --- whatever happens ------------------------------------------------------------------------
+
+_looks = st.lists(
+    st.tuples(
+        st.sampled_from((0.2, 0.5, 1.0, 5.0, 30.0)),  # seconds since the look before
+        st.lists(
+            st.tuples(
+                st.floats(0.01, 0.99),
+                st.sampled_from((0, 10, 45, 100)),  # px to the right of PLACE
+                st.floats(0, 10),  # how long before the look it began
+                st.sampled_from(("object", "crash", "vehicle")),
+            ),
+            max_size=3,
+        ),
+        st.booleans(),
+    ),
+    max_size=60,
+)
+
+
+def play(looks):
+    """Facts of every change, look by look, with the rules that must hold checked on the way."""
+    cases, at, facts, known = Cases(SETTINGS), 0.0, [], {}
+    for step, rows, hidden in looks:
+        at += step
+        found = [
+            evidence(at, score, since=at - ago, place=moved(PLACE, dx=dx), rule=rule)
+            for score, dx, ago, rule in rows
+        ]
+        before = {
+            id(case): (case.obstructed, len(case.seen), case.last_seen_at) for case in cases.open
+        }
+        confirmed, cleared = cases.update(at, found, lambda _box, hidden=hidden: hidden)
+        for case in confirmed:
+            assert id(case) not in known
+            assert at - case.started_at >= DWELL_S - 1e-6
+            assert case.seen[-1].rule is not None
+            assert case.positives() >= LEAST_LOOKS
+            assert case.mean(at - DWELL_S) >= SETTINGS.confirm_score
+            known[id(case)] = (case, case.hazard, case.started_at, tuple(case.best.box))
+        for case in cleared:
+            assert case.confirmed_at is not None
+            free = [entry for entry in case.seen if entry.at >= case.free_since()]
+            assert all(entry.score < 0.25 for entry in free)
+            assert len(free) >= SETTINGS.clear_looks
+            assert at - free[0].at >= SETTINGS.clear_s
+            assert case not in cases.open
+        for case, hazard, started_at, box in known.values():
+            assert (case.hazard, case.started_at, tuple(case.best.box)) == (hazard, started_at, box)
+        for case in cases.open:
+            was = before.get(id(case))
+            if was and hidden and case.last_seen_at == was[2]:
+                assert (case.obstructed, len(case.seen)) == (was[0] + 1, was[1])
+            assert case.confirmed_at is not None or at - case.seen[-1].at <= 60.0
+        facts.append(
+            (
+                [(case.hazard, case.started_at, case.best.rule) for case in confirmed],
+                [(case.hazard, case.started_at, case.free_since()) for case in cleared],
+                len(cases.open),
+            )
+        )
+    return facts
+
+
+@settings(max_examples=120, deadline=None)
+@given(_looks)
+def test_whatever_happens_the_rules_hold_and_the_same_looks_give_the_same_cases(looks):
+    assert play(looks) == play(looks)
+
+
+@settings(max_examples=60, deadline=None)
+@given(_looks)
+def test_an_unconfirmed_case_never_outlives_its_evidence_for_long(looks):
+    cases, at = Cases(SETTINGS), 0.0
+    for step, rows, _ in looks:
+        at += step
+        cases.update(at, [evidence(at, score) for score, *_ in rows], lambda _box: False)
+    for _ in range(int(FADE_S) + 40):
+        at += 1.0
+        cases.update(at, [], lambda _box: False)
+    assert cases.open == []
