@@ -183,7 +183,8 @@ def test_hundreds_of_viewers_are_served_in_real_time(clip, eventually):
 def test_a_slow_viewer_costs_bounded_memory_and_is_sent_away(make_clip, monkeypatch, eventually):
     clip = make_clip(fps=25, gop=1, seconds=1, size=(960, 540))
     monkeypatch.setattr(city_module, "_BUFFER_LIMIT", 20_000)
-    monkeypatch.setattr(city_module, "_PATIENCE_S", 1.0)
+    monkeypatch.setattr(city_module, "_KERNEL_BUFFER", 4096)
+    monkeypatch.setattr(city_module, "_PATIENCE_S", 0.5)
     with running_city({"c": clip}, {"a": CityCamera("c")}) as city:
         largest = max(len(frame.data) for frame in prepare(clip).frames)
         with closing(Plain(city.url("a"), receive_buffer=4096)) as client:
