@@ -103,6 +103,20 @@ def test_cameras_in_trouble_come_first_and_say_why(page: httpx.Client):
     assert "1/2 摄像机在线" in text_of(page)
 
 
+def test_a_thousand_cameras_do_not_bury_those_in_trouble(
+    desk: Desk, tmp_path: Path, clock: ManualClock
+):
+    many = [{"camera_id": f"cam-{n:04d}", "state": "live"} for n in range(1050)]
+    app = create_app(
+        desk, tmp_path, lambda: [*many, {"camera_id": "zz", "state": "dark"}], clock=clock
+    )
+    with serve(app, port=0) as url:
+        html = httpx.get(url).text
+    assert html.index("zz") < html.index("cam-0000")
+    assert "另有 991 路" in html
+    assert "cam-0900" not in html
+
+
 def test_what_comes_from_outside_can_not_become_markup(page: httpx.Client, desk: Desk):
     desk.file(incident(camera='"><script>alert(1)</script>'))
     html = page.get("/").text

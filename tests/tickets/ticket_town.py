@@ -120,7 +120,9 @@ def wait_until(true: Callable[[], bool], *, within_s: float = 20.0) -> None:
         time.sleep(0.005)
 
 
-def file_often(socket_path: str, prefix: str, times: int) -> list[str]:
+def file_often(socket_path: str, prefix: str, times: int, camera: str) -> list[str]:
+    """What one box of several does: the same incident many times, and one of its own."""
     with Redis(unix_socket_path=socket_path, decode_responses=True) as redis:
         desk = Desk(redis, small_town(), clock=ManualClock(NOON), prefix=prefix)
-        return [desk.file(incident()).ticket_id for _ in range(times)]
+        own = desk.file(incident(camera=camera)).ticket_id
+        return [own] + [desk.file(incident()).ticket_id for _ in range(times)]
