@@ -29,6 +29,10 @@ ROWS = 180
 LEARN_LOOKS = 6
 """The first background is the median of this many looks: passing traffic doesn't stay in it."""
 LEARN_S = 2.5
+FAMILIAR_LOOKS = 6
+"""Looks at a pixel before a change there means anything."""
+SETTLED_S = 5.0
+"""Only what has been there this long may be taken for background: a passing vehicle smears too."""
 LEAST_SAMPLES = 3
 """Looks that must have seen a pixel free of road users for it to count as known."""
 FAST_S = 1.5
@@ -65,6 +69,7 @@ class Background:
         self._at = 0.0
         self._slow: Plane | None = None  # NaN where the ground has never been seen
         self._fast: Plane | None = None
+        self._met = np.zeros((0, 0), np.int16)  # looks at each pixel, up to FAMILIAR_LOOKS
         self._since: NDArray[np.float64] | None = None  # per pixel; inf where nothing is new
         self._now: Plane | None = None
         self._before: Plane | None = None
@@ -88,17 +93,17 @@ class Background:
         self._now = picture  # the raw one differs from the last by the exposure too
         step = max(at - self._at, 0.0)
         self._at = at
-        unknown = np.isnan(self._slow) & ~hidden
-        self._slow[unknown] = self._fast[unknown] = picture[unknown]
+        self._meet(picture, ~hidden)
         still = np.abs(picture - self._fast) < DIFFERENT
         self._blend(self._fast, picture, 1 - np.exp(-step / FAST_S), ~hidden)
-        different = (np.abs(self._fast - self._slow) > DIFFERENT) & ~hidden
+        familiar = self._met >= FAMILIAR_LOOKS
+        different = (np.abs(self._fast - self._slow) > DIFFERENT) & ~hidden & familiar
         if different.mean() > SUDDEN_SHARE:
             self._forget()
             self._learn(at, picture, hidden)
             return []
         self._remember(at, different & still, hidden, different)
-        calm = ~different & ~hidden & np.isinf(self._since_)
+        calm = ~different & ~hidden & familiar & np.isinf(self._since_)
         self._blend(self._slow, picture, 1 - np.exp(-step / SLOW_S), calm)
         return self._things()
 
@@ -148,9 +153,20 @@ class Background:
             self._slow = _median(np.stack(self._first))
             self._fast = self._slow.copy()
             self._since = np.full(picture.shape, np.inf)
+            self._met = np.isfinite(np.stack(self._first)).sum(axis=0).astype(np.int16)
             self._first = []
         elif len(self._first) > 4 * LEARN_LOOKS:
             del self._first[1]  # many looks in a short time: keep the span, not the number
+
+    def _meet(self, picture: Plane, seen: NDArray[np.bool_]) -> None:
+        """Average the first looks at a pixel: the very first may be a passing shadow."""
+        assert self._slow is not None
+        assert self._fast is not None
+        first = seen & np.isnan(self._slow)
+        self._slow[first] = self._fast[first] = picture[first]
+        young = seen & (self._met < FAMILIAR_LOOKS)
+        self._met[young] += 1
+        self._slow[young] += (picture[young] - self._slow[young]) / self._met[young]
 
     @staticmethod
     def _blend(into: Plane, picture: Plane, rate: float, where: NDArray[np.bool_]) -> None:
@@ -187,10 +203,13 @@ class Background:
             box = np.array([x, y, x + width, y + height], np.float64) / ROWS
             slow, fast = self._slow[window], self._fast[window]
             contrast = float(np.nanmean(np.abs(fast - slow)[inside]))
+            began = self._since_[window][inside & np.isfinite(self._since_[window])]
+            if not began.size:
+                continue  # only filled gaps between blobs
+            since = float(np.median(began))
             if _has_outline(inside, slow, fast, contrast):
-                began = self._since_[window][inside]
-                things.append(NewThing(box, float(np.median(began[np.isfinite(began)])), contrast))
-            else:
+                things.append(NewThing(box, since, contrast))
+            elif self._at - since >= SETTLED_S:
                 self.absorb(box)
         return things
 
