@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+import numpy as np
+
 from pipeline.hazards.background import Background
 from pipeline.hazards.blockage import (
     CrashSigns,
@@ -121,9 +123,24 @@ class Analyst:
                 if not lies_around_crash(hole, vehicles)
             ),
             *vehicles,
-            *new_objects(scene, new, standing, self._traffic, view, hazards.blockage),
+            *(
+                thing
+                for thing in new_objects(
+                    scene, new, standing, self._traffic, view, hazards.blockage
+                )
+                if not self._is_reported_hole(thing.box)
+            ),
             *crowds(scene, view, hazards.crowd),
         ]
+
+    def _is_reported_hole(self, box: Box) -> bool:
+        """The model may overlook a hole for a while; that doesn't make it a thing on the road."""
+        holes = [
+            case.best.box
+            for case in self._cases.open
+            if case.family == "road" and case.confirmed_at is not None
+        ]
+        return bool(holes) and covered(box, np.array(holes)) > HIDDEN
 
     def _incident(self, case: Case, cleared_at: float | None) -> Incident:
         assert self._view is not None

@@ -1,0 +1,245 @@
+"""One camera from looks to incidents: each hazard is found, kept and cleared, with its reasons."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from functools import cache
+
+import numpy as np
+import pytest
+from hazard_street import CAMERA, EVERYWHERE, POSE, Street, analyst, look, moved, seen, times
+
+from pipeline.detect import Detections
+from pipeline.hazards import incident_id_of
+from pipeline.ingest import Look
+
+ZONED = replace(CAMERA, zones=(EVERYWHERE,))
+POSED = replace(ZONED, **POSE)
+HOLE = (140, 110, 170, 125)
+THING = (140, 100, 160, 115)
+SPOT = (150, 90, 190, 120)
+DWELLS = {"object_dwell_s": 8, "vehicle_dwell_s": 8, "crash_dwell_s": 4}
+
+# A scene tells what is on the street at a time: painted boxes with their grey, detections.
+
+
+def a_hole(at):
+    if not 10 <= at < 25:
+        return [], []
+    return [(HOLE, 40)], [("cavity", 0.3, HOLE)]
+
+
+def a_fallen_load(at):
+    return ([(THING, 40)], []) if 10 <= at < 30 else ([], [])
+
+
+def a_vehicle_that_stops(at):
+    if not 10 <= at < 30:
+        return [], []
+    car = moved(SPOT, dx=min(0, (at - 14) * 40))
+    return [(car, 200)], [("car", 0.8, car)]
+
+
+def a_crash(at):
+    if not 10 <= at < 40:
+        return [], []
+    left = moved((160, 90, 200, 120), dx=min(0, (at - 14) * 70))
+    right = moved((192, 88, 232, 118), dx=max(0, (14 - at) * 70))
+    rows = [("car", 0.8, left), ("car", 0.8, right)]
+    if at >= 14:
+        rows.append(("crash", 0.5, (155, 85, 235, 122)))
+    return [(left, 200), (right, 60)], rows
+
+
+def a_crowd(at):
+    if not 5 <= at < 40:
+        return [], []
+    spots = np.random.default_rng(1).uniform((90, 90), (210, 140), (40, 2))
+    return [], [("person", 0.5, (x, y, x + 6, y + 14)) for x, y in spots]
+
+
+def nothing(at):
+    return [], []
+
+
+def play(story, camera=ZONED, end=70, street=None, watching=None, **settings):
+    settings = {"blockage": DWELLS, "crowd": {"dwell_s": 10}} | settings
+    watching = watching or analyst(camera, **settings)
+    street = street or Street()
+    changes = []
+    for at in times(0, end):
+        painted, rows = story(at)
+        changes += watching.update(look(at, street.luma(*painted)), seen(*rows))
+    return changes
+
+
+@cache
+def told(story, camera=ZONED):
+    """What a whole story gives; played once for all tests that only read it."""
+    return tuple(play(story, camera))
+
+
+STORIES = [
+    (a_hole, "road_collapse", "cavity", 10, 25),
+    (a_fallen_load, "blockage", "object", 10, 30),
+    (a_vehicle_that_stops, "blockage", "vehicle", 14, 30),
+    (a_crash, "blockage", "crash", 14, 40),
+    (a_crowd, "crowd", "crowd", 5, 40),
+]
+stories = pytest.mark.parametrize(
+    "story, hazard, rule, began, ended", STORIES, ids=[row[0].__name__ for row in STORIES]
+)
+
+
+@stories
+def test_a_hazard_is_confirmed_once_after_its_dwell_and_cleared_when_it_is_gone(
+    story, hazard, rule, began, ended
+):
+    confirmed, cleared = told(story)
+    assert (confirmed.kind, cleared.kind) == ("confirmed", "cleared")
+    incident = confirmed.incident
+    assert (incident.hazard, incident.trail["kind"]) == (hazard, rule)
+    assert incident.started_at == pytest.approx(began, abs=2.5)
+    dwell_s = incident.trail["dwell_s"]
+    assert dwell_s <= incident.confirmed_at - incident.started_at <= dwell_s + 4
+    assert incident.cleared_at is None
+    assert cleared.incident.cleared_at == pytest.approx(ended, abs=4)
+
+
+@stories
+def test_its_name_its_start_and_its_place_stay_what_they_were(story, hazard, rule, began, ended):
+    confirmed, cleared = (change.incident for change in told(story))
+    for field in ("incident_id", "hazard", "box", "place", "started_at", "confirmed_at"):
+        assert getattr(confirmed, field) == getattr(cleared, field)
+    assert confirmed.incident_id == incident_id_of("c1", hazard, confirmed.started_at)
+
+
+@stories
+def test_the_trail_says_which_model_settings_rule_and_looks(story, hazard, rule, began, ended):
+    incident = told(story)[0].incident
+    assert incident.trail["model"] == "street-n-v0-ac2b"
+    assert incident.trail["settings"] == "5e77"
+    looks = incident.trail["looks"]
+    assert [at for at, _, _ in looks] == sorted(at for at, _, _ in looks)
+    assert looks[-1][0] == incident.confirmed_at
+    assert rule in {name for _, _, name in looks}
+    assert 0 < incident.score <= 1
+
+
+@stories
+def test_the_same_looks_give_the_same_incidents(story, hazard, rule, began, ended):
+    again = play(story, end=told(story)[0].incident.confirmed_at + 1)
+    assert [asdict(change.incident) for change in again] == [asdict(told(story)[0].incident)]
+
+
+def test_a_street_where_nothing_happens_has_no_incidents():
+    assert play(nothing, end=40) == []
+
+
+def test_a_hole_that_was_always_there_is_weaker_evidence_than_one_that_opened():
+    always = play(lambda _at: ([(HOLE, 40)], [("cavity", 0.3, HOLE)]), end=60)
+    assert always == []
+
+
+def test_a_hole_that_was_always_there_is_damage_when_the_model_is_sure():
+    (change,) = play(lambda _at: ([(HOLE, 40)], [("cavity", 0.7, HOLE)]), end=30)
+    assert change.incident.hazard == "road_damage"
+    assert change.incident.severity == "notice"
+
+
+def test_on_known_ground_a_hole_has_a_size_and_a_place():
+    incident = play(a_hole, POSED, end=20)[0].incident
+    assert incident.measures["area_m2"] > 0.5
+    assert incident.place.method == "pose"
+    assert incident.place.lat > CAMERA.lat, "the camera looks north"
+    assert incident.severity == "emergency"
+    assert told(a_hole)[0].incident.place.method == "camera"
+
+
+@pytest.mark.parametrize("count, severity", [(40, "notice"), (70, "warning"), (130, "emergency")])
+def test_the_closer_people_stand_the_more_severe_the_crowd(count, severity):
+    rows = [
+        ("person", 0.5, (x, y, x + 2, y + 3))
+        for x, y in ((140 + 2.5 * (i % 13), 130 + 2.5 * (i // 13)) for i in range(count))
+    ]
+    (change,) = play(lambda _at: ([], rows), POSED, end=12)
+    assert change.incident.severity == severity
+
+
+def test_a_crash_is_more_severe_than_a_thing_on_the_road():
+    assert told(a_crash)[0].incident.severity == "warning"
+    assert told(a_fallen_load)[0].incident.severity == "notice"
+
+
+def test_a_vehicle_that_goes_on_before_its_dwell_is_no_incident():
+    assert play(a_vehicle_that_stops, blockage={**DWELLS, "vehicle_dwell_s": 30}, end=50) == []
+
+
+def test_a_hole_that_a_lorry_stands_over_is_neither_confirmed_nor_cleared_meanwhile():
+    lorry = (110, 70, 220, 140)
+
+    def story(at):
+        painted, rows = ([(HOLE, 40)], [("cavity", 0.6, HOLE)]) if at >= 10 else ([], [])
+        if 20 <= at < 60:
+            return [*painted, (lorry, 200)], [("truck", 0.9, lorry)]
+        return painted, rows
+
+    holes = [one for one in play(story, end=75) if one.incident.hazard == "road_collapse"]
+    assert [change.kind for change in holes] == ["confirmed"]
+
+
+def test_what_is_reported_as_a_hole_is_not_reported_as_a_thing_too():
+    def story(at):
+        painted, rows = a_hole(at)
+        return painted, rows if at < 18 else []  # later the model overlooks it
+
+    assert {one.incident.hazard for one in play(story, end=40)} == {"road_collapse"}
+
+
+def test_unconfirmed_places_ask_for_another_look_and_confirmed_ones_stay_open():
+    watching = analyst(ZONED)
+    play(a_hole, watching=watching, end=12)
+    assert watching.unconfirmed() == 1
+    assert watching.open_incidents() == []
+    watching = analyst(ZONED)
+    confirmed = play(a_hole, watching=watching, end=20)[0].incident
+    (still,) = watching.open_incidents()
+    assert watching.unconfirmed() == 0
+    assert still.incident_id == confirmed.incident_id
+    assert still.last_seen_at > confirmed.last_seen_at
+
+
+def test_boxes_are_shares_of_the_picture():
+    x1, y1, x2, y2 = told(a_hole)[0].incident.box
+    assert (x1, y1, x2, y2) == pytest.approx((140 / 320, 110 / 180, 170 / 320, 125 / 180), abs=0.02)
+
+
+def test_a_camera_whose_picture_changes_its_shape_starts_over():
+    watching = analyst(ZONED)
+    play(a_hole, watching=watching, end=20)
+    square = Look(
+        "c1", 20.0, (0.0, 0.0, 320.0, 192.0), (180, 180), look(0, Street().luma()).picture
+    )
+    assert watching.update(square, Detections.empty()) == []
+    assert watching.open_incidents() == []
+
+
+def test_classes_that_the_rules_do_not_know_are_passed_by():
+    watching = analyst(ZONED)
+    watching._classes = ("debris", *watching._classes)
+    rows = Detections(np.array([HOLE], np.float32), np.ones(1, np.float32), np.zeros(1, np.int16))
+    street = Street()
+    assert not [
+        change for at in times(0, 20) for change in watching.update(look(at, street.luma()), rows)
+    ]
+
+
+@pytest.mark.parametrize("step", [0.2, 1.0, 2.0])
+def test_a_hole_is_found_however_far_apart_the_looks_are(step):
+    watching, street, changes = analyst(ZONED), Street(), []
+    for at in times(0, 40, step):
+        painted, rows = ([(HOLE, 40)], [("cavity", 0.35, HOLE)]) if at >= 20 else ([], [])
+        changes += watching.update(look(at, street.luma(*painted)), seen(*rows))
+    (change,) = changes
+    assert change.incident.hazard == "road_collapse"
+    assert change.incident.confirmed_at <= 32
