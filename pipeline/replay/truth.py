@@ -22,7 +22,7 @@ class TruthEvent(BaseModel):
     ``box`` in 0..1 of the picture; ``lon`` and ``lat`` in WGS-84.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     camera_id: str
     hazard: Hazard
@@ -46,7 +46,8 @@ class TruthEvent(BaseModel):
 def load_truth(path: Path) -> list[TruthEvent]:
     """Read truth.jsonl; TruthError names file, line, field, what was found and what is allowed."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        # Not splitlines(): names may contain what Unicode calls a line end.
+        lines = path.read_text(encoding="utf-8").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise TruthError("cannot be read", file=path, found=error) from None
     return [_event(path, at, line) for at, line in enumerate(lines, 1) if line.strip()]
@@ -55,14 +56,6 @@ def load_truth(path: Path) -> list[TruthEvent]:
 def _event(path: Path, at: int, line: str) -> TruthEvent:
     try:
         return TruthEvent.model_validate(json.loads(line))
-    except json.JSONDecodeError as error:
-        raise TruthError(
-            "is not JSON",
-            file=path,
-            where=f"line {at}",
-            found=error.msg,
-            allowed="an object a line",
-        ) from None
     except ValidationError as error:
         first = error.errors()[0]
         where = ", ".join([f"line {at}", ".".join(str(part) for part in first["loc"])])
@@ -72,4 +65,12 @@ def _event(path: Path, at: int, line: str) -> TruthEvent:
             where=where.removesuffix(", "),
             found=repr(first.get("input"))[:80],
             allowed=first["msg"],
+        ) from None
+    except ValueError as error:
+        raise TruthError(
+            "is not JSON",
+            file=path,
+            where=f"line {at}",
+            found=error,
+            allowed="an object a line",
         ) from None
