@@ -17,7 +17,7 @@ from pipeline.detect import look_at
 from pipeline.errors import DeskUnavailableError
 from pipeline.hazards import Analyst
 from pipeline.ingest import Ingest, LatestLooks
-from pipeline.tickets import Filer, Outbox, Snapshot
+from pipeline.tickets import PRIVACY_SCORE, Filer, Outbox, Snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -186,6 +186,7 @@ class Daemon:
         if picture is None:
             return None
         (seen,) = self._detector([look_at(picture, self._detector.size)])
+        seen = seen[seen.scores >= PRIVACY_SCORE]
         classes = self._detector.card.classes
         return Snapshot(picture, seen.boxes, [classes[index] for index in seen.classes])
 

@@ -1,0 +1,177 @@
+"""The whole way on one box: RTSP camera in, ticket in the owning grid's queue out."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import pytest
+import yaml
+
+from pipeline.clock import SystemClock
+from pipeline.daemon import Daemon
+from pipeline.detect import Detector
+from pipeline.errors import DeskUnavailableError
+from pipeline.rehearsal import (
+    CityCamera,
+    Fault,
+    FaultKind,
+    expected,
+    load_clips,
+    place_cameras,
+    running_city,
+    set_up,
+)
+from pipeline.settings import RedisSettings, load_settings
+from pipeline.tickets import CameraBoard, Desk, open_redis
+from pipeline.town import load_town
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+# The hole of this clip opens at 10 s; viewers come in at 5 s, so that the ground is learnt by then.
+CLIP = "collapse"
+START_S = 5.0
+QUICK = {"road": {"dwell_s": 1.5}}
+
+
+class Stage:
+    """One camera that shows a collapse, served from the moment somebody connects."""
+
+    def __init__(self, folder: Path, **settings: Any) -> None:
+        self.folder = folder
+        (clip,) = [clip for clip in load_clips() if clip.name == CLIP]
+        self.cameras = place_cameras([clip], 1)
+        (self.camera_id,) = self.cameras
+        self.clip = clip
+        self._more = {"hazards": QUICK, **settings}
+
+    @contextmanager
+    def playing(self) -> Iterator[Stage]:
+        shown = CityCamera(CLIP, phase_s=START_S, own_start=True)
+        with running_city({CLIP: self.clip.path}, {self.camera_id: shown}) as self.city:
+            urls = {self.camera_id: self.city.url(self.camera_id)}
+            self.settings_file = set_up(self.folder, self.cameras, urls)
+            values = yaml.safe_load(self.settings_file.read_text("utf-8"))
+            self.settings_file.write_text(yaml.safe_dump({**values, **self._more}), "utf-8")
+            self.settings = load_settings(self.settings_file)
+            self.town = load_town(self.settings.town)
+            (self.wanted,) = expected(self.cameras)
+            yield self
+
+    @contextmanager
+    def desk(self) -> Iterator[tuple[Desk, CameraBoard]]:
+        with open_redis(self.settings.redis, self.settings.data_dir) as redis:
+            clock = SystemClock()
+            yield Desk(redis, self.town, clock=clock), CameraBoard(redis, clock=clock)
+
+    def daemon(self, desk: Desk, board: CameraBoard) -> Daemon:
+        detector = Detector(self.settings.model)
+        return Daemon(self.settings, self.town, detector, desk, board, clock=SystemClock())
+
+
+@pytest.fixture
+def stage(tmp_path):
+    with Stage(tmp_path / "stage").playing() as stage:
+        yield stage
+
+
+def test_a_collapse_seen_over_rtsp_lands_in_the_queue_of_the_grid_that_owns_the_place(
+    stage, eventually
+):
+    with stage.desk() as (desk, board), stage.daemon(desk, board):
+        eventually(lambda: desk.read_queue(stage.wanted.grid_code), within_s=40)
+        (message,) = desk.read_queue(stage.wanted.grid_code)
+        ticket = desk.ticket(message.ticket_id)
+        assert message.hazard == ticket.hazard == "road_collapse"
+        assert ticket.state == "dispatched"
+        assert ticket.place.method == "pose"
+        assert ticket.place.radius_m < 10
+        (incident,) = ticket.incidents
+        assert incident.camera_id == stage.camera_id
+        assert incident.measures["area_m2"] > 1
+        assert incident.trail["model"].startswith("street-n")
+        eventually(lambda: stage.camera_id in board.read())
+        assert board.read()[stage.camera_id].status.state == "live"
+    (evidence,) = ticket.evidence
+    for name in (evidence.annotated, evidence.plain):
+        picture = cv2.imread(str(stage.settings.data_dir / "evidence" / name))
+        assert picture.shape[1] == 640
+
+
+def test_a_camera_that_hangs_is_told_and_the_daemon_stops_promptly(stage, eventually):
+    stage.city.set_fault(stage.camera_id, Fault(FaultKind.HANG))
+    settings = stage.settings
+    quick = settings.ingest.model_copy(update={"open_timeout_s": 0.5, "read_timeout_s": 0.5})
+    stage.settings = settings.model_copy(update={"ingest": quick})
+    with stage.desk() as (desk, board):
+        with stage.daemon(desk, board) as daemon:
+            eventually(lambda: daemon.statuses()[stage.camera_id].state == "unreachable")
+        status = daemon.statuses()[stage.camera_id]
+        assert status.why
+        assert daemon.counts.looks == 0
+
+
+def run(stage: Stage) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "pipeline.cli", "run", "--settings", str(stage.settings_file)]
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def test_after_kill_9_the_same_hole_is_one_ticket_with_one_queue_entry(stage, eventually):
+    with stage.desk() as (desk, _):
+        for times_seen in (1, 2):
+            process = run(stage)
+            try:
+                eventually(
+                    lambda seen=times_seen: sum(t.count for t in desk.tickets()) >= seen,
+                    within_s=40,
+                )
+            finally:
+                os.kill(process.pid, signal.SIGKILL)
+                process.wait()
+        (ticket,) = desk.tickets()
+        assert ticket.count == 2
+        assert len(desk.read_queue(stage.wanted.grid_code)) == 1
+
+
+def test_an_incident_found_while_redis_is_away_arrives_when_it_is_back(tmp_path, eventually):
+    """The desk's Redis is another one, reached by URL, and is stopped and started again."""
+    away = tmp_path / "elsewhere"
+    with open_redis(RedisSettings(), away) as other:
+        url = f"unix://{other.connection_pool.connection_kwargs['path']}"
+    redis = {"url": url, "timeout_s": 1.0}
+    with Stage(tmp_path / "stage", redis=redis, tickets={"retry_s": 0.2}).playing() as stage:
+        with open_redis(RedisSettings(), away), stage.desk() as (desk, board):
+            daemon = stage.daemon(desk, board)
+        with daemon:
+            eventually(lambda: daemon.backlog() == 1, within_s=40)
+            with pytest.raises(DeskUnavailableError):
+                desk.tickets()
+            with open_redis(RedisSettings(), away), stage.desk() as (desk, _):
+                eventually(lambda: daemon.backlog() == 0, within_s=20)
+                assert [ticket.hazard for ticket in desk.tickets()] == ["road_collapse"]
+
+
+def test_two_cameras_that_see_one_hole_make_one_ticket(tmp_path, eventually):
+    stage = Stage(tmp_path / "stage")
+    (camera, clip) = stage.cameras[stage.camera_id]
+    stage.cameras["TWIN"] = (replace(camera, camera_id="TWIN"), clip)
+    shown = {
+        camera_id: CityCamera(CLIP, phase_s=START_S, own_start=True) for camera_id in stage.cameras
+    }
+    with running_city({CLIP: clip.path}, shown) as city:
+        urls = {camera_id: city.url(camera_id) for camera_id in stage.cameras}
+        file = set_up(stage.folder, stage.cameras, urls)
+        stage.settings = load_settings(file, ["hazards.road.dwell_s=1.5"])
+        stage.town = load_town(stage.settings.town)
+        with stage.desk() as (desk, board), stage.daemon(desk, board):
+            eventually(lambda: sum(t.count for t in desk.tickets()) == 2, within_s=40)
+            (ticket,) = desk.tickets()
+            assert set(ticket.camera_ids) == set(stage.cameras)
