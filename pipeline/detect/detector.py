@@ -69,9 +69,14 @@ class Detector:
     def _warm_up(self, path: Path) -> None:
         width, height = self.size
         boxes = self.run(np.full((1, height * 3 // 2, width), 114, np.uint8))
-        if boxes.ndim != 3 or boxes.shape[2] != 6 or not np.isfinite(boxes).all():
+        most = len(self.card.classes) - 1
+        usable = boxes.ndim == 3 and boxes.shape[2] == 6 and bool(np.isfinite(boxes).all())
+        if not usable or not ((boxes[..., 5] >= 0) & (boxes[..., 5] <= most)).all():
             raise ModelError(
-                "gives no usable boxes", file=path, found=boxes.shape, allowed="(N, K, 6), finite"
+                "gives no usable boxes",
+                file=path,
+                found=boxes.shape,
+                allowed=f"(N, K, 6), finite, classes 0 to {most}",
             )
 
 
