@@ -35,7 +35,7 @@ Probability = Annotated[float, Field(ge=0, le=1)]
 
 
 class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class TownSettings(Section):
@@ -133,7 +133,7 @@ class HazardSettings(Section):
 class EvidenceSettings(Section):
     """Pictures attached to tickets."""
 
-    jpeg_quality: int = Field(85, ge=30, le=100)
+    jpeg_quality: int = Field(85, ge=30, le=100, description="of the pictures that are kept")
     longest_side_px: int = Field(1280, ge=320, description="larger pictures are scaled down")
     min_free_mb: int = Field(200, ge=0, description="below this much free disk only tickets go on")
 
@@ -195,6 +195,10 @@ def load_settings(path: Path | None = None, overrides: Iterable[str] = ()) -> Se
             raise SettingsError("cannot be read", file="--set", found=text, allowed="key=value")
         parsed = _nested(key.strip().split("."), _scalar(value))
         _merge(values, parsed, origin, f"--set {key.strip()}")
+    for key in values:
+        # Here, because the library takes some names, such as _env_file, for its own arguments.
+        if key not in Settings.model_fields:
+            raise _unknown([str(key)], origin)
     try:
         settings = Settings(**values)
     except ValidationError as error:
@@ -267,18 +271,33 @@ def _merge(
 def _explain(error: ValidationError, origin: Mapping[str, str]) -> SettingsError:
     first = error.errors()[0]
     path = [str(part) for part in first["loc"]]
-    field = ".".join(path)
-    known = [prefix for prefix in origin if prefix and (field + ".").startswith(prefix + ".")]
-    file = origin[max(known, key=len)] if known else origin[""]
     if first["type"] == "extra_forbidden":
-        names = _fields_of(path[:-1])
-        near = difflib.get_close_matches(path[-1], names, n=1)
-        hint = f"{', '.join(names)}" + (f" (did you mean {near[0]}?)" if near else "")
-        return SettingsError("unknown setting", file=file, where=field, allowed=hint)
-    found = first.get("input")
+        return _unknown(path, origin)
     return SettingsError(
-        "is not allowed", file=file, where=field, found=repr(found), allowed=first["msg"]
+        "is not allowed",
+        file=_source(path, origin),
+        where=".".join(path),
+        found=repr(first.get("input")),
+        allowed=first["msg"],
     )
+
+
+def _unknown(path: list[str], origin: Mapping[str, str]) -> SettingsError:
+    names = _fields_of(path[:-1])
+    near = difflib.get_close_matches(path[-1], names, n=1)
+    return SettingsError(
+        "unknown setting",
+        file=_source(path, origin),
+        where=".".join(path),
+        allowed=", ".join(names) + (f" (did you mean {near[0]}?)" if near else ""),
+    )
+
+
+def _source(path: list[str], origin: Mapping[str, str]) -> str:
+    """Where the value of a field came from: the file, the environment or a --set."""
+    field = ".".join(path) + "."
+    known = [prefix for prefix in origin if prefix and field.startswith(prefix + ".")]
+    return origin[max(known, key=len)] if known else origin[""]
 
 
 def _fields_of(path: list[str]) -> list[str]:
