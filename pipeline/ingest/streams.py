@@ -76,8 +76,9 @@ def path_of(url: str) -> Path:
 class _Demuxer:
     """The packets of one stream of an open container, and their orderly end.
 
-    A demuxer that is left in the middle must be closed before its container, else each one
-    leaks some 37 KiB: a camera that reconnects for weeks would fill the memory.
+    PyAV's demuxer is run to its end or closed before its container. One that was dropped at the
+    empty packet that ends a stream leaked 37 KiB (measured, PyAV 18.1): a camera that reconnects
+    for weeks would fill the memory.
     """
 
     def __init__(self, container: InputContainer, video: VideoStream) -> None:
