@@ -17,20 +17,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
-from pipeline import __version__
+from pipeline import __version__, show
 from pipeline.clock import SystemClock
 from pipeline.errors import DeskUnavailableError, FootageError, GridwatchError, InputError
-from pipeline.settings import Settings, load_settings
+from pipeline.settings import load_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
-    from redis import Redis
-
-    from pipeline.tickets import CameraBoard, Desk, Ticket
-    from pipeline.town import Town
+    from pipeline.tickets import OpenDesk
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 queue = typer.Typer(no_args_is_help=True, help="网格队列 / queues of the grids")
@@ -86,21 +82,26 @@ def run(
     from pipeline.daemon import Daemon
     from pipeline.detect import Detector
     from pipeline.telemetry import set_up_logs
+    from pipeline.tickets import open_desk
 
     settings = load_settings(settings_file, overrides or ())
     set_up_logs()
     detector = Detector(settings.model)
-    with _redis(settings) as (redis, town):
-        desk, board = _desk_on(redis, town, settings), _board(redis, settings)
-        with Daemon(settings, town, detector, desk, board, clock=SystemClock()) as daemon:
+    clock = SystemClock()
+    with open_desk(settings, clock) as opened:
+        with Daemon(settings, detector, opened, clock=clock) as daemon:
             for name in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(name, lambda *_: daemon.stop())
             daemon.wait(seconds)
             statuses = daemon.statuses()
-    err.print(_camera_table([asdict(status) for status in statuses.values()]))
+    bad = [asdict(status) for status in statuses.values() if status.state != "live"]
+    if bad:
+        err.print(show.cameras(bad))
+    live = len(statuses) - len(bad)
     err.print(
-        f"looks {daemon.counts.looks}, skipped {daemon.skipped()}, "
-        f"incidents {daemon.counts.incidents}, cleared {daemon.counts.cleared}"
+        f"cameras {len(statuses)}, live {live}, looks {daemon.counts.looks}, "
+        f"skipped {daemon.skipped()}, incidents {daemon.counts.incidents}, "
+        f"cleared {daemon.counts.cleared}"
     )
 
 
@@ -150,7 +151,7 @@ def replay(
     if as_json:
         _print_json({"out": str(folder), "incidents": len(incidents), "score": result})
     else:
-        _show_replay(played, result, folder)
+        out.print(show.played(played, result, folder))
     problems = [one.problem for one in played if one.problem]
     if problems:
         raise FootageError("; ".join(problems))
@@ -163,20 +164,12 @@ def queue_read(
     as_json: AsJson = False,
 ) -> None:
     """查看网格待办(不取走) / what waits in a grid's queue, without taking it."""
-    with _desk(settings_file) as desk:
-        messages = desk.read_queue(grid)
+    with _open(settings_file) as opened:
+        messages = opened.desk.read_queue(grid)
     if as_json:
         _print_json([message.model_dump(mode="json") for message in messages])
         return
-    table = Table("案卷号 / ticket", "隐患 / hazard", "位置 / place", "受理时限 / accept by")
-    for message in messages:
-        table.add_row(
-            message.ticket_id,
-            f"{message.name_zh} {message.name_en}",
-            message.address,
-            f"{message.accept_due_at:%Y-%m-%d %H:%M}",
-        )
-    out.print(table if messages else f"{grid}: 没有待办 / nothing waits")
+    out.print(show.messages(messages) if messages else f"{grid}: 没有待办 / nothing waits")
 
 
 @tickets.command("list")
@@ -189,24 +182,12 @@ def tickets_list(
     as_json: AsJson = False,
 ) -> None:
     """案卷列表,最新在前 / tickets, newest first."""
-    with _desk(settings_file) as desk:
-        found = desk.tickets(state=state, grid=grid, hazard=hazard, limit=limit)
+    with _open(settings_file) as opened:
+        found = opened.desk.tickets(state=state, grid=grid, hazard=hazard, limit=limit)
     if as_json:
-        _print_json([_ticket_json(ticket) for ticket in found])
+        _print_json([asdict(ticket) for ticket in found])
         return
-    table = Table(
-        "案卷号 / ticket", "隐患 / hazard", "网格 / grid", "位置 / place", "状态 / state", "×"
-    )
-    for ticket in found:
-        table.add_row(
-            ticket.ticket_id,
-            f"{ticket.name_zh} {ticket.name_en}",
-            f"{ticket.grid_name} {ticket.grid_code}",
-            ticket.address,
-            ticket.state,
-            str(ticket.count),
-        )
-    out.print(table if found else "没有案卷 / no tickets")
+    out.print(show.tickets(found) if found else "没有案卷 / no tickets")
 
 
 @tickets.command("show")
@@ -214,54 +195,35 @@ def tickets_show(
     ticket_id: str, settings_file: SettingsFile = None, as_json: AsJson = False
 ) -> None:
     """案卷详情与流程 / one ticket and its history."""
-    with _desk(settings_file) as desk:
-        ticket = desk.ticket(ticket_id)
+    with _open(settings_file) as opened:
+        ticket = opened.desk.ticket(ticket_id)
     if as_json:
-        _print_json(_ticket_json(ticket))
+        _print_json(asdict(ticket))
         return
-    place = ticket.place
-    out.print(f"[bold]{ticket.ticket_id}[/bold] {ticket.name_zh} / {ticket.name_en}")
-    out.print(f"状态 / state: {ticket.state}   级别 / severity: {ticket.severity}")
-    out.print(f"网格 / grid: {ticket.grid_name} {ticket.grid_code}   {ticket.address}")
-    out.print(f"位置 / place: {place.lat:.6f}, {place.lon:.6f} WGS-84 ±{place.radius_m:.0f} m")
-    steps = Table("时间 / at", "步骤 / step", "状态 / state", "经办 / by", "备注 / note")
-    for step in ticket.steps:
-        steps.add_row(_iso(step.at), step.action, step.state, step.by, step.note)
-    out.print(steps)
+    out.print(show.ticket(ticket))
 
 
 @app.command()
 def explain(ticket_id: str, settings_file: SettingsFile = None, as_json: AsJson = False) -> None:
     """说明立案依据 / why there is a ticket: rules, scores and looks of its incidents."""
-    with _desk(settings_file) as desk:
-        ticket = desk.ticket(ticket_id)
+    with _open(settings_file) as opened:
+        ticket = opened.desk.ticket(ticket_id)
     if as_json:
         _print_json([asdict(incident) for incident in ticket.incidents])
         return
     for incident in ticket.incidents:
-        trail = dict(incident.trail)
-        out.print(f"[bold]{incident.incident_id}[/bold] {incident.camera_id} {incident.hazard}")
-        out.print(
-            f"规则 / rule {trail.get('kind')}, 模型 / model {trail.get('model')}, "
-            f"证据 / evidence {trail.get('parts')}, 停留 / dwell {trail.get('dwell_s')} s, "
-            f"遮挡 / obstructed looks {trail.get('obstructed_looks')}"
-        )
-        looks = Table("时间 / at", "得分 / score", "规则 / rule")
-        for at, score, rule in trail.get("looks", []):  # type: ignore[attr-defined]  # our own list
-            looks.add_row(_iso(at), f"{score:.2f}", rule or "—")
-        out.print(looks)
+        out.print(show.reasons(incident))
 
 
 @cameras.command("list")
 def cameras_list(settings_file: SettingsFile = None, as_json: AsJson = False) -> None:
     """摄像头及其最近状态 / the camera list with the states the boxes last told."""
-    settings = load_settings(settings_file)
-    with _redis(settings) as (redis, town):
-        rows = _camera_rows(town, _board(redis, settings))
+    with _open(settings_file) as opened:
+        rows = _camera_rows(opened)
     if as_json:
         _print_json(rows)
     else:
-        out.print(_camera_table(rows))
+        out.print(show.cameras(rows))
 
 
 @cameras.command("check")
@@ -282,7 +244,7 @@ def cameras_check(
     if as_json:
         _print_json(rows)
     else:
-        out.print(_camera_table(rows))
+        out.print(show.cameras(rows))
     if any(status.state not in ("live", "disabled") for status in statuses):
         raise typer.Exit(1)
 
@@ -371,10 +333,7 @@ def doctor(settings_file: SettingsFile = None, as_json: AsJson = False) -> None:
     if as_json:
         _print_json([asdict(finding) for finding in findings])
     else:
-        table = Table("", "检查 / check", "结果 / finding")
-        for finding in findings:
-            table.add_row("✓" if finding.good else "✗", finding.check, finding.text)
-        out.print(table)
+        out.print(show.findings(findings))
     if not all(finding.good for finding in findings):
         raise typer.Exit(1)
 
@@ -388,6 +347,7 @@ def console(
     """案卷状态页 / a page with the tickets as they arrive."""
     try:
         from pipeline.console import create_app, serve
+        from pipeline.tickets import open_desk
     except ModuleNotFoundError as error:
         raise InputError(
             f"the page needs {error.name}",
@@ -398,60 +358,28 @@ def console(
     stop = threading.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, lambda *_: stop.set())
-    with _redis(settings) as (redis, town):
-        board = _board(redis, settings)
-
-        def states() -> list[dict[str, Any]]:
-            return _camera_rows(town, board)
-
-        app = create_app(_desk_on(redis, town, settings), settings.data_dir / "evidence", states)
+    with open_desk(settings, SystemClock()) as opened:
+        app = create_app(opened.desk, settings.data_dir / "evidence", lambda: _camera_rows(opened))
         with serve(app, host, port) as url:
             err.print(f"状态页 / status page: {url}")
             stop.wait()
 
 
 @contextmanager
-def _redis(settings: Settings) -> Iterator[tuple[Redis, Town]]:
-    from pipeline.tickets import open_redis
-    from pipeline.town import load_town
+def _open(settings_file: Path | None) -> Iterator[OpenDesk]:
+    from pipeline.tickets import open_desk
 
-    town = load_town(settings.town)
-    with open_redis(settings.redis, settings.data_dir) as redis:
-        yield redis, town
+    with open_desk(load_settings(settings_file), SystemClock()) as opened:
+        yield opened
 
 
-@contextmanager
-def _desk(settings_file: Path | None) -> Iterator[Desk]:
-    settings = load_settings(settings_file)
-    with _redis(settings) as (redis, town):
-        yield _desk_on(redis, town, settings)
-
-
-def _desk_on(redis: Redis, town: Town, settings: Settings) -> Desk:
-    from pipeline.tickets import Desk
-
-    return Desk(
-        redis,
-        town,
-        clock=SystemClock(),
-        prefix=settings.redis.prefix,
-        cool_down_s=settings.tickets.cool_down_s,
-    )
-
-
-def _board(redis: Redis, settings: Settings) -> CameraBoard:
-    from pipeline.tickets import CameraBoard
-
-    return CameraBoard(redis, clock=SystemClock(), prefix=settings.redis.prefix)
-
-
-def _camera_rows(town: Town, board: CameraBoard) -> list[dict[str, Any]]:
+def _camera_rows(opened: OpenDesk) -> list[dict[str, Any]]:
     """The camera list with the states the boxes last told; what nobody told is null."""
     from pipeline.town import masked_url
 
-    told = board.read()
+    told = opened.board.read()
     rows = []
-    for camera in town.cameras:
+    for camera in opened.town.cameras:
         known = told.get(camera.camera_id)
         status = asdict(known.status) if known else {"state": None, "since_at": None, "why": ""}
         rows.append(
@@ -460,15 +388,11 @@ def _camera_rows(town: Town, board: CameraBoard) -> list[dict[str, Any]]:
                 "camera_id": camera.camera_id,
                 "name": camera.name,
                 "url": masked_url(camera.url),
-                "grid": town.grids.owner((camera.lon, camera.lat)).code,
+                "grid": opened.town.grids.owner((camera.lon, camera.lat)).code,
                 "told_at": known.told_at if known else None,
             }
         )
     return rows
-
-
-def _ticket_json(ticket: Ticket) -> dict[str, Any]:
-    return asdict(ticket)
 
 
 def _print_json(value: Any) -> None:
@@ -482,12 +406,6 @@ def _plain(error: object) -> str:
     return escape(str(error))
 
 
-def _iso(unix_s: float) -> str:
-    from datetime import UTC, datetime
-
-    return datetime.fromtimestamp(unix_s, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
-
-
 def _progress() -> Progress:
     return Progress(
         TextColumn("{task.description}"),
@@ -496,49 +414,6 @@ def _progress() -> Progress:
         console=err,
         transient=True,
     )
-
-
-def _camera_table(rows: Iterable[dict[str, Any]]) -> Table:
-    table = Table("摄像头 / camera", "状态 / state", "自 / since", "原因 / why")
-    for row in rows:
-        since = row["since_at"]
-        table.add_row(
-            row["camera_id"],
-            row["state"] or "未知 / not told",
-            _iso(since) if since else "",
-            row["why"],
-        )
-    return table
-
-
-def _show_replay(played: Iterable[Any], result: dict[str, Any] | None, folder: Path) -> None:
-    table = Table(
-        "片段 / clip", "隐患 / hazard", "依据 / rule", "始 / start s", "确认 / confirmed s"
-    )
-    for one in played:
-        for incident in one.incidents:
-            table.add_row(
-                one.clip.path.name,
-                incident.hazard,
-                str(incident.trail["kind"]),
-                f"{incident.started_at:.1f}",
-                f"{incident.confirmed_at:.1f}",
-            )
-        if not one.incidents:
-            table.add_row(one.clip.path.name, "—", "", "", "")
-    out.print(table)
-    if result is not None:
-        overall = result["overall"]
-        out.print(
-            f"事件 / events {overall['events']}, 发现 / found {overall['found']}, "
-            f"漏报 / missed {overall['missed']}, 误报 / false {overall['false_alarms']}, "
-            f"F1 {_figure(overall['f1'])}, S4 {_figure(overall['s4'])}"
-        )
-    out.print(f"结果 / results: {folder}")
-
-
-def _figure(value: float | None) -> str:
-    return "—" if value is None else f"{value:.3f}"
 
 
 if __name__ == "__main__":

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from pipeline.hazards import Change
     from pipeline.ingest import CameraStatus, Look
     from pipeline.settings import Settings
-    from pipeline.tickets import CameraBoard, Desk
-    from pipeline.town import Camera, Town
+    from pipeline.tickets import OpenDesk
+    from pipeline.town import Camera
 
 TELL_S = 2.0
 """How often camera states are told to the board and changes of state to the log."""
@@ -54,24 +54,22 @@ class Daemon:
     def __init__(
         self,
         settings: Settings,
-        town: Town,
         detector: Detector,
-        desk: Desk,
-        board: CameraBoard,
+        opened: OpenDesk,
         *,
         clock: Clock,
     ) -> None:
         self.counts = Counts()
         self._settings = settings
         self._detector = detector
-        self._desk = desk
-        self._board = board
+        self._desk = opened.desk
+        self._board = opened.board
         self._clock = clock
-        self._cameras = [camera for camera in town.cameras if camera.enabled]
+        self._cameras = [camera for camera in opened.town.cameras if camera.enabled]
         self._analysts = {camera.camera_id: self._analyst(camera) for camera in self._cameras}
         self._looks = LatestLooks()
         self._ingest = Ingest(
-            town.cameras,
+            opened.town.cameras,
             settings.ingest,
             size=detector.size,
             clock=clock,

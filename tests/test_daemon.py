@@ -29,11 +29,11 @@ from pipeline.rehearsal import (
     set_up,
 )
 from pipeline.settings import RedisSettings, load_settings
-from pipeline.tickets import CameraBoard, Desk, open_redis
-from pipeline.town import load_town
+from pipeline.tickets import OpenDesk, open_desk, open_redis
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
 # The hole of this clip opens at 10 s; viewers come in at 5 s, so that the ground is learnt by then.
@@ -62,19 +62,14 @@ class Stage:
             values = yaml.safe_load(self.settings_file.read_text("utf-8"))
             self.settings_file.write_text(yaml.safe_dump({**values, **self._more}), "utf-8")
             self.settings = load_settings(self.settings_file)
-            self.town = load_town(self.settings.town)
             (self.wanted,) = expected(self.cameras)
             yield self
 
-    @contextmanager
-    def desk(self) -> Iterator[tuple[Desk, CameraBoard]]:
-        with open_redis(self.settings.redis, self.settings.data_dir) as redis:
-            clock = SystemClock()
-            yield Desk(redis, self.town, clock=clock), CameraBoard(redis, clock=clock)
+    def opened(self) -> AbstractContextManager[OpenDesk]:
+        return open_desk(self.settings, SystemClock())
 
-    def daemon(self, desk: Desk, board: CameraBoard) -> Daemon:
-        detector = Detector(self.settings.model)
-        return Daemon(self.settings, self.town, detector, desk, board, clock=SystemClock())
+    def daemon(self, opened: OpenDesk) -> Daemon:
+        return Daemon(self.settings, Detector(self.settings.model), opened, clock=SystemClock())
 
 
 @pytest.fixture
@@ -86,7 +81,8 @@ def stage(tmp_path):
 def test_a_collapse_seen_over_rtsp_lands_in_the_queue_of_the_grid_that_owns_the_place(
     stage, eventually
 ):
-    with stage.desk() as (desk, board), stage.daemon(desk, board):
+    with stage.opened() as opened, stage.daemon(opened):
+        desk, board = opened.desk, opened.board
         eventually(lambda: desk.read_queue(stage.wanted.grid_code), within_s=40)
         (message,) = desk.read_queue(stage.wanted.grid_code)
         ticket = desk.ticket(message.ticket_id)
@@ -111,8 +107,8 @@ def test_a_camera_that_hangs_is_told_and_the_daemon_stops_promptly(stage, eventu
     settings = stage.settings
     quick = settings.ingest.model_copy(update={"open_timeout_s": 0.5, "read_timeout_s": 0.5})
     stage.settings = settings.model_copy(update={"ingest": quick})
-    with stage.desk() as (desk, board):
-        with stage.daemon(desk, board) as daemon:
+    with stage.opened() as opened:
+        with stage.daemon(opened) as daemon:
             eventually(lambda: daemon.statuses()[stage.camera_id].state == "unreachable")
         status = daemon.statuses()[stage.camera_id]
         assert status.why
@@ -125,7 +121,8 @@ def run(stage: Stage) -> subprocess.Popen[bytes]:
 
 
 def test_after_kill_9_the_same_hole_is_one_ticket_with_one_queue_entry(stage, eventually):
-    with stage.desk() as (desk, _):
+    with stage.opened() as opened:
+        desk = opened.desk
         for times_seen in (1, 2):
             process = run(stage)
             try:
@@ -148,15 +145,15 @@ def test_an_incident_found_while_redis_is_away_arrives_when_it_is_back(tmp_path,
         url = f"unix://{other.connection_pool.connection_kwargs['path']}"
     redis = {"url": url, "timeout_s": 1.0}
     with Stage(tmp_path / "stage", redis=redis, tickets={"retry_s": 0.2}).playing() as stage:
-        with open_redis(RedisSettings(), away), stage.desk() as (desk, board):
-            daemon = stage.daemon(desk, board)
+        with open_redis(RedisSettings(), away), stage.opened() as opened:
+            daemon = stage.daemon(opened)
         with daemon:
             eventually(lambda: daemon.backlog() == 1, within_s=40)
             with pytest.raises(DeskUnavailableError):
-                desk.tickets()
-            with open_redis(RedisSettings(), away), stage.desk() as (desk, _):
+                opened.desk.tickets()
+            with open_redis(RedisSettings(), away), stage.opened() as again:
                 eventually(lambda: daemon.backlog() == 0, within_s=20)
-                assert [ticket.hazard for ticket in desk.tickets()] == ["road_collapse"]
+                assert [one.hazard for one in again.desk.tickets()] == ["road_collapse"]
 
 
 def test_two_cameras_that_see_one_hole_make_one_ticket(tmp_path, eventually):
@@ -170,8 +167,8 @@ def test_two_cameras_that_see_one_hole_make_one_ticket(tmp_path, eventually):
         urls = {camera_id: city.url(camera_id) for camera_id in stage.cameras}
         file = set_up(stage.folder, stage.cameras, urls)
         stage.settings = load_settings(file, ["hazards.road.dwell_s=1.5"])
-        stage.town = load_town(stage.settings.town)
-        with stage.desk() as (desk, board), stage.daemon(desk, board):
+        with stage.opened() as opened, stage.daemon(opened):
+            desk = opened.desk
             eventually(lambda: sum(t.count for t in desk.tickets()) == 2, within_s=40)
             (ticket,) = desk.tickets()
             assert set(ticket.camera_ids) == set(stage.cameras)

@@ -24,13 +24,13 @@ from pipeline.errors import DeskUnavailableError, GridwatchError
 from pipeline.rehearsal.city import CityCamera, running_city
 from pipeline.rehearsal.stage import Expected, expected, load_clips, place_cameras, set_up
 from pipeline.settings import load_settings
-from pipeline.tickets import Desk, open_redis
-from pipeline.town import load_town
+from pipeline.tickets import open_desk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pipeline.clock import Clock
+    from pipeline.tickets import Desk
 
 CAMERAS = 12
 CHECK_S = 100.0
@@ -80,10 +80,10 @@ def _run(stack: ExitStack, folder: Path, *, port: int | None) -> int:
         out.print(
             f"状态页 / status page: [bold]http://127.0.0.1:{port}/[/bold]   Ctrl-C 结束 / ends"
         )
-    desk = stack.enter_context(_desk(settings))
-    return _watch(
-        desk, wanted, daemon, log, SystemClock(), until_s=CHECK_S if port is None else None
-    )
+    clock = SystemClock()
+    opened = stack.enter_context(open_desk(load_settings(settings), clock))
+    until_s = CHECK_S if port is None else None
+    return _watch(opened.desk, wanted, daemon, log, clock, until_s=until_s)
 
 
 def _watch(
@@ -131,14 +131,6 @@ def _table(wanted: list[Expected], arrived: dict[Expected, str], seconds: float)
     for one in wanted:
         table.add_row(one.hazard, one.camera_id, one.grid_code, arrived.get(one, "…"))
     return table
-
-
-@contextmanager
-def _desk(settings_file: Path) -> Iterator[Desk]:
-    settings = load_settings(settings_file)
-    town = load_town(settings.town)
-    with open_redis(settings.redis, settings.data_dir) as redis:
-        yield Desk(redis, town, clock=SystemClock(), prefix=settings.redis.prefix)
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from pipeline.tickets.board import CameraBoard, Told
 from pipeline.tickets.desk import Desk
 from pipeline.tickets.evidence import PRIVACY_SCORE, Filer, Snapshot, write_evidence
+from pipeline.tickets.opening import OpenDesk, open_desk
 from pipeline.tickets.outbox import Outbox, Refused
 from pipeline.tickets.redis_server import open_redis
 from pipeline.tickets.ticket import EvidenceRef, Filing, Step, Ticket
@@ -15,6 +16,7 @@ __all__ = [
     "EvidenceRef",
     "Filer",
     "Filing",
+    "OpenDesk",
     "Outbox",
     "Refused",
     "Snapshot",
@@ -22,6 +24,7 @@ __all__ = [
     "Ticket",
     "TicketMessage",
     "Told",
+    "open_desk",
     "open_redis",
     "write_evidence",
 ]

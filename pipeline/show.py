@@ -1,0 +1,139 @@
+"""What the commands print for people: tables and paragraphs, Chinese first."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Group
+from rich.markup import escape
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from rich.console import RenderableType
+
+    from pipeline.doctor import Finding
+    from pipeline.hazards import Incident
+    from pipeline.replay import Played
+    from pipeline.tickets import Ticket, TicketMessage
+
+
+def messages(waiting: Iterable[TicketMessage]) -> Table:
+    table = Table("案卷号 / ticket", "隐患 / hazard", "位置 / place", "受理时限 / accept by")
+    for message in waiting:
+        table.add_row(
+            message.ticket_id,
+            f"{message.name_zh} {message.name_en}",
+            message.address,
+            f"{message.accept_due_at:%Y-%m-%d %H:%M}Z",
+        )
+    return table
+
+
+def tickets(found: Iterable[Ticket]) -> Table:
+    table = Table(
+        "案卷号 / ticket", "隐患 / hazard", "网格 / grid", "位置 / place", "状态 / state", "×"
+    )
+    for one in found:
+        table.add_row(
+            one.ticket_id,
+            f"{one.name_zh} {one.name_en}",
+            f"{one.grid_name} {one.grid_code}",
+            one.address,
+            one.state,
+            str(one.count),
+        )
+    return table
+
+
+def ticket(one: Ticket) -> RenderableType:
+    place = one.place
+    near = f"   相邻 / near: {', '.join(one.near_grids)}" if one.near_grids else ""
+    steps = Table("时间 / at", "步骤 / step", "状态 / state", "经办 / by", "备注 / note")
+    for step in one.steps:
+        steps.add_row(_time(step.at), step.action, step.state, step.by, escape(step.note))
+    return Group(
+        f"[bold]{one.ticket_id}[/bold] {one.name_zh} / {one.name_en}",
+        f"状态 / state: {one.state}   级别 / severity: {one.severity}   部门: {one.department}",
+        f"网格 / grid: {one.grid_name} {one.grid_code}   {one.address}{near}",
+        f"位置 / place: {place.lat:.6f}, {place.lon:.6f} WGS-84 ±{place.radius_m:.0f} m",
+        f"受理时限 / accept by: {_time(one.accept_due_at)}",
+        f"处置时限 / handle by: {_time(one.handle_due_at)}",
+        *(f"图 / picture: evidence/{evidence.annotated}" for evidence in one.evidence),
+        steps,
+    )
+
+
+def reasons(incident: Incident) -> RenderableType:
+    trail: dict[str, Any] = dict(incident.trail)
+    looks = Table("时间 / at", "得分 / score", "依据 / rule")
+    for at, score, rule in trail["looks"]:
+        looks.add_row(_time(at), f"{score:.2f}", rule or "—")
+    parts = ", ".join(f"{name} {value:+.1f}" for name, value in trail["parts"].items()) or "—"
+    return Group(
+        f"[bold]{incident.incident_id}[/bold] {incident.camera_id} {incident.hazard}",
+        f"依据 / rule {trail['kind']}   证据 / log-odds {parts}",
+        f"停留 / dwell {trail['dwell_s']} s",
+        f"遮挡 / obstructed looks {trail['obstructed_looks']}   "
+        f"模型 / model {trail['model']}   设置 / settings {trail['settings']}",
+        f"量测 / measures {dict(incident.measures)}",
+        looks,
+    )
+
+
+def cameras(rows: Iterable[Mapping[str, Any]]) -> Table:
+    table = Table("摄像头 / camera", "状态 / state", "自 / since", "原因 / why")
+    for row in rows:
+        since = row["since_at"]
+        table.add_row(
+            row["camera_id"],
+            row["state"] or "未知 / not told",
+            _time(since) if since else "",
+            escape(row["why"]),
+        )
+    return table
+
+
+def findings(found: Iterable[Finding]) -> Table:
+    table = Table("", "检查 / check", "结果 / finding")
+    for finding in found:
+        table.add_row("✓" if finding.good else "✗", finding.check, escape(finding.text))
+    return table
+
+
+def played(
+    clips: Sequence[Played], result: Mapping[str, Any] | None, folder: Path
+) -> RenderableType:
+    table = Table("片段 / clip", "隐患 / hazard", "依据 / rule", "始 / start", "确认 / confirmed")
+    for one in clips:
+        for incident in one.incidents:
+            table.add_row(
+                one.clip.path.name,
+                incident.hazard,
+                str(incident.trail["kind"]),
+                f"{incident.started_at:.1f} s",
+                f"{incident.confirmed_at:.1f} s",
+            )
+        if not one.incidents:
+            table.add_row(one.clip.path.name, "—", "", "", "")
+    lines = [f"结果 / results: {folder}"]
+    if result is not None:
+        overall = result["overall"]
+        lines.insert(
+            0,
+            f"事件 / events {overall['events']}, 发现 / found {overall['found']}, "
+            f"漏报 / missed {overall['missed']}, 误报 / false {overall['false_alarms']}, "
+            f"F1 {_figure(overall['f1'])}, S4 {_figure(overall['s4'])}",
+        )
+    return Group(table, *lines)
+
+
+def _time(unix_s: float) -> str:
+    return datetime.fromtimestamp(unix_s, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+
+
+def _figure(value: float | None) -> str:
+    return "—" if value is None else f"{value:.3f}"
