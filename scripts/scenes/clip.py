@@ -10,8 +10,8 @@ import bpy
 import numpy as np
 
 from . import actors as a
+from . import lights, two_wheelers, vehicles
 from . import materials as m
-from . import two_wheelers, vehicles
 from .people import Figure, riding
 from .street import LANE
 
@@ -36,27 +36,6 @@ PAINTS = {
 
 
 @dataclass(frozen=True)
-class Light:
-    """Sun and sky; ``azimuth_deg`` is where the shadows fall, from the street's axis."""
-
-    sun: float = 3.4
-    height_deg: float = 52.0
-    azimuth_deg: float = 10.0
-    softness_deg: float = 2.5
-    sky: float = 1.25
-    clouds: float = 0.4
-    exposure: float = 0.35
-
-    @property
-    def direction(self) -> np.ndarray:
-        """The way the sunlight travels, float64 (3,)."""
-        up, side = math.radians(self.height_deg), math.radians(self.azimuth_deg)
-        return np.array(
-            [math.sin(side) * math.cos(up), math.cos(side) * math.cos(up), -math.sin(up)]
-        )
-
-
-@dataclass(frozen=True)
 class Truth:
     """One hazard: when it begins, the points that span its box, and its measures."""
 
@@ -76,7 +55,7 @@ class Clip:
     name: str
     street: Street
     camera: Camera
-    light: Light
+    light: lights.Light
     cast: list[a.Actor] = field(default_factory=list)
     truths: list[Truth] = field(default_factory=list)
     colliding: set[str] = field(default_factory=set)
@@ -97,6 +76,8 @@ class Clip:
             made = self._ridden(kind, paint, name)
         else:
             made = vehicles.car(kind, paint, name)
+        if self.light.lamps_w:
+            lights.headlights(made)
         self.cast.append(a.vehicle_actor(name, made, motion))
         return self.cast[-1]
 

@@ -11,7 +11,8 @@ import numpy as np
 from . import actors as a
 from . import props
 from .camera import Camera
-from .clip import PAINTS, SECONDS, Clip, Light, Truth
+from .clip import PAINTS, SECONDS, Clip, Truth
+from .lights import Light
 from .street import KERB, LANE, Street
 
 if TYPE_CHECKING:
@@ -40,6 +41,19 @@ def quiet_street() -> Clip:
     clip.away(("bicycle", "blue", 15), speed=4.5, lane=4.7)
     clip.walkers(7.4, (-1, -18, 44), (1, 4, -2), (-1, 2, 40), (1, 20, -2))
     clip.walkers(-7.6, (-1, -6, 42), (1, 9, 4))
+    return clip
+
+
+def night_quiet() -> Clip:
+    clip = Clip(
+        "night_quiet",
+        Street(71, tone=0.09, parked=(("sedan", -1, 18.0),)),
+        Camera(pitch_deg=25),
+        Light(sun=0.03, sky=0.03, exposure=2.4, lamps_w=900.0),
+    )
+    clip.away(("sedan", "white", -2), ("van", "silver", 9), ("suv", "black", 22))
+    clip.coming(("suv", "grey", -6), ("sedan", "blue", 6), ("bus", "green", 17))
+    clip.walkers(7.4, (-1, -12, 30), (1, 12, -2))
     return clip
 
 
@@ -334,5 +348,5 @@ def _round(clip: Clip, dodge: a.Dodge) -> None:
 
 def all_clips() -> Iterator[tuple[str, Callable[[], Clip]]]:
     """Names and makers, the most telling clips first."""
-    makers = (collapse, fallen_load, gathering, crash, stopped_vehicle, quiet_street)
+    makers = (collapse, fallen_load, gathering, crash, stopped_vehicle, quiet_street, night_quiet)
     return ((maker.__name__, maker) for maker in makers)

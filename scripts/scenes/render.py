@@ -9,21 +9,24 @@ from typing import TYPE_CHECKING
 import bpy
 import cv2
 import numpy as np
-from mathutils import Vector
 
 from .actors import State
 from .camera import HEIGHT, WIDTH, Camera
+from .lights import street_lamps, sun
 from .materials import sky
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
-    from .clip import Clip, Light
+    from .actors import Actor
+    from .clip import Clip
+    from .lights import Light
 
 BACKDROP_SAMPLES, FRAME_SAMPLES = 40, 9
 REST_FRAMES = 8  # who holds still for so long becomes part of the backdrop
 FEATHER_PX, MARGIN_PX = 5, 9
+LAMP_SHADOW_M, BEAM_M = 2.2, 9.0  # how far shadows of lamps and headlights reach at night
 CALL_COST_PX = 5000  # what starting one more render costs, in pixels rendered
 
 Rect = tuple[int, int, int, int]
@@ -62,7 +65,9 @@ def prepare(clip: Clip) -> None:
     """Build street, light and camera, and settle the render settings."""
     clip.street.build()
     sky(clip.light.sky, clip.light.clouds)
-    _sun(clip.light)
+    sun(clip.light)
+    if clip.light.lamps_w:
+        street_lamps(clip.light.lamps_w)
     _camera(clip.camera)
     scene = bpy.context.scene
     scene.render.engine = "CYCLES"
@@ -145,14 +150,12 @@ def _over(
 
 
 def _rects(clip: Clip, things: Iterable[tuple[int, State | None]]) -> dict[tuple[int, State], Rect]:
-    """The picture rectangle around each thing in view and its shadow."""
+    """The picture rectangle around each thing in view, its shadow and its lights."""
     rects = {}
     for index, state in things:
         if state is None:
             continue
-        corners = clip.cast[index].outline(state)
-        fall = np.maximum(corners[:, 2:], 0) / -clip.light.direction[2]
-        points = np.concatenate([corners, corners + fall * clip.light.direction])
+        points = _touched(clip.light, clip.cast[index], state)
         flat = clip.camera.project(points) * (WIDTH, HEIGHT)
         low, high = flat.min(axis=0) - MARGIN_PX, flat.max(axis=0) + MARGIN_PX
         x1, y1 = (int(v) for v in np.maximum(low, 0))
@@ -160,6 +163,19 @@ def _rects(clip: Clip, things: Iterable[tuple[int, State | None]]) -> dict[tuple
         if x2 - x1 > MARGIN_PX and y2 - y1 > MARGIN_PX:
             rects[index, state] = (x1, y1, x2, y2)
     return rects
+
+
+def _touched(light: Light, actor: Actor, state: State) -> np.ndarray:
+    """Corners of what an actor changes in the scene, (N, 3)."""
+    corners = actor.outline(state)
+    if not light.lamps_w:
+        fall = np.maximum(corners[:, 2:], 0) / -light.direction[2]
+        return np.concatenate([corners, corners + fall * light.direction])
+    ground = corners * (1, 1, 0)
+    reach = (-LAMP_SHADOW_M, LAMP_SHADOW_M)
+    around = [ground + np.array((x, y, 0)) for x in reach for y in reach]
+    ahead = BEAM_M * np.array([-math.sin(state.heading), math.cos(state.heading), 0])
+    return np.concatenate([corners, *around, ground + ahead * actor.solid])
 
 
 def _overlap(one: Rect, other: Rect) -> bool:
@@ -226,15 +242,6 @@ def _lay(picture: np.ndarray, patch: np.ndarray, rect: Rect) -> np.ndarray:
     blended = under + (patch.astype(np.float32) - under) * mask[..., None]
     result[y1:y2, x1:x2] = np.rint(blended).astype(np.uint8)
     return result
-
-
-def _sun(light: Light) -> None:
-    lamp = bpy.data.lights.new("sun", "SUN")
-    lamp.energy, lamp.angle = light.sun, math.radians(light.softness_deg)
-    lamp.color = (1.0, 0.95, 0.88)
-    thing = bpy.data.objects.new("sun", lamp)
-    thing.rotation_euler = Vector(light.direction).to_track_quat("-Z", "Y").to_euler()
-    bpy.context.scene.collection.objects.link(thing)
 
 
 def _camera(camera: Camera) -> None:

@@ -15,6 +15,7 @@ LANE = 1.85  # the middle of a lane, from the middle of the street
 RUNNING = 3.6  # half width of the running lanes: the carriageway zone
 KERB = 5.7  # half width from kerb to kerb, parking bays included
 KERB_HEIGHT = 0.12
+LAMP_FIRST, LAMP_EVERY, LAMP_HEIGHT, LAMP_REACH = 16.5, 21.0, 8.6, 2.3
 NEAR, FAR = -14.0, 130.0
 
 
@@ -141,10 +142,10 @@ class Street:
         shape, steel = Shape(), m.plain((0.25, 0.26, 0.27), 0.4, 0.6)
         for side in (-1, 1):
             x = side * (KERB + 0.5)
-            for y in np.arange(16.5, 100.0, 21.0):
+            for y in np.arange(LAMP_FIRST, 100.0, LAMP_EVERY):
                 shape.tube((x, y, 0), (x, y, 8.2), 0.09, steel, end_radius=0.06)
-                shape.tube((x, y, 8.1), (x - side * 2.2, y, 8.6), 0.05, steel)
-                shape.box((x - side * 2.3, y, 8.6), (0.8, 0.3, 0.14), steel)
+                shape.tube((x, y, 8.1), (x - side * 2.2, y, LAMP_HEIGHT), 0.05, steel)
+                shape.box((x - side * LAMP_REACH, y, LAMP_HEIGHT), (0.8, 0.3, 0.14), steel)
             far = KERB + self.footway[0 if side < 0 else 1]
             for y in rng.uniform(9.0, 60.0, 5):
                 shape.tube(
