@@ -71,12 +71,17 @@ def match(
 def score(
     incidents: Sequence[Incident], events: Sequence[TruthEvent], watched_s: Mapping[str, float]
 ) -> dict[str, Any]:
-    """The content of score.json. ``watched_s``: camera_id -> seconds played."""
+    """The content of score.json. ``watched_s``: camera_id -> seconds played.
+
+    Events of cameras that were not played are not missed; ``not_played`` names their cameras.
+    """
     days = sum(watched_s.values()) / DAY_S
-    hazards = sorted({one.hazard for one in incidents} | {one.hazard for one in events})
-    overall = match(incidents, events, watched_s)
+    shown = [one for one in events if one.camera_id in watched_s]
+    hazards = sorted({one.hazard for one in incidents} | {one.hazard for one in shown})
+    overall = match(incidents, shown, watched_s)
     return {
         "camera_days": days,
+        "not_played": sorted({one.camera_id for one in events} - set(watched_s)),
         "overall": _figures(overall, days),
         "hazards": {hazard: _figures(_only(overall, hazard), days) for hazard in hazards},
         "matches": [

@@ -134,6 +134,12 @@ def test_starts_that_are_wrong_by_more_than_five_minutes_are_worth_nothing():
     assert figures["s4"] == 0
 
 
+def test_events_of_clips_that_were_not_played_are_named_and_not_missed():
+    figures = score([incident(12)], [event(10), event(10, camera="z")], WATCHED)
+    assert figures["overall"]["missed"] == 0
+    assert figures["not_played"] == ["z"]
+
+
 def test_the_place_error_is_that_on_the_ground():
     truth = event(10, lon=113.5, lat=34.78 + 10 / 110940)
     figures = score([incident(12)], [truth], WATCHED)["overall"]
