@@ -88,12 +88,14 @@ def run(
     set_up_logs()
     detector = Detector(settings.model)
     clock = SystemClock()
-    with open_desk(settings, clock) as opened:
-        with Daemon(settings, detector, opened, clock=clock) as daemon:
-            for name in (signal.SIGINT, signal.SIGTERM):
-                signal.signal(name, lambda *_: daemon.stop())
-            daemon.wait(seconds)
-            statuses = daemon.statuses()
+    with (
+        open_desk(settings, clock) as opened,
+        Daemon(settings, detector, opened, clock=clock) as daemon,
+    ):
+        for name in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(name, lambda *_: daemon.stop())
+        daemon.wait(seconds)
+        statuses = daemon.statuses()
     bad = [asdict(status) for status in statuses.values() if status.state != "live"]
     if bad:
         err.print(show.cameras(bad))

@@ -146,12 +146,7 @@ class Daemon:
             batch = self._looks.take(most, IDLE_S)
             if batch and len(batch) < most:
                 self._clock.sleep(wait_s, until=self._stop)
-                taken = {look.camera_id for look in batch}
-                batch += [
-                    look
-                    for look in self._looks.take(most - len(batch), 0.0)
-                    if look.camera_id not in taken
-                ]
+                batch += self._looks.take(most - len(batch), 0.0)
             for look, seen in zip(batch, self._detector(batch), strict=True):
                 self._take_in(look, seen)
 
