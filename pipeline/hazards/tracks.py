@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 SAME_PLACE = 0.55
 """IoU with its standing box from which a vehicle still stands there."""
+OVERLAPS = 0.2
+"""IoU with where a followed vehicle is expected from which it is the same one."""
 FOLLOW_S = 1.2
 """Looks further apart than this can't follow a moving vehicle."""
 STANDS_AFTER_S = 1.0
@@ -39,6 +41,8 @@ TOUCH_S = 2.0
 FAST = 1.0
 """Own sizes per second, for a car about 4 m/s: driving, not manoeuvring."""
 LAST_MOVES_S = 2.5
+LEAST_MOVES = 2
+"""A single move may be no move: one vehicle left and uncovered another that is parked there."""
 DROVE = 0.7
 """Own sizes per second: one that was followed at this speed has driven here."""
 CHANGED = 0.35
@@ -99,15 +103,13 @@ class Tracks:
         """Take in a look; returns moving tracks that ended since (their path is known now)."""
         gap = scene.at - self._looked_at
         self._looked_at = scene.at
-        free = list(range(len(scene.vehicles)))
-        for track in self._in_order():
-            index = self._match(track, scene.vehicles, free, scene.at, gap)
-            if index is None:
-                self._miss(track, scene)
+        taken = self._assign(scene.vehicles, scene.at, gap)
+        for track in self.tracks:
+            if track in taken:
+                self._extend(track, scene, taken[track], background)
             else:
-                free.remove(index)
-                self._extend(track, scene, index, background)
-        for index in free:
+                self._miss(track, scene)
+        for index in sorted(set(range(len(scene.vehicles))) - set(taken.values())):
             fresh = Track()
             self._extend(fresh, scene, index, background)
             self.tracks.append(fresh)
@@ -121,24 +123,40 @@ class Tracks:
     def moving(self) -> list[Track]:
         return [track for track in self.tracks if track.stood_since is None]
 
-    def _in_order(self) -> list[Track]:
-        """Standing ones claim their box first: place is stronger than motion."""
-        return sorted(self.tracks, key=lambda track: (track.stood_since is None, -track.at))
+    def _assign(self, boxes: Boxes, at: float, gap: float) -> dict[Track, int]:
+        """Which box each track has now.
 
-    def _match(
-        self, track: Track, boxes: Boxes, free: list[int], at: float, gap: float
-    ) -> int | None:
-        if not free:
-            return None
-        expected = track.expected(at)
-        ious = iou(expected[None], boxes[free])[0]
-        best = int(np.argmax(ious))
-        least = SAME_PLACE if track.stood_since is not None or gap > FOLLOW_S else 0.2
-        if ious[best] >= least:
-            return free[best]
-        if track.stood_since is not None or gap > FOLLOW_S:
-            return None
-        return self._nearest(track, expected, boxes, free)
+        Standing ones come first, then the surest pairs: else a vehicle that passes a parked one
+        could change places with it.
+        """
+        taken: dict[Track, int] = {}
+        if not self.tracks or not len(boxes):
+            return taken
+        followed = gap <= FOLLOW_S
+        ious = iou(np.array([track.expected(at) for track in self.tracks]), boxes)
+        pairs = [
+            (track.stood_since is None, -ious[row, index], row, index)
+            for row, track in enumerate(self.tracks)
+            for index in range(len(boxes))
+            if ious[row, index]
+            >= (OVERLAPS if followed and track.stood_since is None else SAME_PLACE)
+        ]
+        for _, _, row, index in sorted(pairs):
+            if self.tracks[row] not in taken and index not in taken.values():
+                taken[self.tracks[row]] = index
+        if followed:
+            self._assign_by_distance(taken, boxes, at)
+        return taken
+
+    def _assign_by_distance(self, taken: dict[Track, int], boxes: Boxes, at: float) -> None:
+        free = [index for index in range(len(boxes)) if index not in taken.values()]
+        for track in sorted(self.moving(), key=lambda track: -track.at):
+            if track in taken or not free:
+                continue
+            index = self._nearest(track, track.expected(at), boxes, free)
+            if index is not None:
+                taken[track] = index
+                free.remove(index)
 
     @staticmethod
     def _nearest(track: Track, expected: Box, boxes: Boxes, free: list[int]) -> int | None:
@@ -182,7 +200,7 @@ class Tracks:
             )
             if now <= began + 1e-6 and now - then <= FOLLOW_S and began - then <= LAST_MOVES_S
         ]
-        if moves:
+        if len(moves) >= LEAST_MOVES:
             track.top_speed = max(speed for _, speed in moves)
             fast = [then for then, speed in moves if speed >= FAST]
             track.stop_s = began - max(fast, default=moves[0][0])

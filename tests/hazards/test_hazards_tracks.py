@@ -63,6 +63,30 @@ def test_a_parked_vehicle_that_the_model_sees_now_and_then_has_not_arrived():
     assert stood, "it was seen to stand, as often as the model saw it"
 
 
+def test_a_parked_vehicle_that_another_uncovers_has_not_arrived():
+    lane = Lane(empty_s=0, parked=[SPOT])
+    passing = moved(SPOT, dx=10, dy=4)
+    for index, at in enumerate(times(0, 8)):
+        car = moved(passing, dx=60 * index)
+        lane.look(at, car, detected=[car] if index == 0 else [car, SPOT])
+    assert any(track.stood_since is not None for track in lane.tracks.tracks)
+    assert not any(track.arrived for track in lane.standing())
+
+
+def test_a_vehicle_that_passes_a_parked_one_does_not_change_places_with_it():
+    lane = Lane(empty_s=0, parked=[SPOT])
+    for at in times(0, 6, 0.4):
+        lane.look(
+            at,
+            moved(SPOT, dx=-100 + 45 * at, dy=10),
+            detected=[moved(SPOT, dx=-100 + 45 * at, dy=10), SPOT],
+        )
+        for track in lane.standing():
+            assert iou(track.stand_box[None], heights(*SPOT)[None])[0, 0] > 0.8
+    (parked,) = lane.standing()
+    assert not parked.arrived
+
+
 @pytest.mark.parametrize("brakes_s, hard", [(0.4, True), (4.0, False)])
 def test_how_fast_a_followed_vehicle_stopped_is_known(brakes_s, hard):
     speed = 70  # px/s, two lengths of the car
