@@ -128,6 +128,7 @@ def replay(
     events = room.load_truth(truth) if truth else None
     clips = room.gather(target, town)
     detector = Detector(settings.model)
+    folder.mkdir(parents=True, exist_ok=True)
     with _progress() as bar:
         task = bar.add_task("", total=len(clips))
         done: set[str] = set()
@@ -138,11 +139,10 @@ def replay(
                 bar.update(task, completed=len(done) - 1)
             bar.update(task, description=f"{clip.path.name} {at_s:.0f} s")
 
-        played = room.replay(clips, detector, settings, progress)
+        played = room.replay(clips, detector, settings, folder=folder, progress=progress)
         bar.update(task, completed=len(clips), description="")
     incidents = [incident for one in played for incident in one.incidents]
     watched = {one.clip.camera.camera_id: one.watched_s for one in played}
-    folder.mkdir(parents=True, exist_ok=True)
     room.write_incidents(folder / "incidents.jsonl", played)
     placed = {one.clip.camera.camera_id: one.clip.placed for one in played}
     room.write_tickets(folder / "tickets.jsonl", room.tickets_of(incidents, town, settings), placed)
@@ -150,6 +150,7 @@ def replay(
     if events is not None:
         result = room.score(incidents, events, watched)
         room.write_json(folder / "score.json", result)
+    room.write_report(folder / "report.html", played, events, result)
     if as_json:
         _print_json({"out": str(folder), "incidents": len(incidents), "score": result})
     else:

@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING, Self
 
 import structlog
 
-from pipeline.detect import look_at
 from pipeline.errors import DeskUnavailableError
 from pipeline.hazards import Analyst
 from pipeline.ingest import Ingest, LatestLooks
-from pipeline.tickets import PRIVACY_SCORE, Filer, Outbox, Snapshot
+from pipeline.tickets import Filer, Outbox, snapshot_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
     from pipeline.hazards import Change
     from pipeline.ingest import CameraStatus, Look
     from pipeline.settings import Settings
-    from pipeline.tickets import OpenDesk
+    from pipeline.tickets import OpenDesk, Snapshot
     from pipeline.town import Camera
 
 TELL_S = 2.0
@@ -174,14 +173,8 @@ class Daemon:
             self._filer.update(incident)
 
     def _snapshot(self, look: Look) -> Snapshot | None:
-        """The full picture of a look, looked at anew: blurred must be what is in this very one."""
         picture = self._ingest.full_picture(look.camera_id, look.captured_at)
-        if picture is None:
-            return None
-        (seen,) = self._detector([look_at(picture, self._detector.size)])
-        seen = seen[seen.scores >= PRIVACY_SCORE]
-        classes = self._detector.card.classes
-        return Snapshot(picture, seen.boxes, [classes[index] for index in seen.classes])
+        return None if picture is None else snapshot_of(picture, self._detector)
 
     def _deliver(self) -> None:
         self._outbox.drain(self._desk, self._stop, retry_s=self._settings.tickets.retry_s)

@@ -1,7 +1,8 @@
-"""Recorded footage: run, truth, score."""
+"""Recorded footage: run, truth, score, report."""
 
 from pipeline.replay.files import write_incidents, write_json, write_tickets
 from pipeline.replay.footage import Clip, gather
+from pipeline.replay.report import write_report
 from pipeline.replay.run import Played, replay
 from pipeline.replay.score import score
 from pipeline.replay.tickets import tickets_of
@@ -18,5 +19,6 @@ __all__ = [
     "tickets_of",
     "write_incidents",
     "write_json",
+    "write_report",
     "write_tickets",
 ]

@@ -2,31 +2,39 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING
 
 from pipeline.clock import ManualClock
-from pipeline.errors import FootageError
+from pipeline.errors import EvidenceError, FootageError
 from pipeline.hazards import Analyst
 from pipeline.ingest import Source
+from pipeline.tickets import snapshot_of, write_evidence
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
+    from pathlib import Path
 
     from pipeline.detect import Detector
     from pipeline.hazards import Incident
     from pipeline.ingest import Look
     from pipeline.replay.footage import Clip
     from pipeline.settings import Settings
+    from pipeline.tickets import EvidenceRef
 
 
 @dataclass(slots=True)
 class Played:
-    """What one clip gave: ``watched_s`` up to its last look, ``problem`` if it ended badly."""
+    """What one clip gave: ``watched_s`` up to its last look, ``problem`` if it ended badly.
+
+    ``evidence``: incident_id -> its pictures, relative to ``evidence`` in the replay's folder.
+    """
 
     clip: Clip
     incidents: list[Incident] = field(default_factory=list)
+    evidence: dict[str, EvidenceRef] = field(default_factory=dict)
     looks: int = 0
     watched_s: float = 0.0
     problem: str | None = None
@@ -36,17 +44,24 @@ def replay(
     clips: Sequence[Clip],
     detector: Detector,
     settings: Settings,
+    *,
+    folder: Path | None = None,
     progress: Callable[[Clip, float], None] = lambda _clip, _at: None,
 ) -> list[Played]:
     """Play the clips one after the other; ``progress`` hears the clip and the seconds played.
 
-    A clip that can't be read ends with its ``problem``; what was seen before counts.
+    With a ``folder``, pictures of every incident are written under ``folder/evidence``. A clip
+    that can't be read ends with its ``problem``; what was seen before counts.
     """
-    return [_play(clip, detector, settings, progress) for clip in clips]
+    return [_play(clip, detector, settings, folder, progress) for clip in clips]
 
 
 def _play(
-    clip: Clip, detector: Detector, settings: Settings, progress: Callable[[Clip, float], None]
+    clip: Clip,
+    detector: Detector,
+    settings: Settings,
+    folder: Path | None,
+    progress: Callable[[Clip, float], None],
 ) -> Played:
     played = Played(clip)
     analyst = Analyst(
@@ -58,13 +73,17 @@ def _play(
     )
     last: dict[str, Incident] = {}
     try:
-        for batch in _batches(_looks(clip, detector, settings), settings.model.batch):
-            for look, seen in zip(batch, detector(batch), strict=True):
-                for change in analyst.update(look, seen):
-                    last[change.incident.incident_id] = change.incident
-                played.looks += 1
-                played.watched_s = look.captured_at
-            progress(clip, played.watched_s)
+        with _source(clip, detector, settings) as source:
+            for batch in _batches(source.looks(), settings.model.batch):
+                for look, seen in zip(batch, detector(batch), strict=True):
+                    for change in analyst.update(look, seen):
+                        incident = change.incident
+                        last[incident.incident_id] = incident
+                        if folder is not None and change.kind == "confirmed":
+                            _keep_picture(played, incident, source, detector, settings, folder)
+                    played.looks += 1
+                    played.watched_s = look.captured_at
+                progress(clip, played.watched_s)
     except FootageError as error:
         played.problem = str(error)
     last.update({incident.incident_id: incident for incident in analyst.open_incidents()})
@@ -72,8 +91,8 @@ def _play(
     return played
 
 
-def _looks(clip: Clip, detector: Detector, settings: Settings) -> Iterator[Look]:
-    with Source(
+def _source(clip: Clip, detector: Detector, settings: Settings) -> Source:
+    return Source(
         clip.camera.camera_id,
         str(clip.path),
         settings.ingest,
@@ -81,8 +100,31 @@ def _looks(clip: Clip, detector: Detector, settings: Settings) -> Iterator[Look]
         clock=ManualClock(),
         policy=clip.camera.policy,
         interval_s=clip.camera.interval_s,
-    ) as source:
-        yield from source.looks()
+    )
+
+
+def _keep_picture(
+    played: Played,
+    incident: Incident,
+    source: Source,
+    detector: Detector,
+    settings: Settings,
+    folder: Path,
+) -> None:
+    """The picture in which the incident was confirmed; without one the replay goes on."""
+    picture = source.full_picture(incident.confirmed_at)
+    if picture is None:
+        return
+    seen = snapshot_of(picture, detector)
+    with suppress(EvidenceError):
+        played.evidence[incident.incident_id] = write_evidence(
+            seen.picture,
+            seen.boxes_px,
+            seen.class_names,
+            incident=incident,
+            settings=settings.tickets.evidence,
+            data_dir=folder,
+        )
 
 
 def _batches(looks: Iterable[Look], most: int) -> Iterator[list[Look]]:

@@ -2,7 +2,13 @@
 
 from pipeline.tickets.board import CameraBoard, Told
 from pipeline.tickets.desk import Desk
-from pipeline.tickets.evidence import PRIVACY_SCORE, Filer, Snapshot, write_evidence
+from pipeline.tickets.evidence import (
+    PRIVACY_SCORE,
+    Filer,
+    Snapshot,
+    snapshot_of,
+    write_evidence,
+)
 from pipeline.tickets.opening import OpenDesk, open_desk
 from pipeline.tickets.outbox import Outbox, Refused
 from pipeline.tickets.redis_server import open_redis
@@ -26,5 +32,6 @@ __all__ = [
     "Told",
     "open_desk",
     "open_redis",
+    "snapshot_of",
     "write_evidence",
 ]

@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 import structlog
 
+from pipeline.detect import look_at
 from pipeline.errors import EvidenceError
 from pipeline.tickets.privacy import blur_privacy
 from pipeline.tickets.ticket import EvidenceRef
@@ -26,12 +27,14 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from pipeline.detect import Detector
     from pipeline.hazards.incident import Incident
     from pipeline.settings import EvidenceSettings
     from pipeline.tickets.outbox import Outbox
 
 PRIVACY_SCORE = 0.1  # people and vehicles count from this score on when they are to be covered
 
+_FIRST_CLOCK_TIME = 1e8  # earlier than any camera: seconds from the start of recorded footage
 _CHINA = timezone(timedelta(hours=8))
 _COLOURS = {"notice": (0, 200, 255), "warning": (0, 128, 255), "emergency": (40, 40, 230)}  # BGR
 _WHITE = (240, 240, 240)
@@ -51,6 +54,14 @@ class Snapshot:
     picture: NDArray[np.uint8]
     boxes_px: NDArray[np.float32] | None
     class_names: Sequence[str]
+
+
+def snapshot_of(picture: NDArray[np.uint8], detector: Detector) -> Snapshot:
+    """Look at a full picture (BGR, (H, W, 3)) anew: covered must be what is in this very one."""
+    (seen,) = detector([look_at(picture, detector.size)])
+    seen = seen[seen.scores >= PRIVACY_SCORE]
+    classes = detector.card.classes
+    return Snapshot(picture, seen.boxes, [classes[index] for index in seen.classes])
 
 
 class Filer:
@@ -138,7 +149,7 @@ def annotated(picture: NDArray[np.uint8], incident: Incident) -> NDArray[np.uint
     corners = (round(x1 * width), round(y1 * height)), (round(x2 * width), round(y2 * height))
     cv2.rectangle(drawn, *corners, (0, 0, 0), line + 2)  # seen on any ground
     cv2.rectangle(drawn, *corners, colour, line)
-    when = datetime.fromtimestamp(incident.confirmed_at, _CHINA).strftime("%Y-%m-%d %H:%M:%S +08")
+    when = _when(incident.confirmed_at)
     what = incident.hazard.replace("_", " ").upper()
     camera = incident.camera_id.encode("ascii", "replace").decode()
     caption = f"{what}  {incident.severity}  {incident.score:.0%}  {camera}  {when}"
@@ -146,6 +157,12 @@ def annotated(picture: NDArray[np.uint8], incident: Incident) -> NDArray[np.uint
     at = (round(width * 0.02), height + round(strip * 0.68))
     cv2.putText(drawn, caption, at, _FONT, scale, _WHITE, max(1, round(scale * 2)), cv2.LINE_AA)
     return drawn
+
+
+def _when(at: float) -> str:
+    if at < _FIRST_CLOCK_TIME:
+        return f"{at:.1f} s"
+    return datetime.fromtimestamp(at, _CHINA).strftime("%Y-%m-%d %H:%M:%S +08")
 
 
 def _check_space(data_dir: Path, min_free_mb: int) -> None:
