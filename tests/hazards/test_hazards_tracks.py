@@ -65,7 +65,7 @@ def test_a_parked_vehicle_that_the_model_sees_now_and_then_has_not_arrived():
 
 def test_a_parked_vehicle_that_another_uncovers_has_not_arrived():
     lane = Lane(empty_s=0, parked=[SPOT])
-    passing = moved(SPOT, dx=10, dy=4)
+    passing = moved(SPOT, dx=14, dy=6)
     for index, at in enumerate(times(0, 8)):
         car = moved(passing, dx=60 * index)
         lane.look(at, car, detected=[car] if index == 0 else [car, SPOT])
@@ -76,14 +76,10 @@ def test_a_parked_vehicle_that_another_uncovers_has_not_arrived():
 def test_a_vehicle_that_passes_a_parked_one_does_not_change_places_with_it():
     lane = Lane(empty_s=0, parked=[SPOT])
     for at in times(0, 6, 0.4):
-        lane.look(
-            at,
-            moved(SPOT, dx=-100 + 45 * at, dy=10),
-            detected=[moved(SPOT, dx=-100 + 45 * at, dy=10), SPOT],
-        )
-        for track in lane.standing():
-            assert iou(track.stand_box[None], heights(*SPOT)[None])[0, 0] > 0.8
+        car = moved(SPOT, dx=110 * at - 14, dy=4)
+        lane.look(at, car, detected=[car, SPOT])
     (parked,) = lane.standing()
+    assert parked.stood_since == 0
     assert not parked.arrived
 
 
