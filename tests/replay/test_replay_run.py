@@ -98,7 +98,8 @@ def test_how_much_was_watched_is_known_and_progress_is_told(
 ):
     heard = []
     clip = as_camera(street_clip)
-    (one,) = replay([clip], detector, settings, lambda clip, at: heard.append((clip, at)))
+    hear = lambda clip, at: heard.append((clip, at))  # noqa: E731 - one line of a test
+    (one,) = replay([clip], detector, settings, progress=hear)
     assert one.watched_s == pytest.approx(20, abs=1)
     assert one.looks == pytest.approx(40, abs=3)
     assert [at for _, at in heard] == sorted(at for _, at in heard)
