@@ -32,7 +32,7 @@ def test_every_hazard_of_yulong_has_a_duty():
     assert (collapse.event_code, collapse.name_zh) == ("04-01", "路面塌陷")
     assert (collapse.accept_limit, collapse.handle_limit) == (Limit(1, "h"), Limit(24, "h"))
     assert collapse.filing == "auto"
-    assert duties.of("crowd").filing == "review"
+    assert duties.of("crowd").filing == "auto"
 
 
 def test_a_kind_differs_from_its_hazard_only_where_it_says_so():
