@@ -41,14 +41,15 @@ def a_vehicle_that_stops(at):
 
 
 def a_crash(at):
+    """One has stopped at 12; another drives into it at 14."""
     if not 10 <= at < 40:
         return [], []
-    left = moved((160, 90, 200, 120), dx=min(0, (at - 14) * 70))
-    right = moved((192, 88, 232, 118), dx=max(0, (14 - at) * 70))
-    rows = [("car", 0.8, left), ("car", 0.8, right)]
+    hit = moved((192, 88, 232, 118), dx=max(0, (12 - at) * 40))
+    hitting = moved((160, 90, 200, 120), dx=min(0, (at - 14) * 45))
+    rows = [("car", 0.8, hit), ("car", 0.8, hitting)]
     if at >= 14:
         rows.append(("crash", 0.5, (155, 85, 235, 122)))
-    return [(left, 200), (right, 60)], rows
+    return [(hit, 60), (hitting, 200)], rows
 
 
 def a_crowd(at):
