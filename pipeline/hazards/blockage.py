@@ -7,6 +7,7 @@ touched another road user as it stopped, things that came to lie around it, peop
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -27,11 +28,15 @@ if TYPE_CHECKING:
     from pipeline.hazards.view import View
     from pipeline.settings import BlockageSettings
 
-PRIOR = -3.0
-"""Log-odds that a vehicle which has just come to stand has crashed, before any sign."""
+PRIOR = -3.2
+"""Log-odds that a vehicle which has just come to stand has crashed, before any sign: more than a
+hard stop, a touch and one person together."""
 CRASH_CLASS = 6.0
 CRASH_CLASS_MOST = 2.5
 """Log-odds per unit of the detector's score beyond what the place always gets, and the most."""
+CRASH_LASTS = 0.8
+CLEARLY = 0.1
+LASTING_LOOKS = 3
 HARD_STOP = 2.0
 HARD_STOP_S = 1.25
 """From FAST (a car: 4 m/s) to standing in less takes more than 3 m/s², which drivers avoid."""
@@ -51,12 +56,24 @@ FRESH_S = 45.0
 """A crash is judged by what was seen until this long after the vehicle came to stand."""
 
 
+@dataclass(frozen=True, slots=True)
+class CrashSign:
+    """``excess``: the largest score beyond what the place always gets, 0 if there is none.
+
+    ``at``: when it was first seen as the vehicle came to stand. ``lasts``: it is seen in most looks
+    since, which two vehicles that only overlap don't manage.
+    """
+
+    excess: float
+    at: float | None
+    lasts: bool
+
+
 class CrashSigns:
     """Remembers crash scores of the last seconds and what each place always gets."""
 
     def __init__(self) -> None:
         self._recent: list[tuple[float, Box, float]] = []
-        self._usual: list[tuple[Box, float, int]] = []
 
     def update(self, scene: Scene) -> None:
         self._recent = [entry for entry in self._recent if scene.at - entry[0] <= FRESH_S]
@@ -65,18 +82,24 @@ class CrashSigns:
             for box, score in zip(scene.crashes, scene.crash_scores, strict=True)
         ]
 
-    def for_track(self, track: Track) -> float:
-        """Largest score on the vehicle's way to its place and there, less the usual one there."""
+    def for_track(self, track: Track) -> CrashSign:
+        """The detector's crashes on the vehicle's way to its place and there."""
         assert track.stand_box is not None
         assert track.stood_since is not None
-        boxes = [box for at, box in track.history if at >= track.stood_since - BEFORE_S]
+        began = track.stood_since - BEFORE_S
+        boxes = [box for at, box in track.history if at >= began]
         way = np.array([*boxes, track.stand_box])
-        before, during = [0.0], [0.0]
-        for at, box, score in self._recent:
-            if covered_by(way, box) < 0.5:
-                continue
-            (during if at >= track.stood_since - BEFORE_S else before).append(score)
-        return max(max(during) - max(before), 0.0)
+        here = [(at, score) for at, box, score in self._recent if covered_by(way, box) >= 0.5]
+        usual = max((score for at, score in here if at < began), default=0.0)
+        new = [(at, score - usual) for at, score in here if at >= began and score > usual]
+        as_it_stopped = [at for at, _ in new if at <= track.stood_since]
+        looks = sum(at >= track.stood_since for at, _ in track.history)
+        since = len({at for at, excess in new if at >= track.stood_since and excess > CLEARLY})
+        return CrashSign(
+            excess=max((excess for _, excess in new), default=0.0),
+            at=min(as_it_stopped, default=None),
+            lasts=since >= max(LASTING_LOOKS, looks / 2),
+        )
 
 
 def covered_by(boxes: Box, big: Box) -> float:
@@ -101,9 +124,10 @@ def standing_vehicles(
         assert track.stood_since is not None
         if not view.on_carriageway(track.stand_box):
             continue
-        parts = _crash_parts(track, arrived, scene, new, signs)
+        sign = signs.for_track(track)
+        parts = _crash_parts(track, arrived, scene, new, sign, view)
         if sum(parts.values()) > 0:
-            found.append(_crash(track, parts, settings))
+            found.append(_crash(track, parts, sign, settings))
         elif _in_the_way(track, arrived, traffic, view):
             found.append(
                 Observation(
@@ -118,7 +142,9 @@ def standing_vehicles(
     return found
 
 
-def _crash(track: Track, parts: dict[str, float], settings: BlockageSettings) -> Observation:
+def _crash(
+    track: Track, parts: dict[str, float], sign: CrashSign, settings: BlockageSettings
+) -> Observation:
     assert track.stand_box is not None
     assert track.stood_since is not None
     return Observation(
@@ -126,17 +152,17 @@ def _crash(track: Track, parts: dict[str, float], settings: BlockageSettings) ->
         "crash",
         track.stand_box,
         probability(sum(parts.values())),
-        _blow_at(track),
+        _blow_at(track, sign),
         settings.crash_dwell_s,
         parts=parts,
     )
 
 
-def _blow_at(track: Track) -> float:
-    """When it happened: the blow comes before the standstill, at the touch if there was one."""
+def _blow_at(track: Track, sign: CrashSign) -> float:
+    """When it happened: the blow comes before the standstill, with the first of its signs."""
     assert track.stood_since is not None
-    slowed_at = track.stood_since - track.stop_s
-    return slowed_at if track.touched_at is None else min(slowed_at, track.touched_at)
+    times = (track.stood_since - track.stop_s, track.touched_at, sign.at)
+    return min(at for at in times if at is not None)
 
 
 def _crash_parts(
@@ -144,14 +170,16 @@ def _crash_parts(
     arrived: Sequence[Track],
     scene: Scene,
     new: Sequence[NewThing],
-    signs: CrashSigns,
+    sign: CrashSign,
+    view: View,
 ) -> dict[str, float]:
     assert track.stand_box is not None
     assert track.stood_since is not None
     parts = {"prior": PRIOR}
-    crash = signs.for_track(track)
-    if crash > 0:
-        parts["crash_class"] = min(CRASH_CLASS * crash, CRASH_CLASS_MOST)
+    if sign.excess > 0:
+        parts["crash_class"] = min(CRASH_CLASS * sign.excess, CRASH_CLASS_MOST)
+    if sign.lasts:
+        parts["crash_lasts"] = CRASH_LASTS
     if _stopped_hard(track):
         parts["hard_stop"] = HARD_STOP
     if track.touched_at is not None:
@@ -159,7 +187,10 @@ def _crash_parts(
     near = grow(track.stand_box, 3.0)
     if any(_came_with(thing, track, near) for thing in new):
         parts["debris"] = DEBRIS
-    people = sum(float(overlap(near[None], person[None])[0, 0]) > 0 for person in scene.persons)
+    people = sum(
+        bool(overlap(near[None], person[None])[0, 0] > 0) and view.on_carriageway(person)
+        for person in scene.persons
+    )
     if people:
         parts["people"] = min(PEOPLE * people, PEOPLE_MOST)
     if _queues(track, arrived):
