@@ -189,6 +189,18 @@ def test_a_hole_that_a_lorry_stands_over_is_neither_confirmed_nor_cleared_meanwh
     assert [change.kind for change in holes] == ["confirmed"]
 
 
+def test_debris_that_looks_like_a_hole_is_no_hole():
+    debris = (170, 124, 190, 134)
+
+    def story(at):
+        painted, rows = a_crash(at)
+        if at >= 14:
+            painted, rows = [*painted, (debris, 30)], [*rows, ("cavity", 0.4, debris)]
+        return painted, rows
+
+    assert {one.incident.hazard for one in play(story, end=32)} == {"blockage"}
+
+
 def test_what_is_reported_as_a_hole_is_not_reported_as_a_thing_too():
     def story(at):
         painted, rows = a_hole(at)

@@ -85,8 +85,11 @@ def test_a_thing_that_is_gone_again_is_no_longer_new():
 def test_when_the_whole_picture_changes_it_is_learned_anew():
     watch = Watch()
     upper_half = ((0, 0, 320, 80), 20)
-    assert not any(watch.see(8, upper_half))
+    assert not any(watch.see(2, upper_half))
+    assert not watch.background.ready, "nothing it knew holds any more"
+    assert not any(watch.see(6, upper_half))
     assert watch.background.ready
+    assert watch.background.changed(heights(*upper_half[0])) < 0.1
     assert len(watch.see(10, upper_half, (THING, 40))[-1]) == 1
 
 
