@@ -150,6 +150,25 @@ def test_a_crash_score_elsewhere_or_long_ago_counts_nothing():
     assert [one.rule for one in found(stands(hard=True), signs=old)] == ["vehicle"]
 
 
+def test_a_crash_score_that_stays_is_worth_more_than_one_that_flickers():
+    stays = signs_with(*((at, 0.4, SPOT) for at in times(STOOD, STOOD + 3)))
+    flickers = signs_with((STOOD, 0.4, SPOT), (STOOD + 2, 0.4, SPOT))
+    (lasting,) = found(stands(hard=True), signs=stays)
+    (passing,) = found(stands(hard=True), signs=flickers)
+    assert set(lasting.parts) - set(passing.parts) == {"crash_lasts"}
+    assert lasting.score > passing.score
+
+
+def test_people_beside_the_road_are_no_sign_of_a_crash():
+    lower = Zone("carriageway", ((0, 0.5), (1, 0.5), (1, 1), (0, 1)))
+    view = View(replace(CAMERA, zones=(lower,)), 16 / 9)
+    signs = signs_with((STOOD, 0.4, SPOT))
+    for feet, on_road in ((110, True), (80, False)):
+        now = scene(STOOD + 3, ("person", 0.9, (145, feet - 25, 153, feet)))
+        (one,) = found(stands(hard=True), signs=signs, now=now, view=view)
+        assert ("people" in one.parts) is on_road
+
+
 def test_a_queue_around_it_speaks_against_a_crash():
     signs = signs_with((STOOD, 0.4, SPOT))
     crashed = stands(hard=True)
