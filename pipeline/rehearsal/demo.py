@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pipeline.clock import Clock
-    from pipeline.tickets import Desk
+    from pipeline.tickets import Desk, Ticket
 
 CAMERAS = 12
 CHECK_S = 100.0
@@ -108,7 +108,8 @@ def _watch(
             arrived |= {
                 one: ticket for one in wanted if (ticket := _ticket_of(desk, one)) is not None
             }
-            live.update(_table(wanted, arrived, clock.monotonic() - began))
+            others = _others(desk, set(arrived.values()))
+            live.update(_table(wanted, arrived, others, clock.monotonic() - began))
             clock.sleep(ASK_S)
     return 0 if len(arrived) == len(wanted) else 1
 
@@ -124,12 +125,30 @@ def _ticket_of(desk: Desk, one: Expected) -> str | None:
     return None
 
 
-def _table(wanted: list[Expected], arrived: dict[Expected, str], seconds: float) -> Table:
+def _others(desk: Desk, known: set[str]) -> list[Ticket]:
+    """Tickets that nobody planted."""
+    try:
+        return [ticket for ticket in desk.tickets() if ticket.ticket_id not in known]
+    except DeskUnavailableError:
+        return []
+
+
+def _table(
+    wanted: list[Expected], arrived: dict[Expected, str], others: list[Ticket], seconds: float
+) -> Table:
     table = Table(
-        "隐患 / hazard", "摄像头 / camera", "网格 / grid", "案卷 / ticket", title=f"{seconds:.0f} s"
+        "隐患 / hazard",
+        "摄像头 / camera",
+        "网格 / grid",
+        "案卷 / ticket",
+        title=f"{seconds:.0f} s",
+        caption=f"{len(arrived)}/{len(wanted)}",
     )
     for one in wanted:
         table.add_row(one.hazard, one.camera_id, one.grid_code, arrived.get(one, "…"))
+    for ticket in others:
+        note = f"{ticket.ticket_id} 非预设 / not planted"
+        table.add_row(ticket.hazard, ", ".join(ticket.camera_ids), ticket.grid_code, note)
     return table
 
 
