@@ -34,8 +34,7 @@ def clip_of(at, street):
 
 @pytest.fixture(scope="module")
 def played(detector, settings):
-    streets = [street for street in load_clips() if street.path.exists()]
-    clips = [clip_of(at, street) for at, street in enumerate(streets)]
+    clips = [clip_of(at, street) for at, street in enumerate(load_clips())]
     demo = settings.model_copy(update={"hazards": HazardSettings(**DEMO_HAZARDS)})
     return {one.clip.camera.camera_id: one for one in replay(clips, detector, demo)}
 
@@ -50,8 +49,6 @@ def test_every_planted_hazard_is_found_and_nothing_else(played):
 
 def test_every_hazard_lies_where_it_was_planted(played):
     for street in load_clips():
-        if street.name not in played:
-            continue
         camera = played[street.name].clip.camera
         for planted, found in zip(street.hazards, played[street.name].incidents, strict=True):
             north, east = planted.ahead_m / 110_922, planted.right_m / 92_400  # degrees at 34° N
