@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def messages(waiting: Iterable[TicketMessage]) -> Table:
-    table = Table("案卷号 / ticket", "隐患 / hazard", "位置 / place", "受理时限 / accept by")
+    table = _table("案卷号 / ticket", "隐患 / hazard", "位置 / place", "受理时限 / accept by")
     for message in waiting:
         table.add_row(
             message.ticket_id,
@@ -34,7 +34,7 @@ def messages(waiting: Iterable[TicketMessage]) -> Table:
 
 
 def tickets(found: Iterable[Ticket]) -> Table:
-    table = Table(
+    table = _table(
         "案卷号 / ticket", "隐患 / hazard", "网格 / grid", "位置 / place", "状态 / state", "×"
     )
     for one in found:
@@ -85,7 +85,7 @@ def reasons(incident: Incident) -> RenderableType:
 
 
 def cameras(rows: Iterable[Mapping[str, Any]]) -> Table:
-    table = Table("摄像头 / camera", "状态 / state", "自 / since", "原因 / why")
+    table = _table("摄像头 / camera", "状态 / state", "自 / since", "原因 / why")
     for row in rows:
         since = row["since_at"]
         table.add_row(
@@ -107,7 +107,7 @@ def findings(found: Iterable[Finding]) -> Table:
 def played(
     clips: Sequence[Played], result: Mapping[str, Any] | None, folder: Path
 ) -> RenderableType:
-    table = Table("片段 / clip", "隐患 / hazard", "依据 / rule", "始 / start", "确认 / confirmed")
+    table = _table("片段 / clip", "隐患 / hazard", "依据 / rule", "始 / start", "确认 / confirmed")
     for one in clips:
         for incident in one.incidents:
             table.add_row(
@@ -129,6 +129,15 @@ def played(
             f"F1 {_figure(overall['f1'])}, S4 {_figure(overall['s4'])}",
         )
     return Group(table, *lines)
+
+
+def _table(name: str, *others: str) -> Table:
+    """The first column, what one copies, is never cut; the others fold instead of losing text."""
+    table = Table()
+    table.add_column(name, no_wrap=True)
+    for other in others:
+        table.add_column(other, overflow="fold")
+    return table
 
 
 def _time(unix_s: float) -> str:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from pipeline.settings import HazardSettings
 
 FAMILY = {"road_collapse": "road", "road_damage": "road", "blockage": "blockage", "crowd": "crowd"}
+MOST_LOOKS = 1000
+"""Looks that a case remembers: the longest dwell of the defaults (180 s) at five looks a second."""
 LEAST_LOOKS = 3
 """Positive looks without which nothing is confirmed, however long the dwell."""
 REACH = {"road": 1.0, "blockage": 1.6, "crowd": 1e9}
@@ -56,7 +58,7 @@ class Case:
     family: str
     best: Observation
     began: dict[str, float]  # rule -> since when there is evidence of this kind
-    seen: deque[Seen] = field(default_factory=lambda: deque(maxlen=400))
+    seen: deque[Seen] = field(default_factory=lambda: deque(maxlen=MOST_LOOKS))
     obstructed: int = 0
     confirmed_at: float | None = None
     last_seen_at: float = 0.0

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from pipeline.hazards.view import View
     from pipeline.settings import CrowdSettings
 
-NEAR_M = 3.0
-"""Radius of the circle in which people per m² is counted: a dozen people at 0.43/m² (Fruin's
-free walking), small enough to see a knot in a loose crowd."""
+NEAR_M = 1.5
+"""Radius of the circle in which people per m² is counted: 14 people at 2/m², 28 at 4/m². A
+larger one would dilute a knot of people, a smaller one counts the errors of their places."""
 SOFT = 0.06
 """Share of the threshold over which the score goes from unlikely to likely."""
 TRIM = 0.05
