@@ -49,6 +49,9 @@ BEFORE_S = 2.5
 QUEUE = 2.0
 """Log-odds against: others came to stand beside it in the ordinary way. That is a queue."""
 
+PLAIN_SIZE = 0.08
+PLAIN_SCORE = 0.65
+"""A real vehicle this large (in picture heights) gets a higher mean score; a heap doesn't."""
 STANDS = 0.8
 LIES = 0.75
 """Score of a vehicle or thing that is plainly there; how long it stays decides."""
@@ -132,7 +135,7 @@ def standing_vehicles(
             found.append(
                 Observation(
                     "blockage",
-                    "vehicle",
+                    "object" if _only_resembles_a_vehicle(track) else "vehicle",
                     track.stand_box,
                     STANDS,
                     track.stood_since,
@@ -222,6 +225,16 @@ def _queues(track: Track, arrived: Sequence[Track]) -> bool:
         gap = np.hypot(*(centre(other.stand_box) - centre(track.stand_box)))
         others += bool(gap < 2.5 * max(own, size(other.stand_box)))
     return others >= 2
+
+
+def _only_resembles_a_vehicle(track: Track) -> bool:
+    """True for a load that the detector calls a car without being sure; it never drove there.
+
+    It keeps the dwell of vehicles: a real one must not be reported early for being seen badly.
+    """
+    assert track.stand_box is not None
+    near = size(track.stand_box) >= PLAIN_SIZE
+    return near and track.score < PLAIN_SCORE and track.top_speed < FAST
 
 
 def _in_the_way(track: Track, arrived: Sequence[Track], traffic: Traffic, view: View) -> bool:

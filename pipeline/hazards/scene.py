@@ -38,6 +38,7 @@ class Scene:
     aspect: float
     luma: NDArray[np.uint8]
     vehicles: Boxes
+    vehicle_scores: NDArray[np.float64]
     persons: Boxes
     heads: Boxes
     users: Boxes
@@ -62,13 +63,16 @@ def scene_of(look: Look, seen: Detections, classes: Sequence[str]) -> Scene:
     person = names == "person"
     user = vehicle | person | (names == "bicycle")
     crash, cavity = names == "crash", names == "cavity"
+    there = _distinct(boxes, scores, vehicle & (scores >= SEEN))
+    heads = _distinct(boxes, scores, person & (scores >= COUNTED))
     return Scene(
         at=look.captured_at,
         aspect=width / height,
         luma=_content(look),
-        vehicles=_distinct(boxes[vehicle & (scores >= SEEN)], scores[vehicle & (scores >= SEEN)]),
+        vehicles=boxes[there],
+        vehicle_scores=scores[there],
         persons=boxes[person & (scores >= SEEN)],
-        heads=_distinct(boxes[person & (scores >= COUNTED)], scores[person & (scores >= COUNTED)]),
+        heads=boxes[heads],
         users=boxes[user & (scores >= MASKED)],
         crashes=boxes[crash],
         crash_scores=scores[crash],
@@ -87,10 +91,12 @@ def _content(look: Look) -> NDArray[np.uint8]:
     ]
 
 
-def _distinct(boxes: Boxes, scores: NDArray[np.float64]) -> Boxes:
-    """One box per thing: the better of two that lie on each other (other class, or doubled)."""
+def _distinct(
+    boxes: Boxes, scores: NDArray[np.float64], wanted: NDArray[np.bool_]
+) -> NDArray[np.intp]:
+    """Indices of one box per thing: the better one of two that lie on each other."""
     kept: list[int] = []
     for index in np.argsort(-scores, kind="stable"):
-        if not kept or iou(boxes[[index]], boxes[kept]).max() < _TWICE:
+        if wanted[index] and (not kept or iou(boxes[[index]], boxes[kept]).max() < _TWICE):
             kept.append(int(index))
-    return boxes[sorted(kept)]
+    return np.array(sorted(kept), np.intp)

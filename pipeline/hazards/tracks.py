@@ -58,7 +58,7 @@ class Track:
     the model sees now and then is part of the background, one that came is not. ``touched_at`` is
     when its box first met another road user's as it stopped. ``top_speed`` in own sizes per second
     is the fastest of the last moves before it stopped, ``stop_s`` the time from the last FAST one
-    to standing; both are 0 when it was never followed.
+    to standing; both are 0 when it was never followed. ``score`` is the detector's mean.
     """
 
     history: deque[tuple[float, Box]] = field(default_factory=lambda: deque(maxlen=HISTORY))
@@ -72,6 +72,8 @@ class Track:
     touches: deque[float] = field(default_factory=lambda: deque(maxlen=HISTORY))
     moved_at: float = float("-inf")
     misses: int = 0
+    looks: int = 0
+    score: float = 0.0
 
     @property
     def at(self) -> float:
@@ -173,6 +175,8 @@ class Tracks:
     def _extend(self, track: Track, scene: Scene, index: int, background: Background) -> None:
         at, box = scene.at, scene.vehicles[index]
         track.misses = 0
+        track.looks += 1
+        track.score += (float(scene.vehicle_scores[index]) - track.score) / track.looks
         track.changed = max(track.changed, background.changed(box))
         if track.stood_since is not None:
             assert track.stand_box is not None

@@ -157,11 +157,11 @@ def test_on_known_ground_a_hole_has_a_size_and_a_place():
     assert told(a_hole)[0].incident.place.method == "camera"
 
 
-@pytest.mark.parametrize("count, severity", [(40, "notice"), (70, "warning"), (130, "emergency")])
-def test_the_closer_people_stand_the_more_severe_the_crowd(count, severity):
+@pytest.mark.parametrize("gap, severity", [(14, "notice"), (11, "warning"), (7, "emergency")])
+def test_the_closer_people_stand_the_more_severe_the_crowd(gap, severity):
     rows = [
         ("person", 0.5, (x, y, x + 2, y + 3))
-        for x, y in ((140 + 2.5 * (i % 13), 130 + 2.5 * (i // 13)) for i in range(count))
+        for x, y in ((140 + gap * (i % 8), 130 + gap * (i // 8)) for i in range(60))
     ]
     (change,) = play(lambda _at: ([], rows), POSED, end=12)
     assert change.incident.severity == severity

@@ -31,7 +31,7 @@ STOOD = 20.0
 
 
 def stands(box=SPOT, since=STOOD, *, arrived=True, hard=False, touched_at=None):
-    track = Track(stood_since=since, stand_box=heights(*box), arrived=arrived)
+    track = Track(stood_since=since, stand_box=heights(*box), arrived=arrived, score=0.9)
     track.history.extend((at, heights(*box)) for at in times(since, since + 3))
     track.touched_at = touched_at
     if hard:
@@ -96,6 +96,16 @@ def test_vehicles_that_queue_are_not_in_the_way():
     queue = [stands(moved(SPOT, dx=42 * place), STOOD + place) for place in range(3)]
     assert found(*queue) == []
     assert len(found(*queue[:2])) == 2
+
+
+def test_a_heap_that_the_detector_half_takes_for_a_vehicle_is_a_thing_on_the_road():
+    heap, driven, far = stands(), stands(), stands(box=(300, 60, 312, 68))
+    heap.score = driven.score = far.score = 0.4
+    driven.top_speed, driven.stop_s = 2.0, 2.0
+    assert [one.rule for one in found(heap)] == ["object"]
+    assert [one.rule for one in found(driven)] == ["vehicle"], "a thing doesn't drive there"
+    assert [one.rule for one in found(far)] == ["vehicle"], "far vehicles are seen badly"
+    assert found(heap)[0].dwell_s == found(driven)[0].dwell_s
 
 
 def test_no_single_sign_makes_a_crash():
