@@ -24,6 +24,7 @@ def set_up_logs(*, json_lines: bool | None = None) -> None:
             shown,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(20),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        # Asked for at every line: stderr may be another one by then.
+        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
         cache_logger_on_first_use=False,
     )
