@@ -1,4 +1,9 @@
-"""Where time comes from. Nothing else in the package reads the wall clock."""
+"""Where time comes from. Nothing else in the package reads the wall clock.
+
+Three scales: ``now`` for deadlines and what people read; it follows the wall clock, which somebody
+or NTP may set. ``monotonic`` for how long things take. ``steady`` for the times of pictures: Unix
+seconds that people can read, and whose differences are true durations, since it never jumps.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +13,22 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     import threading
 
+_STEADY_OFFSET = time.time() - time.monotonic()
+
 
 class Clock(Protocol):
     """Unix seconds UTC for what people read, monotonic seconds for how long things take."""
 
     def now(self) -> float:
-        """Unix seconds, UTC."""
+        """Unix seconds, UTC; jumps when the wall clock is set."""
+        ...
+
+    def steady(self) -> float:
+        """Unix seconds, UTC, as of the process's start, plus the monotonic time since then.
+
+        Never jumps; so where the wall clock was wrong at the start it stays wrong by as much until
+        the process is started again: start after the box's time is synchronised.
+        """
         ...
 
     def monotonic(self) -> float:
@@ -30,6 +45,9 @@ class SystemClock:
 
     def now(self) -> float:
         return time.time()
+
+    def steady(self) -> float:
+        return _STEADY_OFFSET + time.monotonic()
 
     def monotonic(self) -> float:
         return time.monotonic()
@@ -48,6 +66,9 @@ class ManualClock:
         self._now = start
 
     def now(self) -> float:
+        return self._now
+
+    def steady(self) -> float:
         return self._now
 
     def monotonic(self) -> float:

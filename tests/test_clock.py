@@ -19,6 +19,15 @@ def test_the_system_clock_tells_the_time_and_waits():
     assert clock.monotonic() - began >= 0.019
 
 
+def test_the_steady_time_is_unix_time_that_does_not_jump_with_the_wall_clock(monkeypatch):
+    clock = SystemClock()
+    assert abs(clock.steady() - time.time()) < 5
+    before = clock.steady()
+    monkeypatch.setattr(time, "time", lambda: 0.0)
+    assert clock.now() == 0.0
+    assert 0 <= clock.steady() - before < 5
+
+
 def test_a_sleep_ends_as_soon_as_its_event_is_set():
     clock, event = SystemClock(), threading.Event()
     assert clock.sleep(0.01, until=event) is False

@@ -20,7 +20,8 @@ class Look:
     rectangle (x1, y1, x2, y2) in source pixels that the whole picture covers, padding included,
     so it may reach beyond the source on the right and at the bottom; both axes have one scale.
     ``source_size`` is (width, height) of the source picture. ``captured_at`` is the time of
-    receipt in Unix seconds UTC (in recorded footage: seconds from its start).
+    receipt on the clock's steady scale: Unix seconds UTC that never jump, so that differences are
+    durations (in recorded footage: seconds from its start).
     """
 
     camera_id: str

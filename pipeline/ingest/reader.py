@@ -67,7 +67,7 @@ class CameraReader:
         self._keeper = StateKeeper(camera.camera_id, clock)
         self._health = PictureHealth(settings.picture_fault_s)
         self._stop = threading.Event()
-        self._started_at = 0.0  # Unix seconds when a file began to play; live: captured_at is it
+        self._started_at = 0.0  # steady, when a file began to play; live: captured_at is it
         self._first_at: float | None = None  # monotonic, of this session's first look
         self._thread = threading.Thread(
             target=self._run, name=f"camera {camera.camera_id}", daemon=True
@@ -149,7 +149,7 @@ class CameraReader:
     def _read(self) -> None:
         began = self._clock.monotonic()
         if not self._source.live:
-            self._started_at = self._clock.now()
+            self._started_at = self._clock.steady()
         with closing(self._source.looks()) as looks:
             for look in looks:
                 self._show(look, began)

@@ -138,7 +138,7 @@ class CameraStream:
                 # The first packet has none yet; what matters is that each has its own.
                 pts = pts + 1 if packet.pts is None else packet.pts
                 packet.pts = pts
-                yield Arrival(packet, pts, packet.is_keyframe, heard_at, self._clock.now())
+                yield Arrival(packet, pts, packet.is_keyframe, heard_at, self._clock.steady())
         except (av.FFmpegError, OSError, ValueError) as error:
             silent_s = self._clock.monotonic() - heard_at
             raise faults.reading_error(error, self._url, silent_s=silent_s) from None

@@ -206,6 +206,27 @@ def test_live_auto_looks_between_key_frames_and_gives_their_full_pictures(clips)
             assert np.abs(grey * (219 / 255) + 16 - look.picture[:180]).mean() < 4
 
 
+class SetBack(SystemClock):
+    """A box whose wall clock is being set, an hour at a time."""
+
+    set_back_s = 0.0
+
+    def now(self):
+        return super().now() - self.set_back_s
+
+
+def test_looks_keep_their_distance_in_time_when_the_wall_clock_is_set(clips):
+    clock = SetBack()
+    with running_city(clips, {"a": CityCamera("quick")}) as city:
+        source = Source("a", city.url("a"), QUICK, size=SIZE, clock=clock)
+        looks, times = source.looks(), []
+        for _ in range(4):
+            times.append(next(looks).captured_at)
+            clock.set_back_s += 3600
+        looks.close()
+    assert all(0 < gap < 5 for gap in np.diff(times))
+
+
 def test_a_file_is_played_once_at_its_own_pace_and_then_disabled(make_clip, eventually):
     clip = make_clip(seconds=2)
     looks, clock = [], SystemClock()
