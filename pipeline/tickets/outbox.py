@@ -124,6 +124,18 @@ class Outbox:
             rows = db.execute("SELECT incident, reason, refused_at FROM refused ORDER BY id")
             return [Refused(*row) for row in rows]
 
+    def retry_refused(self) -> int:
+        """Move everything that was refused back, in its old place of the order; returns how many.
+
+        For when the reason has been put right: a duty that was missing, an incident filed since.
+        """
+        columns = "id, kind, incident, evidence, put_at"
+        with self._using() as db:
+            db.execute(f"INSERT INTO waiting ({columns}) SELECT {columns} FROM refused")  # noqa: S608 - our own names
+            moved = db.execute("DELETE FROM refused").rowcount
+        self._fresh.set()
+        return moved
+
     def send(self, desk: Desk) -> int:
         """Send everything that waits, in order; returns how many the desk has taken.
 

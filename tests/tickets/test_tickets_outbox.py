@@ -8,7 +8,7 @@ import pytest
 from ticket_town import NOON, incident
 
 from pipeline.clock import ManualClock, SystemClock
-from pipeline.errors import OutboxError
+from pipeline.errors import OutboxError, UnknownTicketError
 from pipeline.tickets import EvidenceRef, Outbox
 
 if TYPE_CHECKING:
@@ -87,6 +87,49 @@ def test_an_entry_that_can_t_be_read_is_set_aside(tmp_path: Path, desk: Desk):
         box.put("file", incident(2))
         assert box.send(desk) == 1
         assert [refused.incident_json for refused in box.refused()] == ["{}"]
+
+
+def test_what_was_refused_is_sent_again_in_its_old_place(outbox: Outbox, desk: Desk):
+    one, other, later = spread(3)
+    outbox.put("update", one)
+    outbox.put("update", other)
+    outbox.send(desk)
+    outbox.put("update", later)
+    desk.file(one)
+    desk.file(other)
+    assert outbox.retry_refused() == 2
+    assert (outbox.refused(), outbox.backlog()) == ([], 3)
+    assert outbox.send(desk) == 2
+    assert [later.incident_id in refused.incident_json for refused in outbox.refused()] == [True]
+    assert outbox.retry_refused() == 1  # and as often as one likes
+    assert outbox.send(desk) == 0
+    assert len(outbox.refused()) == 1
+
+
+def test_what_waits_meanwhile_stays_behind_what_was_refused(outbox: Outbox):
+    first, second = incident(1), incident(2)
+    outbox.put("update", first)
+    outbox.put("file", second)
+    taken: list[str] = []
+
+    class Recorder:
+        refuses = True
+
+        def file(self, found, _evidence):
+            taken.append(found.incident_id)
+
+        def update(self, found):
+            if self.refuses:
+                raise UnknownTicketError("not filed")
+            taken.append(found.incident_id)
+
+    recorder = Recorder()
+    outbox.send(recorder)  # type: ignore[arg-type]
+    outbox.put("file", third := incident(3))
+    recorder.refuses = False
+    outbox.retry_refused()
+    outbox.send(recorder)  # type: ignore[arg-type]
+    assert taken == [one.incident_id for one in (second, first, third)]
 
 
 def test_what_json_can_t_say_is_refused_at_the_door(outbox: Outbox):
