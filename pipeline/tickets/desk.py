@@ -20,7 +20,7 @@ from pipeline.tickets.keys import Keys
 from pipeline.tickets.limits import due_at
 from pipeline.tickets.reading import Reader
 from pipeline.tickets.redis_errors import mapped
-from pipeline.tickets.ticket import EvidenceRef, Filing, Step, Ticket
+from pipeline.tickets.ticket import EvidenceRef, Filing, Ticket
 from pipeline.tickets.transitions import LEVEL_OF, TRANSITIONS, Action, next_state
 from pipeline.tickets.wire import EvidencePart, GridPart, PlacePart, TicketBody, TicketMessage, at
 
@@ -160,10 +160,6 @@ class Desk:
         if grid is not None:
             check_code(self.town, grid)
         return self._reader.newest(state=state, grid=grid, hazard=hazard, limit=limit)
-
-    def history(self, ticket_id: str) -> tuple[Step, ...]:
-        """All steps, oldest first. Raises UnknownTicketError."""
-        return self._reader.ticket(ticket_id).steps
 
     def _run(self, script: Any, doing: str, call: dict[str, Any]) -> Any:
         given = {name: value for name, value in call.items() if value is not None}

@@ -93,7 +93,6 @@ def test_every_command_says_when_redis_is_away(tmp_path: Path):
                 "waiting": desk.waiting,
                 "ticket": lambda: desk.ticket("YL20261123-000001"),
                 "tickets": desk.tickets,
-                "history": lambda: desk.history("YL20261123-000001"),
             }
             public = {name for name, _ in inspect.getmembers(Desk, inspect.isfunction)}
             assert set(calls) == {name for name in public if not name.startswith("_")}
