@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Literal, get_args
 
@@ -18,6 +19,13 @@ Policy = Literal["keys", "auto", "all"]
 
 ZONE_KINDS: tuple[str, ...] = get_args(ZoneKind)
 POLICIES: tuple[str, ...] = get_args(Policy)
+
+# Recorders take the password in the path: /user=admin_password=tlJwpbo6_channel=1&stream=0.sdp.
+# An underscore ends it only where another key=value follows: it may be part of the password.
+_SECRET_IN_PATH = re.compile(
+    r"((?:password|passwd|passw|pwd|token|secret)[=/:])(?:(?!_[a-z]+=)[^&/;?])*", re.IGNORECASE
+)
+_KEEP_KEY = r"\1***"
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,13 +117,18 @@ class Camera:
 def masked_url(url: str) -> str:
     """The URL as it may be shown: no user, no password, no value of a query parameter.
 
-    Files pass through. Never raises, whatever the text is: it runs inside error messages. All up
-    to the last @ goes, because passwords are written with unescaped slashes, ? and # in them.
+    In the path too, what follows ``password=``, ``token/`` and the like goes. Absolute file paths
+    pass through. Never raises, whatever the text is: it runs inside error messages. All up to the
+    last @ goes, because passwords are written with unescaped slashes, ? and # in them.
     """
     scheme, separator, rest = url.partition("://")
     if not separator:
-        return url
-    place, question, query = rest.rpartition("@")[2].partition("?")
+        if url.startswith("/") and not url.startswith("//"):
+            return url
+        scheme, rest = "", url  # most likely a URL whose scheme was forgotten
+    before, _, after = rest.rpartition("@")
+    place, question, query = (after if separator or ":" in before else rest).partition("?")
     pairs = (pair.partition("=") for pair in query.split("&") if pair)
     masked = "&".join(f"{key}=***" if equals else "***" for key, equals, _ in pairs)
-    return f"{scheme}://{place}{question}{masked}"
+    host, slash, path = f"{place}{question}{masked}".partition("/")
+    return f"{scheme}{separator}{host}{slash}{_SECRET_IN_PATH.sub(_KEEP_KEY, path)}"

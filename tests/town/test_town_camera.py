@@ -22,6 +22,16 @@ from pipeline.town.camera import Camera, Zone, masked_url
         ("rtsp://u:p?w@10.0.0.8/ch1", "rtsp://10.0.0.8/ch1"),
         ("rtsp://nvr/live?token1234", "rtsp://nvr/live?***"),
         ("rtsp://[::1]:8554/a", "rtsp://[::1]:8554/a"),
+        ("rtsp://10.0.0.1/user=admin_password=tlJwpbo6_channel=1&stream=0.sdp",
+         "rtsp://10.0.0.1/user=admin_password=***_channel=1&stream=0.sdp"),
+        ("rtsp://nvr/user=admin&Password=tlJ_pbo6&channel=1",
+         "rtsp://nvr/user=admin&Password=***&channel=1"),
+        ("rtsp://nvr/token/abcdef/ch1", "rtsp://nvr/token/***/ch1"),
+        ("admin:s3cret@10.0.0.8/ch1", "10.0.0.8/ch1"),
+        ("//admin:s3cret@10.0.0.8/ch1", "10.0.0.8/ch1"),
+        ("10.0.0.8/user=admin_password=s3cret_channel=1",
+         "10.0.0.8/user=admin_password=***_channel=1"),
+        ("footage/2026@5.mp4", "footage/2026@5.mp4"),
         ("/footage/street.mp4", "/footage/street.mp4"),
     ],
 )  # fmt: skip
@@ -36,6 +46,24 @@ def test_a_masked_url_keeps_host_and_path(url, shown):
 def test_no_password_survives_masking_whatever_is_in_it(user, password):
     secret = f"QX{password}ZV"
     shown = masked_url(f"rtsp://{user}:{secret}@host/path")
+    assert "QX" not in shown
+    assert "ZV" not in shown
+
+
+@given(
+    front=st.sampled_from(("rtsp://10.0.0.1/", "rtsp://u:p@nvr:554/a/", "rtsp://nvr/ch1?", "nvr/")),
+    before=st.sampled_from(("", "user=admin_", "user=admin&", "user/admin/", "x;", "a?b=1&")),
+    key=st.sampled_from(("password", "passwd", "passw", "pwd", "token", "secret")),
+    capitals=st.sampled_from((str.lower, str.upper, str.title)),
+    separator=st.sampled_from("=/:"),
+    middle=st.text(st.characters(codec="ascii", exclude_characters="&/;?@="), max_size=12),
+    after=st.sampled_from(("", "_channel=1&stream=0.sdp", "&x=1", "/ch1", ";y", "?real_stream")),
+)
+def test_no_secret_in_a_path_survives_masking(
+    front, before, key, capitals, separator, middle, after
+):
+    secret = f"QX{middle}ZV"
+    shown = masked_url(f"{front}{before}{capitals(key)}{separator}{secret}{after}")
     assert "QX" not in shown
     assert "ZV" not in shown
 
