@@ -1,8 +1,13 @@
-"""What the pictures themselves say about a camera: frozen or dark, and only if it lasts."""
+"""What the pictures themselves say about a camera: frozen or dark, and only if it lasts.
+
+A picture that is repeated or black says nothing about the street from the first one on: whoever
+took it for a look would see a hazard stay, or go, that nobody can see.
+"""
 
 from __future__ import annotations
 
 import zlib
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pipeline.ingest.pictures import content_size
@@ -18,6 +23,19 @@ _ROW_STEP = 4
 _LOOKS_AT_LEAST = 3
 
 
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """``live``, ``frozen`` or ``dark``, and why, Chinese first.
+
+    ``telling`` false: the picture is black or the same as the one before. Such a picture may come
+    from a camera that still counts as live; a live camera's others are telling.
+    """
+
+    state: CameraState
+    why: str
+    telling: bool
+
+
 class PictureHealth:
     """Judges the looks of one camera. A fault counts after ``after_s`` seconds and three looks."""
 
@@ -27,8 +45,8 @@ class PictureHealth:
         self._same = _Lasting()
         self._dark = _Lasting()
 
-    def judge(self, look: Look) -> tuple[CameraState, str]:
-        """``live``, ``frozen`` or ``dark``, and why, Chinese first."""
+    def judge(self, look: Look) -> Verdict:
+        """Looks must come in order of time, every one of them."""
         width, height = content_size(look.source_size, _size_of(look))
         luma = look.picture[:height:_ROW_STEP, :width]
         content = zlib.crc32(luma.tobytes())
@@ -36,14 +54,14 @@ class PictureHealth:
         self._content = content
         limit = _LIGHT_FROM if self._dark.count else _DARK_BELOW
         dark_s = self._dark.lasts(look.captured_at, holds=bool(luma.mean() < limit))
+        telling = self._same.count == self._dark.count == 0
         if self._same.count >= _LOOKS_AT_LEAST and frozen_s >= self._after_s:
-            return (
-                "frozen",
-                "画面静止不变，请重启摄像机 / the picture never changes; restart the camera",
-            )
+            why = "画面静止不变，请重启摄像机 / the picture never changes; restart the camera"
+            return Verdict("frozen", why, telling)
         if self._dark.count >= _LOOKS_AT_LEAST and dark_s >= self._after_s:
-            return "dark", "画面全黑，请检查镜头和补光 / the picture is black; check lens and lamp"
-        return "live", ""
+            why = "画面全黑，请检查镜头和补光 / the picture is black; check lens and lamp"
+            return Verdict("dark", why, telling)
+        return Verdict("live", "", telling)
 
 
 class _Lasting:

@@ -104,7 +104,7 @@ class CameraReader:
             return
         heard_at = max(opened_at, self._source.heard_at or opened_at)
         now, limit_s = self._clock.monotonic(), self._settings.stalled_after_s
-        if now - max(opened_at, self._keeper.looked_at or opened_at) < limit_s:
+        if now - max(opened_at, self._keeper.shown_at or opened_at) < limit_s:
             return
         if now - heard_at < limit_s:
             why = "有数据但无法解出画面，请检查编码设置 / data comes but no picture can be decoded"
@@ -164,8 +164,11 @@ class CameraReader:
         if self._stop.is_set():
             return
         self._first_at = self._first_at or self._clock.monotonic()
-        self._keeper.looked(look.captured_at, *self._health.judge(look))
-        self._deliver(look)
+        verdict = self._health.judge(look)
+        self._keeper.shown(verdict.state, verdict.why)
+        if verdict.telling:
+            self._keeper.looked(look.captured_at)
+            self._deliver(look)
 
     def _pause_s(self, failures: int) -> float:
         """Exponential with full jitter, so that the cameras of one recorder don't come in step."""

@@ -30,8 +30,9 @@ class CameraStatus:
 
     ``since_at`` is when this state began, ``last_look_at`` when the newest look was captured
     (both Unix seconds UTC). ``why`` is a sentence for people, Chinese first, free of credentials;
-    it is empty while the camera is live. ``looks`` counts looks delivered since start, ``corrupt``
-    pictures that were damaged and therefore left out.
+    it is empty while the camera is live. ``looks`` counts looks delivered since start; pictures
+    that repeat the one before or are black are none. ``corrupt`` counts pictures that were damaged
+    and therefore left out.
     """
 
     camera_id: str
@@ -54,19 +55,23 @@ class StateKeeper:
         self._clock = clock
         self._lock = threading.Lock()
         self._status = CameraStatus(camera_id, "connecting", clock.now())
-        self.looked_at: float | None = None
-        """When the newest look came, in monotonic seconds."""
+        self.shown_at: float | None = None
+        """When the newest picture came, whatever it showed, in monotonic seconds."""
 
     def change(self, state: CameraState, why: str) -> None:
         """Enter a state; ``since_at`` moves only when the state is another one."""
         with self._lock:
             self._enter(state, why)
 
-    def looked(self, captured_at: float, state: CameraState, why: str) -> None:
-        """A look came, and what its picture says about the camera."""
+    def shown(self, state: CameraState, why: str) -> None:
+        """A picture came, and what it says about the camera."""
         with self._lock:
             self._enter(state, why)
-            self.looked_at = self._clock.monotonic()
+            self.shown_at = self._clock.monotonic()
+
+    def looked(self, captured_at: float) -> None:
+        """A look is being delivered."""
+        with self._lock:
             self._status = replace(
                 self._status, last_look_at=captured_at, looks=self._status.looks + 1
             )

@@ -4,6 +4,7 @@ import threading
 import time
 from contextlib import contextmanager
 from dataclasses import replace
+from fractions import Fraction
 
 import av
 import numpy as np
@@ -246,6 +247,36 @@ def test_a_file_is_played_once_at_its_own_pace_and_then_disabled(make_clip, even
         assert abs(time.time() - looks[-1].captured_at) < 2
         assert ingest.full_picture("file", looks[-1].captured_at).shape == (180, 320, 3)
     assert {look.camera_id for look in looks} == {"file"}
+
+
+def write_failing_clip(path, *, moves, stands, black):
+    """A clip at 5 pictures a second, key frames alone, that moves, then stands, then is black."""
+    shades = [60 + 5 * number for number in range(moves)]
+    shades += [shades[-1]] * stands + [0] * black
+    with av.open(path, "w") as container:
+        stream = container.add_stream("libx264", rate=5)
+        stream.width, stream.height, stream.pix_fmt = 320, 180, "yuv420p"
+        stream.options = {"qp": "20", "x264-params": "keyint=1"}
+        for number, shade in enumerate(shades):
+            grey = np.full((180, 320), shade, np.uint8)
+            frame = av.VideoFrame.from_ndarray(grey, format="gray")
+            frame.pts, frame.time_base = number, Fraction(1, 5)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return path
+
+
+def test_pictures_that_stand_still_or_are_black_are_named_and_never_delivered(tmp_path, eventually):
+    clip = write_failing_clip(tmp_path / "clip.mp4", moves=5, stands=6, black=6)
+    quick = QUICK.model_copy(update={"picture_fault_s": 0.4})
+    looks, camera = [], camera_of("a", str(clip))
+    with Ingest([camera], quick, size=SIZE, clock=SystemClock(), deliver=looks.append) as ingest:
+        for state in ("live", "frozen", "dark", "disabled"):
+            eventually(lambda state=state: state_of(ingest, "a") == state)
+        status = ingest.statuses()["a"]
+    assert len(looks) == status.looks == 5
+    assert status.last_look_at == looks[-1].captured_at
+    assert all(look.picture[90, 160] > 60 for look in looks)
 
 
 def test_no_reader_is_left_after_stop(clips):

@@ -20,7 +20,12 @@ def look(at, luma):
 
 def states(after_s, lumas):
     health = PictureHealth(after_s)
-    return [health.judge(look(float(at), luma))[0] for at, luma in enumerate(lumas)]
+    return [health.judge(look(float(at), luma)).state for at, luma in enumerate(lumas)]
+
+
+def telling(lumas):
+    health = PictureHealth(5)
+    return [health.judge(look(float(at), luma)).telling for at, luma in enumerate(lumas)]
 
 
 def test_a_changing_picture_is_live():
@@ -43,7 +48,7 @@ def test_a_short_standstill_is_no_fault():
 def test_two_looks_far_apart_prove_nothing():
     health = PictureHealth(5)
     still = noise(90)
-    assert [health.judge(look(at, still))[0] for at in (0.0, 60.0)] == ["live", "live"]
+    assert [health.judge(look(at, still)).state for at in (0.0, 60.0)] == ["live", "live"]
 
 
 def test_a_black_picture_is_dark_although_its_padding_is_grey():
@@ -63,3 +68,16 @@ def test_light_ends_dark():
 
 def test_a_night_street_is_not_dark():
     assert set(states(2, [noise(34) for _ in range(8)])) == {"live"}
+
+
+def test_pictures_of_a_street_where_nothing_moves_tell_something_as_long_as_they_differ():
+    assert all(telling([noise(90) for _ in range(10)]))
+
+
+def test_a_repeated_picture_tells_nothing_from_its_first_repetition_on():
+    still = noise(90)
+    assert telling([still, still, still, noise(90), still]) == [True, False, False, True, True]
+
+
+def test_a_black_picture_tells_nothing_from_the_first_one_on():
+    assert telling([noise(90), noise(19), noise(19), noise(90)]) == [True, False, False, True]

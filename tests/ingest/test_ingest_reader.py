@@ -68,6 +68,8 @@ def test_since_when_moves_only_with_the_state():
 def test_a_look_is_counted_with_its_time():
     clock = ManualClock(100)
     keeper = StateKeeper("c", clock)
-    keeper.looked(99.5, "live", "")
+    keeper.shown("live", "")
+    assert keeper.status(corrupt=0).looks == 0
+    keeper.looked(99.5)
     found = keeper.status(corrupt=0)
     assert (found.looks, found.last_look_at, found.since_at) == (1, 99.5, 100)
