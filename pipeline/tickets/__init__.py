@@ -11,7 +11,7 @@ from pipeline.tickets.evidence import (
 )
 from pipeline.tickets.opening import OpenDesk, open_desk
 from pipeline.tickets.outbox import Outbox, Refused
-from pipeline.tickets.redis_server import open_redis
+from pipeline.tickets.redis_server import open_redis, redis_risks
 from pipeline.tickets.ticket import EvidenceRef, Filing, Step, Ticket
 from pipeline.tickets.wire import TicketMessage
 
@@ -32,6 +32,7 @@ __all__ = [
     "Told",
     "open_desk",
     "open_redis",
+    "redis_risks",
     "snapshot_of",
     "write_evidence",
 ]

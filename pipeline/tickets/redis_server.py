@@ -19,12 +19,15 @@ from redis.exceptions import (
     ConnectionError,  # noqa: A004 - the one that redis raises
     NoPermissionError,
     RedisError,
+    ResponseError,
     TimeoutError,  # noqa: A004 - likewise
 )
 from redis.retry import Retry
 
 from pipeline.errors import DeskUnavailableError, SettingsError
 from pipeline.tickets.embedded_redis import LEAST_VERSION, EmbeddedRedis
+from pipeline.tickets.redis_errors import mapped
+from pipeline.town import masked_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,8 +39,10 @@ _START_LIMIT_S = 30.0  # for a private server to answer, the loading of its data
 _START_POLL_S = 0.002
 _HANDOVER_S, _HANDOVER_TRIES = 0.05, 40
 
-_SCHEMES = ("redis", "rediss", "unix")
-_URL_HELP = "redis://[user:password@]host[:port][/db], rediss://..., unix:///path, or null"
+_URL_HELP = (
+    "redis://[user:password@]host[:port][/db], rediss://..., unix:///path, or null; "
+    "in a password write / ? # @ as %2F %3F %23 %40"
+)
 
 
 @contextmanager
@@ -63,6 +68,35 @@ def open_redis(settings: RedisSettings, data_dir: Path, *, fsync: bool = True) -
             client.close()
 
 
+def redis_risks(client: Redis) -> list[str]:
+    """What in the settings of this Redis may lose tickets, as sentences for people.
+
+    Empty too where the server doesn't show its settings, as hosted ones do. Raises
+    DeskUnavailableError.
+    """
+    with mapped("reading the settings of Redis"):
+        try:
+            found: dict[str, str] = {}
+            for pattern in ("maxmemory*", "appendonly", "save"):
+                found |= client.config_get(pattern)  # type: ignore[arg-type]  # sync client
+        except ResponseError:
+            return []
+    risks = []
+    policy = found.get("maxmemory-policy", "noeviction")
+    if found.get("maxmemory", "0") != "0" and policy != "noeviction":
+        risks.append(
+            f"Redis 内存用满时会丢弃数据, 请设 maxmemory-policy noeviction (现为 {policy}) / "
+            f"Redis throws data away when its memory is full: maxmemory-policy is {policy}, "
+            "set noeviction"
+        )
+    if found.get("appendonly") == "no" and found.get("save") == "":
+        risks.append(
+            "Redis 不落盘, 重启后案卷全部丢失, 请设 appendonly yes / "
+            "Redis keeps nothing on disk, a restart loses all tickets: set appendonly yes"
+        )
+    return risks
+
+
 def _private(server: EmbeddedRedis, timeout_s: float, retry: Retry) -> Redis:
     return Redis(
         unix_socket_path=server.socket_path,
@@ -77,6 +111,8 @@ def _private(server: EmbeddedRedis, timeout_s: float, retry: Retry) -> Redis:
 def _connect(url: str, timeout_s: float) -> Iterator[Redis]:
     name = masked_url(url)
     try:
+        if not url.startswith("unix:") and "@" in url and "@" not in urlsplit(url).netloc:
+            raise ValueError  # noqa: TRY301 - else redis-py takes half a password for the host
         client: Redis = Redis.from_url(
             url,
             decode_responses=True,
@@ -109,7 +145,7 @@ def _check(client: Redis, name: str) -> None:
         ) from None
     except (RedisError, OSError) as error:
         raise DeskUnavailableError(
-            f"Redis can't be reached at {name}: {' '.join(str(error).split())}; "
+            f"Redis can't be reached at {name}: {_reason(error)}; "
             "start it, put redis.url right, or set redis.url to null for a private Redis"
         ) from None
     numbers = tuple(int(part) for part in re.findall(r"\d+", version)[:2])
@@ -121,6 +157,13 @@ def _check(client: Redis, name: str) -> None:
             found=f"{version} at {name}",
             allowed=f"Redis {least} or newer, or Valkey",
         )
+
+
+def _reason(error: Exception) -> str:
+    """Why in the words of the system: redis-py's own text may quote parts of the URL."""
+    known = (error, error.__cause__, error.__context__)
+    texts = [one.strerror for one in known if isinstance(one, OSError) and one.strerror]
+    return texts[0] if texts else type(error).__name__
 
 
 def _wait_until_ready(server: EmbeddedRedis, timeout_s: float) -> None:
@@ -151,17 +194,3 @@ def _check_start(server: EmbeddedRedis, deadline: float) -> None:
 def _retry() -> Retry:
     """Once more at once: a pooled connection may be stale after Redis was restarted."""
     return Retry(NoBackoff(), 1)
-
-
-def masked_url(url: str) -> str:
-    """The URL without user, password and query, which may hold secrets too."""
-    try:
-        parts = urlsplit(url)
-        host = parts.hostname or ""
-        port = f":{parts.port}" if parts.port is not None else ""
-    except ValueError:
-        return "an unreadable URL"
-    if parts.scheme not in _SCHEMES:
-        return "a URL that begins otherwise"
-    secret = "***@" if "@" in parts.netloc else ""
-    return f"{parts.scheme}://{secret}{host}{port}{parts.path}"
