@@ -82,21 +82,12 @@ class Source:
         camera can't deliver (the end of a live stream is a failure) and FootageError when a file
         is missing, empty, no video, or damaged: what can be decoded of it comes first.
         """
-        scaler = Scaler(self._size)
         try:
             stream = self._open()
             if stream is None:
                 return
             with closing(stream):
-                for frame, arrival in self._kept(stream):
-                    source_size = frame.width, frame.height
-                    yield Look(
-                        camera_id=self.camera_id,
-                        captured_at=arrival.captured_at,
-                        region=region_of(source_size, self._size),
-                        source_size=source_size,
-                        picture=scaler.picture(frame),
-                    )
+                yield from self._kept(stream)
         finally:
             self.opened_at = None
 
@@ -134,8 +125,9 @@ class Source:
                 return CameraStream(self._url, self._settings, self._clock)
             return FileStream(path_of(self._url))
 
-    def _kept(self, stream: Stream) -> Iterator[tuple[VideoFrame, Arrival]]:
-        """Undamaged pictures that become looks."""
+    def _kept(self, stream: Stream) -> Iterator[Look]:
+        """Looks of the pictures that are due and undamaged."""
+        scaler = Scaler(self._size)
         sampler = Sampler(self._policy, self._interval_s)
         seen = False
         try:
@@ -143,9 +135,15 @@ class Source:
                 if frame.is_corrupt:
                     self.corrupt += 1
                     continue
+                if not sampler.keep(arrival.at_s):
+                    continue
+                try:
+                    look = self._look(frame, arrival, scaler)
+                except (av.FFmpegError, OSError, ValueError):  # a size or format swscale can't take
+                    self.corrupt += 1
+                    continue
                 seen = True
-                if sampler.keep(arrival.at_s):
-                    yield frame, arrival
+                yield look
         except (av.FFmpegError, OSError, ValueError) as error:
             raise stream.failure(error) from None
         if not seen and not self._closed:
@@ -154,6 +152,16 @@ class Source:
                 file=path_of(self._url),
                 found=f"{self.corrupt} damaged pictures",
             )
+
+    def _look(self, frame: VideoFrame, arrival: Arrival, scaler: Scaler) -> Look:
+        source_size = frame.width, frame.height
+        return Look(
+            camera_id=self.camera_id,
+            captured_at=arrival.captured_at,
+            region=region_of(source_size, self._size),
+            source_size=source_size,
+            picture=scaler.picture(frame),
+        )
 
     def _decoded(self, stream: Stream, sampler: Sampler) -> Iterator[tuple[VideoFrame, Arrival]]:
         keys_only = self._policy == "keys"

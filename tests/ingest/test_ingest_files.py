@@ -7,6 +7,7 @@ import pytest
 from pipeline.clock import SystemClock
 from pipeline.errors import FootageError
 from pipeline.ingest import Source
+from pipeline.ingest.pictures import Scaler
 from pipeline.settings import IngestSettings
 
 SIZE = (320, 192)
@@ -184,6 +185,30 @@ def test_damaged_pictures_never_become_looks(make_clip, tmp_path):
         looks.extend(source.looks())
     assert source.corrupt > 0
     assert len(looks) + source.corrupt <= 110
+
+
+def test_pictures_that_cannot_be_scaled_are_left_out_like_damaged_ones(tiny_clip, monkeypatch):
+    scale = Scaler.picture
+
+    def fails_in_the_middle(self, frame):
+        if 20 <= frame.pts * frame.time_base * 5 < 30:
+            raise av.error.ArgumentError(22, "no such conversion")
+        return scale(self, frame)
+
+    monkeypatch.setattr(Scaler, "picture", fails_in_the_middle)
+    source = source_of(tiny_clip, policy="all", interval_s=0)
+    assert len(list(source.looks())) == 40
+    assert source.corrupt == 10
+
+
+def test_footage_of_which_nothing_can_be_scaled_is_said_to_hold_no_picture(tiny_clip, monkeypatch):
+    def fails(self, frame):
+        raise av.error.ArgumentError(22, "no such conversion")
+
+    monkeypatch.setattr(Scaler, "picture", fails)
+    looks, text = looks_until_error(source_of(tiny_clip))
+    assert looks == []
+    assert "no picture in it can be decoded" in text
 
 
 def test_a_closed_source_ends(tiny_clip):
