@@ -20,7 +20,6 @@ class LatestLooks:
     def __init__(self) -> None:
         self._slots: dict[str, Look] = {}  # in the order in which cameras began to wait
         self._changed = threading.Condition()
-        self._delivered: Counter[str] = Counter()
         self._skipped: Counter[str] = Counter()
         self._closed = False
 
@@ -40,7 +39,6 @@ class LatestLooks:
         with self._changed:
             self._changed.wait_for(lambda: self._slots or self._closed, timeout_s)
             camera_ids = list(self._slots)[:max_n]
-            self._delivered.update(camera_ids)
             return [self._slots.pop(camera_id) for camera_id in camera_ids]
 
     def close(self) -> None:
@@ -48,11 +46,6 @@ class LatestLooks:
         with self._changed:
             self._closed = True
             self._changed.notify_all()
-
-    def delivered(self) -> dict[str, int]:
-        """How many looks of each camera were taken."""
-        with self._changed:
-            return dict(self._delivered)
 
     def skipped(self) -> dict[str, int]:
         """How many looks of each camera were replaced before anybody took them."""

@@ -129,7 +129,6 @@ def test_a_slow_detector_never_slows_a_reader_and_skipped_looks_are_counted(clip
         newest = latest.take(1, 1)[0]
         assert time.time() - newest.captured_at < 2
         assert latest.skipped()["a"] >= 6
-        assert latest.delivered() == {"a": 1}
 
 
 @pytest.mark.parametrize("kind", [FaultKind.HANG, FaultKind.SILENT, FaultKind.REFUSE])
