@@ -14,6 +14,7 @@ import importlib.util
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import threading
@@ -32,6 +33,7 @@ LEAST_VERSION = (6, 2)  # GEOSEARCH and XAUTOCLAIM
 _STOP_LIMIT_S = 10.0  # an orderly end writes what is left of the append-only file
 _TAKE_OVER_S = 0.1  # how often a process that only uses the server tries to become its keeper
 _RESTART_S = 0.5  # pause before a server that ended by itself is started again
+_LOG_BYTES = 1_000_000  # a longer redis.log is begun anew at the next start of the server
 _SUN_PATH_BYTES = 107  # longest path of a unix socket, without the final zero
 
 # prctl(PR_SET_PDEATHSIG, SIGTERM), then become the server. A small process of its own, because a
@@ -52,8 +54,8 @@ log = structlog.get_logger()
 class EmbeddedRedis:
     """Keeps the private server running, or stands by while another process does.
 
-    ``socket_path`` is where to connect. ``failure`` is why the server could not be started, None
-    while all is well. ``fsync=False`` writes nothing to disk.
+    ``socket_path`` is where to connect. ``failure`` is why the server ended or did not start,
+    None as soon as it answers again. ``fsync=False`` writes nothing to disk.
     """
 
     def __init__(self, data_dir: Path, *, fsync: bool) -> None:
@@ -120,7 +122,9 @@ class EmbeddedRedis:
     def _serve(self) -> None:
         """Run one server until it ends or ``_stop`` is set."""
         output = self._dir / "redis.log"
-        with output.open("wb") as sink:
+        small = output.exists() and output.stat().st_size <= _LOG_BYTES
+        with output.open("ab" if small else "wb") as sink:  # why the last one ended stays there
+            begin = sink.tell()
             server = subprocess.Popen(  # noqa: S603 - a program found by name, no shell
                 [
                     sys.executable,
@@ -143,8 +147,20 @@ class EmbeddedRedis:
             if self._stop.wait(_TAKE_OVER_S):
                 _end(server)
                 return
-        lines = output.read_text(errors="replace").strip().splitlines()
+            if self.failure is not None and self._answers():
+                self.failure = None
+        lines = output.read_bytes()[begin:].decode(errors="replace").strip().splitlines()
         self._failed(lines[-1] if lines else f"exit status {server.returncode}")
+
+    def _answers(self) -> bool:
+        with socket.socket(socket.AF_UNIX) as probe:
+            probe.settimeout(_TAKE_OVER_S)
+            try:
+                probe.connect(self.socket_path)
+                probe.sendall(b"PING\r\n")
+                return probe.recv(5) == b"+PONG"
+            except OSError:
+                return False
 
     def _call(self) -> list[str]:
         # "always": what has been acknowledged survives kill -9 and power loss alike.

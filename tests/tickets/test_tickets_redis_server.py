@@ -16,7 +16,7 @@ from ticket_town import wait_until
 from pipeline.errors import DeskUnavailableError, SettingsError
 from pipeline.settings import RedisSettings
 from pipeline.tickets import open_redis, redis_risks
-from pipeline.tickets.embedded_redis import _bundled
+from pipeline.tickets.embedded_redis import EmbeddedRedis, _bundled
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -108,6 +108,27 @@ def test_a_server_that_is_killed_comes_back_with_its_data(tmp_path: Path):
         os.kill(before, signal.SIGKILL)
         wait_until(lambda: answers(client) and server_pid(client) != before)
         assert client.get("hole") == "open"
+
+
+def test_what_ended_the_server_stays_in_the_log_and_is_no_failure_once_it_is_back(tmp_path: Path):
+    (tmp_path / "redis").mkdir()
+    log = tmp_path / "redis" / "redis.log"
+    log.write_bytes(b"x" * 1_500_000)
+    with (
+        EmbeddedRedis(tmp_path, fsync=False) as server,
+        Redis(unix_socket_path=server.socket_path, decode_responses=True) as client,
+    ):
+        wait_until(lambda: answers(client))
+        assert log.stat().st_size < 100_000  # begun anew: it was too long
+        with log.open("ab") as sink:
+            sink.write(b"the reason\n")
+        before = server_pid(client)
+        os.kill(before, signal.SIGKILL)
+        wait_until(lambda: server.failure is not None)
+        assert "the reason" in server.failure
+        wait_until(lambda: answers(client) and server_pid(client) != before)
+        wait_until(lambda: server.failure is None)
+        assert "the reason" in log.read_text()
 
 
 HOLD = """
