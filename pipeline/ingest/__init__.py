@@ -4,6 +4,7 @@ from pipeline.ingest.cameras import Ingest
 from pipeline.ingest.check import check_cameras
 from pipeline.ingest.latest import LatestLooks
 from pipeline.ingest.look import Look, Purpose
+from pipeline.ingest.shards import shard_of
 from pipeline.ingest.source import Source
 from pipeline.ingest.state import CameraState, CameraStatus
 
@@ -16,4 +17,5 @@ __all__ = [
     "Purpose",
     "Source",
     "check_cameras",
+    "shard_of",
 ]
