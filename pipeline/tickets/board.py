@@ -1,8 +1,13 @@
-"""Camera states as the boxes last told them, for whoever has no daemon of their own to ask."""
+"""Camera states as the boxes last told them, for whoever has no daemon of their own to ask.
+
+A box tells all its cameras every few seconds. What it writes each time is one heartbeat; a camera's
+row only when its state has changed, and now and then for the counters.
+"""
 
 from __future__ import annotations
 
 import json
+import uuid
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,41 +22,67 @@ if TYPE_CHECKING:
 
     from pipeline.clock import Clock
 
+_ROW_S = 30.0  # a row is written again after this long: for its counters, and in case it was lost
+_KEPT_S = 7 * 86400  # a box that has been silent for this long is forgotten; its rows say when
+
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What a box said of a camera, and when (Unix seconds UTC)."""
+    """What a box said of a camera, and when that box was last heard (Unix seconds UTC)."""
 
     status: CameraStatus
     told_at: float
 
 
 class CameraBoard:
-    """One hash in Redis, camera_id -> status. Raises DeskUnavailableError as the desk does."""
+    """One hash in Redis, camera_id -> status, and a heartbeat of each box that tells.
+
+    A board object that tells is a box of its own, with a random name. Raises DeskUnavailableError
+    as the desk does.
+    """
 
     def __init__(self, redis: Redis, *, clock: Clock, prefix: str = "gridwatch") -> None:
-        self._redis = redis
+        self._redis: Any = redis  # redis-py types every answer as one that may be awaited
         self._clock = clock
-        self._key = Keys(prefix).cameras
+        self._keys = Keys(prefix)
+        self._box = uuid.uuid4().hex
+        self._written: dict[str, tuple[tuple[str, float, str], float]] = {}
 
     def tell(self, statuses: Iterable[CameraStatus]) -> None:
-        """Replace what is known of these cameras."""
-        told_at = self._clock.now()
-        rows: dict[Any, Any] = {
-            status.camera_id: json.dumps({**asdict(status), "told_at": told_at}, ensure_ascii=False)
-            for status in statuses
-        }
-        if rows:
-            with mapped("telling camera states"):
-                self._redis.hset(self._key, mapping=rows)
+        """Say what is known of these cameras; all others that this box told of are as they were."""
+        told_at, now_s = self._clock.now(), self._clock.monotonic()
+        rows: dict[str, str] = {}
+        written = {}
+        for status in statuses:
+            said = (status.state, status.since_at, status.why)
+            before = self._written.get(status.camera_id)
+            if before is None or before[0] != said or now_s - before[1] >= _ROW_S:
+                row = {**asdict(status), "box": self._box, "told_at": told_at}
+                rows[status.camera_id] = json.dumps(row, ensure_ascii=False)
+                written[status.camera_id] = said, now_s
+        with mapped("telling camera states"):
+            pipe = self._redis.pipeline(transaction=False)
+            pipe.set(self._keys.heartbeat(self._box), repr(told_at), ex=_KEPT_S)
+            if rows:
+                pipe.hset(self._keys.cameras, mapping=rows)
+            pipe.execute()
+        self._written |= written
 
     def read(self) -> dict[str, Told]:
-        """Everything that was ever told, by camera_id; look at ``told_at`` before believing it."""
+        """Everything that was ever told, by camera_id.
+
+        ``told_at`` is when the box that wrote the row was last heard: an old one means that nobody
+        watches the camera any more, whatever its status says.
+        """
         with mapped("reading camera states"):
-            rows: dict[str, str] = self._redis.hgetall(self._key)  # type: ignore[assignment]  # sync client
-        told = {}
-        for camera_id, text in sorted(rows.items()):
-            values = json.loads(text)
-            told_at = values.pop("told_at")
-            told[camera_id] = Told(CameraStatus(**values), told_at)
-        return told
+            rows = self._redis.hgetall(self._keys.cameras)
+            told = {camera_id: json.loads(text) for camera_id, text in sorted(rows.items())}
+            boxes = sorted({values["box"] for values in told.values()})
+            beats = self._redis.mget([self._keys.heartbeat(box) for box in boxes]) if boxes else []
+        heard = {box: float(beat) for box, beat in zip(boxes, beats, strict=True) if beat}
+        return {camera_id: _told(values, heard) for camera_id, values in told.items()}
+
+
+def _told(values: dict[str, Any], heard: dict[str, float]) -> Told:
+    box, written_at = values.pop("box"), values.pop("told_at")
+    return Told(CameraStatus(**values), heard.get(box, written_at))

@@ -27,8 +27,12 @@ class Keys:
 
     @property
     def cameras(self) -> str:
-        """Hash: camera_id -> its status as a box last told it."""
+        """Hash: camera_id -> its status and box, as JSON."""
         return f"{self.root}:cameras"
+
+    def heartbeat(self, box: str) -> str:
+        """When this box last told its cameras (Unix seconds); gone days after it went silent."""
+        return f"{self.root}:heartbeat:{box}"
 
     def state(self, state: str) -> str:
         """Sorted set of the ticket numbers in this state by time of filing."""
