@@ -92,10 +92,21 @@ class Ticket:
 
     @property
     def cleared_at(self) -> float | None:
-        """When the last of its incidents was seen to be gone; None while one still is there."""
-        times = [incident.cleared_at for incident in self.incidents]
+        """When the last of its incidents was seen to be gone; None while one still is there.
+
+        An incident that its camera took up anew, as after a restart of the box, doesn't count:
+        nobody looks for it any more, and the later incident says what became of the hazard.
+        """
+        times = [one.cleared_at for one in self.incidents if not self._taken_up_anew(one)]
         known = [time for time in times if time is not None]
         return max(known) if known and len(known) == len(times) else None
+
+    def _taken_up_anew(self, incident: Incident) -> bool:
+        """Whether the camera has a later incident here that began after it last saw this one."""
+        return any(
+            other.camera_id == incident.camera_id and other.started_at > incident.last_seen_at
+            for other in self.incidents
+        )
 
     @property
     def score(self) -> float:

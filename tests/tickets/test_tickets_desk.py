@@ -218,6 +218,27 @@ def test_that_a_hazard_is_gone_is_a_step_but_closes_nothing(desk: Desk):
     assert [step.action for step in ticket.steps] == ["file", "dispatch", "see_cleared"]
 
 
+def test_an_incident_a_restart_left_behind_does_not_keep_the_case_from_being_clear(desk: Desk):
+    left_behind = incident(1)
+    again = incident(2, hazard="road_damage", at=NOON + 100)
+    other = incident(3, camera="cam-2", at=NOON + 100)
+    for found in (left_behind, again, other):
+        ticket_id = desk.file(found).ticket_id
+    desk.update(replace(again, cleared_at=NOON + 200))
+    assert desk.ticket(ticket_id).cleared_at is None  # the other camera still sees it
+    desk.update(replace(other, cleared_at=NOON + 190))
+    assert desk.ticket(ticket_id).cleared_at == NOON + 200
+
+
+def test_two_holes_that_one_camera_sees_side_by_side_must_both_be_gone(desk: Desk):
+    one, other = incident(1), incident(2, east_m=303, at=NOON + 20)
+    ticket_id = desk.file(one).ticket_id
+    desk.file(other)
+    desk.update(replace(one, last_seen_at=NOON + 180))
+    desk.update(replace(other, cleared_at=NOON + 200))
+    assert desk.ticket(ticket_id).cleared_at is None
+
+
 def test_older_news_of_an_incident_does_not_replace_newer(desk: Desk):
     found = incident()
     filing = desk.file(found)
