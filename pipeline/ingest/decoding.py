@@ -8,7 +8,7 @@ at the same time.
 from __future__ import annotations
 
 import threading
-from collections import defaultdict
+from collections import OrderedDict
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 # pictures that others refer to keep it, since errors would add up.
 _KEY_OPTIONS = {"skip_loop_filter": "all"}
 _IDLE_AT_MOST = 4  # decoders per codec that wait to be lent; more are let go
+# Cameras bring new parameter sets for as long as they are set up anew or replaced. To open another
+# decoder adds 5 % to a 640×360 key frame, so that towns with more kinds of camera lose little.
+_CODECS_AT_MOST = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,25 +77,32 @@ class Decoder:
 
 
 class KeyDecoders:
-    """Decoders for single key frames, lent by codec and parameter sets."""
+    """Decoders for single key frames, lent by codec and parameter sets.
+
+    Only those of the codecs used last are kept, so that days of changing cameras cost no memory.
+    """
 
     def __init__(self) -> None:
-        self._idle: defaultdict[Codec, list[Decoder]] = defaultdict(list)
+        self._idle: OrderedDict[Codec, list[Decoder]] = OrderedDict()  # last used at the end
         self._lock = threading.Lock()
 
     @contextmanager
     def lent(self, codec: Codec) -> Iterator[Decoder]:
         """A clean decoder for the time of the block."""
         with self._lock:
-            idle = self._idle[codec]
+            idle = self._idle.get(codec)
             decoder = idle.pop() if idle else None
         decoder = decoder or Decoder(codec, _KEY_OPTIONS)
         yield decoder
         # Reached only without an error: a decoder that failed isn't lent again, and neither is
         # one that now holds the parameter sets of a camera that changed its resolution.
         with self._lock:
-            if not decoder.changed and len(self._idle[codec]) < _IDLE_AT_MOST:
-                self._idle[codec].append(decoder)
+            idle = self._idle.setdefault(codec, [])
+            if not decoder.changed and len(idle) < _IDLE_AT_MOST:
+                idle.append(decoder)
+            self._idle.move_to_end(codec)
+            if len(self._idle) > _CODECS_AT_MOST:
+                self._idle.popitem(last=False)
 
 
 KEY_DECODERS = KeyDecoders()

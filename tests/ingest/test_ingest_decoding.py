@@ -1,3 +1,6 @@
+import gc
+import weakref
+
 import av
 import pytest
 
@@ -42,6 +45,21 @@ def test_a_decoder_that_failed_is_not_lent_again(keys):
         raise av.error.InvalidDataError(1, "broken")
     with pool.lent(codec) as decoder:
         assert decoder is not broken
+
+
+def test_only_decoders_of_the_codecs_used_last_are_kept(keys):
+    codec, _ = keys
+    pool, others = KeyDecoders(), weakref.WeakSet()
+    with pool.lent(codec) as common:
+        pass
+    for number in range(200):
+        with pool.lent(Codec("h264", codec.extradata + bytes([number]))) as other:
+            others.add(other)
+        with pool.lent(codec) as again:
+            assert again is common
+    del other
+    gc.collect()
+    assert len(others) < 100
 
 
 def test_a_camera_that_changes_its_resolution_spoils_no_decoder_for_the_others(keys, make_clip):
