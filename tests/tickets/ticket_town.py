@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from redis import Redis
 from shapely.geometry import box
 
 from pipeline.clock import ManualClock
-from pipeline.hazards.incident import Incident, incident_id_of
+from pipeline.hazards.incident import Incident
 from pipeline.tickets import Desk
 from pipeline.town.duties import Duties, Duty, Limit
 from pipeline.town.grids import Grid, GridMap
@@ -96,7 +97,7 @@ def incident(
 ) -> Incident:
     """A finding ``east_m`` metres east of the border of the two grids."""
     made = Incident(
-        incident_id=incident_id_of(f"{camera}/{number}", hazard, at),
+        incident_id=sha256(f"{camera}/{number}/{hazard}/{at}".encode()).hexdigest()[:20],
         camera_id=camera,
         hazard=hazard,  # type: ignore[arg-type]
         box=(0.4, 0.5, 0.5, 0.6),
