@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -81,6 +81,7 @@ class Analyst:
         self._tracks = Tracks()
         self._signs = CrashSigns()
         self._cases = Cases(self._settings)
+        self._reported: dict[Case, Incident] = {}
 
     def update(self, look: Look, seen: Detections) -> list[Change]:
         """Take in one look of this camera; looks must come in order of time."""
@@ -92,19 +93,15 @@ class Analyst:
         confirmed, cleared = self._cases.update(
             scene.at, self._observe(scene, self._view), lambda box: _hidden(box, scene)
         )
-        return [Change("confirmed", self._incident(case, None)) for case in confirmed] + [
-            Change("cleared", self._incident(case, case.free_since())) for case in cleared
+        self._reported |= {case: self._incident(case) for case in confirmed}
+        return [Change("confirmed", self._reported[case]) for case in confirmed] + [
+            Change("cleared", _as_of_now(self._reported.pop(case), case, case.free_since()))
+            for case in cleared
         ]
-
-    def unconfirmed(self) -> int:
-        """Places with evidence that is not yet enough: worth an extra look."""
-        return sum(case.confirmed_at is None for case in self._cases.open)
 
     def open_incidents(self) -> list[Incident]:
         """Confirmed and not cleared, as they stand now."""
-        return [
-            self._incident(case, None) for case in self._cases.open if case.confirmed_at is not None
-        ]
+        return [_as_of_now(incident, case, None) for case, incident in self._reported.items()]
 
     def _observe(self, scene: Scene, view: View) -> Iterable[Observation]:
         new = self._background.update(scene.at, scene.luma, scene.users)
@@ -142,27 +139,39 @@ class Analyst:
         ]
         return bool(holes) and covered(box, np.array(holes)) > HIDDEN
 
-    def _incident(self, case: Case, cleared_at: float | None) -> Incident:
+    def _incident(self, case: Case) -> Incident:
+        """What is reported of a case now confirmed."""
         assert self._view is not None
         assert case.hazard is not None
         assert case.confirmed_at is not None
         best = case.best
+        box = self._view.unit(best.box)
         measures = {name: round(value, 3) for name, value in best.measures.items()}
         return Incident(
-            incident_id=incident_id_of(self._camera.camera_id, case.hazard, case.started_at),
+            incident_id=incident_id_of(self._camera.camera_id, case.hazard, case.started_at, box),
             camera_id=self._camera.camera_id,
             hazard=case.hazard,
-            box=self._view.unit(best.box),
+            box=box,
             started_at=case.started_at,
             confirmed_at=case.confirmed_at,
             last_seen_at=case.last_seen_at,
-            cleared_at=cleared_at,
+            cleared_at=None,
             place=self._view.place(best.box),
             score=round(case.mean(case.started_at), 4),
             severity=_severity(case.hazard, best.rule, measures),
             measures=measures,
             trail={**self._origin, "kind": best.rule, **_trail(case)},
         )
+
+
+def _as_of_now(incident: Incident, case: Case, cleared_at: float | None) -> Incident:
+    """What was reported stands; only when it was last seen, and the trail, go on."""
+    return replace(
+        incident,
+        last_seen_at=case.last_seen_at,
+        cleared_at=cleared_at,
+        trail={**incident.trail, **_trail(case)},
+    )
 
 
 def _trail(case: Case) -> dict[str, object]:

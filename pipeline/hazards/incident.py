@@ -15,9 +15,19 @@ Hazard = Literal["road_collapse", "road_damage", "blockage", "crowd"]
 Severity = Literal["notice", "warning", "emergency"]
 
 
-def incident_id_of(camera_id: str, hazard: str, started_at: float) -> str:
-    """Name of an incident, the same for every retry: camera, hazard and start (to the ms)."""
-    key = f"{camera_id}\n{hazard}\n{round(started_at * 1000)}"
+Unit = tuple[float, float, float, float]
+"""A box x1, y1, x2, y2 in 0..1 of the picture on both axes."""
+
+
+def incident_id_of(camera_id: str, hazard: str, started_at: float, box: Unit) -> str:
+    """Name of an incident, the same for every retry.
+
+    It is made of camera, hazard, start (to the ms) and the centre of ``box`` as it was confirmed
+    (to a hundredth of the picture): two hazards may begin at the same moment.
+    """
+    x1, y1, x2, y2 = box
+    centre = f"{round(50 * (x1 + x2))}\n{round(50 * (y1 + y2))}"
+    key = f"{camera_id}\n{hazard}\n{round(started_at * 1000)}\n{centre}"
     return hashlib.sha256(key.encode()).hexdigest()[:20]
 
 
@@ -35,7 +45,7 @@ class Incident:
     incident_id: str
     camera_id: str
     hazard: Hazard
-    box: tuple[float, float, float, float]
+    box: Unit
     started_at: float
     confirmed_at: float
     last_seen_at: float

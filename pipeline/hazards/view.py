@@ -12,9 +12,8 @@ if TYPE_CHECKING:
     from shapely.geometry.base import BaseGeometry
 
     from pipeline.hazards.boxes import Box
+    from pipeline.hazards.incident import Unit
     from pipeline.town import Camera, Place, ZoneKind
-
-Unit = tuple[float, float, float, float]
 
 
 class View:

@@ -110,9 +110,11 @@ def test_a_hazard_is_confirmed_once_after_its_dwell_and_cleared_when_it_is_gone(
 @stories
 def test_its_name_its_start_and_its_place_stay_what_they_were(story, hazard, rule, began, ended):
     confirmed, cleared = (change.incident for change in told(story))
-    for field in ("incident_id", "hazard", "box", "place", "started_at", "confirmed_at"):
+    for field in ("incident_id", "hazard", "box", "place", "started_at", "confirmed_at", "score"):
         assert getattr(confirmed, field) == getattr(cleared, field)
-    assert confirmed.incident_id == incident_id_of("c1", hazard, confirmed.started_at)
+    assert confirmed.incident_id == incident_id_of(
+        "c1", hazard, confirmed.started_at, confirmed.box
+    )
 
 
 @stories
@@ -146,6 +148,14 @@ def test_a_hole_that_was_always_there_is_damage_when_the_model_is_sure():
     (change,) = play(lambda _at: ([(HOLE, 40)], [("cavity", 0.7, HOLE)]), end=30)
     assert change.incident.hazard == "road_damage"
     assert change.incident.severity == "notice"
+
+
+def test_two_holes_that_are_there_from_the_first_look_have_names_of_their_own():
+    second = moved(HOLE, dx=90)
+    rows = [("cavity", 0.8, HOLE), ("cavity", 0.8, second)]
+    first, other = play(lambda _at: ([(HOLE, 40), (second, 40)], rows), end=12)
+    assert first.incident.started_at == other.incident.started_at
+    assert first.incident.incident_id != other.incident.incident_id
 
 
 def test_on_known_ground_a_hole_has_a_size_and_a_place():
@@ -209,15 +219,13 @@ def test_what_is_reported_as_a_hole_is_not_reported_as_a_thing_too():
     assert {one.incident.hazard for one in play(story, end=40)} == {"road_collapse"}
 
 
-def test_unconfirmed_places_ask_for_another_look_and_confirmed_ones_stay_open():
+def test_only_what_is_confirmed_is_open():
     watching = analyst(ZONED)
     play(a_hole, watching=watching, end=12)
-    assert watching.unconfirmed() == 1
     assert watching.open_incidents() == []
     watching = analyst(ZONED)
     confirmed = play(a_hole, watching=watching, end=20)[0].incident
     (still,) = watching.open_incidents()
-    assert watching.unconfirmed() == 0
     assert still.incident_id == confirmed.incident_id
     assert still.last_seen_at > confirmed.last_seen_at
 
