@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
+import structlog
 
 from pipeline.hazards.background import Background
 from pipeline.hazards.blockage import (
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from pipeline.ingest import Look
     from pipeline.settings import HazardSettings
     from pipeline.town import Camera
+
+log = structlog.get_logger()
 
 HIDDEN = 0.5
 """Share of a place covered by a road user from which a look says nothing about it."""
@@ -74,22 +77,15 @@ class Analyst:
         self._classes = classes
         self._origin = {"model": model, "settings": settings_hash}
         self._view: View | None = None
-        self._reset()
-
-    def _reset(self) -> None:
-        self._background = Background()
-        self._tracks = Tracks()
-        self._signs = CrashSigns()
-        self._cases = Cases(self._settings)
+        self._misfit_told = False
+        self._cases = Cases(settings)
         self._reported: dict[Case, Incident] = {}
 
     def update(self, look: Look, seen: Detections) -> list[Change]:
         """Take in one look of this camera; looks must come in order of time."""
         scene = scene_of(look, seen, self._classes)
         if self._view is None or abs(self._view.aspect - scene.aspect) > 0.01:
-            self._view = View(self._camera, scene.aspect)
-            self._traffic = Traffic(scene.aspect)
-            self._reset()
+            self._view = self._start_on(scene.aspect, self._view)
         confirmed, cleared = self._cases.update(
             scene.at, self._observe(scene, self._view), lambda box: _hidden(box, scene)
         )
@@ -98,6 +94,25 @@ class Analyst:
             Change("cleared", _as_of_now(self._reported.pop(case), case, case.free_since()))
             for case in cleared
         ]
+
+    def _start_on(self, aspect: float, before: View | None) -> View:
+        """Begin with pictures of another shape; what was confirmed stays known in its place."""
+        view = View(self._camera, aspect)
+        if view.misfit is not None and not self._misfit_told:
+            self._misfit_told = True
+            log.warning(
+                "camera has no ground plane",
+                camera_id=self._camera.camera_id,
+                why=str(view.misfit),
+            )
+        self._background = Background()
+        self._tracks = Tracks()
+        self._signs = CrashSigns()
+        self._traffic = Traffic(aspect)
+        if before is not None:
+            self._cases.forget_unconfirmed()
+            self._cases.stretch(aspect / before.aspect)
+        return view
 
     def open_incidents(self) -> list[Incident]:
         """Confirmed and not cleared, as they stand now."""

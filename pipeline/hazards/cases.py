@@ -7,7 +7,7 @@ place doesn't count at all.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -129,6 +129,15 @@ class Cases:
             case for case in self.open if case not in cleared and not self._fades(case, at)
         ]
         return confirmed, cleared
+
+    def forget_unconfirmed(self) -> None:
+        self.open = [case for case in self.open if case.confirmed_at is not None]
+
+    def stretch(self, factor: float) -> None:
+        """The picture became ``factor`` as wide: move all places with it."""
+        for case in self.open:
+            box = case.best.box * np.array([factor, 1.0, factor, 1.0])
+            case.best = replace(case.best, box=box)
 
     def _case_of(self, observation: Observation) -> Case:
         family = FAMILY[observation.hazard]

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from shapely import Polygon, contains_xy, prepare, union_all
 
+from pipeline.errors import CalibrationError
 from pipeline.town import place_of, plane_of
 
 if TYPE_CHECKING:
@@ -19,13 +20,19 @@ if TYPE_CHECKING:
 class View:
     """Zones and ground plane of ``camera`` for pictures of ``aspect`` (width over height).
 
-    Boxes come in picture heights; ``unit`` gives them in 0..1 of the picture on both axes.
+    Boxes come in picture heights; ``unit`` gives them in 0..1 of the picture on both axes. A pose
+    or marks that don't fit such pictures leave the camera without a ground plane; ``misfit`` says
+    why.
     """
 
     def __init__(self, camera: Camera, aspect: float) -> None:
         self.camera = camera
         self.aspect = aspect
-        self.plane = plane_of(camera, aspect)
+        self.misfit: CalibrationError | None = None
+        try:
+            self.plane = plane_of(camera, aspect)
+        except CalibrationError as error:
+            self.plane, self.misfit = None, error
         self._ignored = _area(camera, "ignore")
         self._carriageway = _area(camera, "carriageway")
         self._walkable = _area(camera, "carriageway", "footway")

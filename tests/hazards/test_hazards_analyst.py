@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import asdict, replace
 from functools import cache
 
+import cv2
 import numpy as np
 import pytest
+import structlog
 from hazard_street import CAMERA, EVERYWHERE, POSE, Street, analyst, look, moved, seen, times
 
 from pipeline.detect import Detections
@@ -235,14 +237,51 @@ def test_boxes_are_shares_of_the_picture():
     assert (x1, y1, x2, y2) == pytest.approx((140 / 320, 110 / 180, 170 / 320, 125 / 180), abs=0.02)
 
 
-def test_a_camera_whose_picture_changes_its_shape_starts_over():
-    watching = analyst(ZONED)
-    play(a_hole, watching=watching, end=20)
-    square = Look(
-        "c1", 20.0, (0.0, 0.0, 320.0, 192.0), (180, 180), look(0, Street().luma()).picture
-    )
-    assert watching.update(square, Detections.empty()) == []
+def square(at, luma):
+    """The same view in a picture of 180×180, as a stream squeezed to another shape shows it."""
+    picture = np.full((192 * 3 // 2, 320), 128, np.uint8)
+    picture[:180, :180] = cv2.resize(luma, (180, 180))
+    return Look("c1", at, (0.0, 0.0, 320.0, 192.0), (180, 180), picture)
+
+
+def test_what_is_confirmed_outlives_a_change_of_the_pictures_shape_and_is_cleared_later():
+    watching, street = analyst(ZONED), Street()
+    (change,) = play(a_hole, watching=watching, street=street, end=20)
+    narrow = (HOLE[0] * 180 / 320, HOLE[1], HOLE[2] * 180 / 320, HOLE[3])
+    changes = []
+    for at in times(20, 30):
+        rows = seen(("cavity", 0.6, narrow))
+        changes += watching.update(square(at, street.luma((HOLE, 40))), rows)
+    assert changes == []
+    (still,) = watching.open_incidents()
+    assert (still.incident_id, still.box) == (change.incident.incident_id, change.incident.box)
+    assert still.last_seen_at == 29.5
+    for at in times(30, 60):
+        changes += watching.update(square(at, street.luma()), seen())
+    (cleared,) = changes
+    assert (cleared.kind, cleared.incident.incident_id) == ("cleared", still.incident_id)
+    assert cleared.incident.cleared_at == 30.0
+
+
+def test_a_change_of_the_pictures_shape_is_no_evidence():
+    watching, street = analyst(ZONED), Street()
+    play(a_hole, watching=watching, street=street, end=15)
+    assert watching.update(square(15.0, street.luma((HOLE, 40))), seen()) == []
+    assert watching.update(square(15.5, street.luma((HOLE, 40))), seen()) == []
     assert watching.open_incidents() == []
+
+
+def test_a_pose_that_cannot_fit_the_picture_costs_the_ground_plane_alone():
+    watching, street = analyst(POSED), Street()
+    panorama = replace(look(0, street.luma()), source_size=(4096, 800))
+    with structlog.testing.capture_logs() as logs:
+        for at in times(0, 10):
+            watching.update(replace(panorama, captured_at=at), seen(("cavity", 0.8, (0, 0, 9, 9))))
+    (line,) = logs
+    assert line["camera_id"] == "c1"
+    assert "aspect" in line["why"]
+    (incident,) = watching.open_incidents()
+    assert incident.place.method == "camera"
 
 
 def test_classes_that_the_rules_do_not_know_are_passed_by():
