@@ -8,7 +8,7 @@ desk. Nothing here waits for Redis or for a camera.
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 import structlog
@@ -44,7 +44,6 @@ class Counts:
     looks: int = 0
     incidents: int = 0
     cleared: int = 0
-    per_camera: dict[str, int] = field(default_factory=dict)
 
 
 class Daemon:
@@ -150,9 +149,7 @@ class Daemon:
                 self._take_in(look, seen)
 
     def _take_in(self, look: Look, seen: Detections) -> None:
-        counts = self.counts
-        counts.looks += 1
-        counts.per_camera[look.camera_id] = counts.per_camera.get(look.camera_id, 0) + 1
+        self.counts.looks += 1
         for change in self._analysts[look.camera_id].update(look, seen):
             self._report(change, look)
 
