@@ -19,6 +19,7 @@ from pipeline.hazards.boxes import covered
 from pipeline.hazards.cases import Case, Cases
 from pipeline.hazards.crowd import crowds
 from pipeline.hazards.incident import Hazard, Incident, Severity, incident_id_of
+from pipeline.hazards.pace import Pace
 from pipeline.hazards.road import holes
 from pipeline.hazards.scene import Scene, scene_of
 from pipeline.hazards.tracks import CHANGED, Tracks
@@ -78,20 +79,27 @@ class Analyst:
         self._origin = {"model": model, "settings": settings_hash}
         self._view: View | None = None
         self._misfit_told = False
+        self._pace = Pace()
         self._cases = Cases(settings)
         self._reported: dict[Case, Incident] = {}
 
     def update(self, look: Look, seen: Detections) -> list[Change]:
-        """Take in one look of this camera; looks must come in order of time."""
+        """Take in one look of this camera.
+
+        Looks come in order of time. After a long gap, or when time has gone back, what isn't
+        confirmed starts anew.
+        """
         scene = scene_of(look, seen, self._classes)
         if self._view is None or abs(self._view.aspect - scene.aspect) > 0.01:
             self._view = self._start_on(scene.aspect, self._view)
+        if self._pace.broke(scene.at):
+            self._start_anew(scene.at)
         confirmed, cleared = self._cases.update(
             scene.at, self._observe(scene, self._view), lambda box: _hidden(box, scene)
         )
         self._reported |= {case: self._incident(case) for case in confirmed}
         return [Change("confirmed", self._reported[case]) for case in confirmed] + [
-            Change("cleared", _as_of_now(self._reported.pop(case), case, case.free_since()))
+            Change("cleared", _as_of_now(self._reported.pop(case), case, case.free_since))
             for case in cleared
         ]
 
@@ -106,13 +114,18 @@ class Analyst:
                 why=str(view.misfit),
             )
         self._background = Background()
-        self._tracks = Tracks()
-        self._signs = CrashSigns()
         self._traffic = Traffic(aspect)
+        self._start_anew(0.0)
         if before is not None:
-            self._cases.forget_unconfirmed()
             self._cases.stretch(aspect / before.aspect)
         return view
+
+    def _start_anew(self, at: float) -> None:
+        """Nothing seen before ``at`` counts for what is not confirmed, or for clearing."""
+        self._background.start_anew(at)
+        self._tracks = Tracks()
+        self._signs = CrashSigns()
+        self._cases.start_anew()
 
     def open_incidents(self) -> list[Incident]:
         """Confirmed and not cleared, as they stand now."""

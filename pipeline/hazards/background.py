@@ -135,6 +135,12 @@ class Background:
         self._slow[inside] = self._fast[inside]
         self._since_[inside] = np.inf
 
+    def start_anew(self, at: float) -> None:
+        """After an outage: what differs from before counts from ``at`` on."""
+        self._first = []
+        if self._since is not None:
+            self._since[np.isfinite(self._since)] = at
+
     @property
     def _since_(self) -> NDArray[np.float64]:
         assert self._since is not None

@@ -63,6 +63,8 @@ class Case:
     confirmed_at: float | None = None
     last_seen_at: float = 0.0
     hazard: Hazard | None = None  # fixed when confirmed
+    free_looks: int = 0  # looks in a row that found the place free, up to now
+    free_since: float | None = None  # the first of them
 
     @property
     def started_at(self) -> float:
@@ -86,22 +88,18 @@ class Case:
             and self.mean(at - max(dwell_s, 1.0)) >= settings.confirm_score
         )
 
-    def free_since(self) -> float | None:
-        """Start of the run of free looks at the end of the trail."""
-        began = None
-        for entry in reversed(self.seen):
-            if entry.score >= GONE:
-                break
-            began = entry.at
-        return began
+    def add(self, seen: Seen) -> None:
+        self.seen.append(seen)
+        if seen.score >= GONE:
+            self.doubt_free()
+            return
+        self.free_looks += 1
+        if self.free_since is None:
+            self.free_since = seen.at
 
-    def free_looks(self) -> int:
-        count = 0
-        for entry in reversed(self.seen):
-            if entry.score >= GONE:
-                break
-            count += 1
-        return count
+    def doubt_free(self) -> None:
+        """The run of free looks begins anew."""
+        self.free_looks, self.free_since = 0, None
 
 
 class Cases:
@@ -130,8 +128,11 @@ class Cases:
         ]
         return confirmed, cleared
 
-    def forget_unconfirmed(self) -> None:
+    def start_anew(self) -> None:
+        """After an outage: nothing from before it confirms or clears a case together with now."""
         self.open = [case for case in self.open if case.confirmed_at is not None]
+        for case in self.open:
+            case.doubt_free()
 
     def stretch(self, factor: float) -> None:
         """The picture became ``factor`` as wide: move all places with it."""
@@ -155,10 +156,10 @@ class Cases:
             if hidden(case.best.box):
                 case.obstructed += 1
             else:
-                case.seen.append(Seen(at, 0.0, None))
+                case.add(Seen(at, 0.0, None))
             return
         strongest = found[0]
-        case.seen.append(Seen(at, strongest.score, strongest.rule))
+        case.add(Seen(at, strongest.score, strongest.rule))
         case.last_seen_at = at
         if case.confirmed_at is not None:
             return  # what was reported stands: its name is made of kind and start
@@ -174,12 +175,11 @@ class Cases:
         return True
 
     def _clears(self, case: Case, at: float) -> bool:
-        began = case.free_since()
         return (
             case.confirmed_at is not None
-            and began is not None
-            and at - began >= self._settings.clear_s
-            and case.free_looks() >= self._settings.clear_looks
+            and case.free_since is not None
+            and at - case.free_since >= self._settings.clear_s
+            and case.free_looks >= self._settings.clear_looks
         )
 
     @staticmethod

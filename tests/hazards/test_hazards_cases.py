@@ -133,7 +133,7 @@ def test_it_clears_after_enough_free_looks_over_enough_time():
     story = confirmed_story()
     story.looks(6, 30, score=None)
     ((at, case),) = story.cleared
-    assert (at, case.free_since()) == (11.0, 6.0)
+    assert (at, case.free_since) == (11.0, 6.0)
     assert not story.cases.open
 
 
@@ -274,7 +274,7 @@ def play(looks):
             known[id(case)] = (case, case.hazard, case.started_at, tuple(case.best.box))
         for case in cleared:
             assert case.confirmed_at is not None
-            free = [entry for entry in case.seen if entry.at >= case.free_since()]
+            free = [entry for entry in case.seen if entry.at >= case.free_since]
             assert all(entry.score < 0.25 for entry in free)
             assert len(free) >= SETTINGS.clear_looks
             assert at - free[0].at >= SETTINGS.clear_s
@@ -289,7 +289,7 @@ def play(looks):
         facts.append(
             (
                 [(case.hazard, case.started_at, case.best.rule) for case in confirmed],
-                [(case.hazard, case.started_at, case.free_since()) for case in cleared],
+                [(case.hazard, case.started_at, case.free_since) for case in cleared],
                 len(cases.open),
             )
         )
