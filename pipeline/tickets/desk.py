@@ -38,6 +38,7 @@ FAMILIES = {"road": ("road_damage", "road_collapse")}
 # the cases of a whole district.
 MOST_RADIUS_M = 150.0
 
+_REOPEN_AFTER_S = 60.0  # the last look at a hazard may be under way when its ticket is closed
 _NUMBER_PREFIX = "YL"  # Yulong
 _CHINA = timedelta(hours=8)  # a ticket's number carries the local date
 _SEVERITIES = ("notice", "warning", "emergency")
@@ -66,18 +67,13 @@ class Desk:
         self._cool_down_s = cool_down_s
         self._keys = Keys(prefix)
         self._reader = Reader(redis, self._keys)
-        self._file: Any = redis.register_script(_script("file"))
-        self._update: Any = redis.register_script(_script("update"))
-        self._move: Any = redis.register_script(_script("move"))
+        self._file: Any = redis.register_script(_script("common", "case", "file"))
+        self._update: Any = redis.register_script(_script("common", "case", "update"))
+        self._move: Any = redis.register_script(_script("common", "move"))
 
     def file(self, incident: Incident, evidence: EvidenceRef | None = None) -> Filing:
         """Make a ticket of the incident, or part of one; filed again, it changes nothing."""
-        try:
-            call = self._filing_call(incident, evidence)
-        except ValueError as error:  # pydantic's ValidationError is one
-            what = " ".join(str(error).split())
-            raise DeskError(f"incident {incident.incident_id} can't be filed: {what}") from None
-        ticket_id, outcome = self._run(self._file, "filing", call)
+        ticket_id, outcome = self._run(self._file, "filing", self._call(incident, evidence))
         return Filing(
             ticket_id,
             created=outcome == "created",
@@ -88,18 +84,15 @@ class Desk:
     def update(self, incident: Incident) -> str:
         """Later news of a filed incident: last seen, gone. Returns the ticket's number.
 
-        That it is gone is a step and evidence; it closes nothing. Raises UnknownTicketError if the
-        incident was never filed.
+        That it is gone is a step and evidence; it closes nothing. That it is still seen a minute
+        after its ticket was closed opens the ticket again, as found now; a rejected one stays
+        rejected. Raises UnknownTicketError if the incident was never filed.
         """
-        call = {
-            "incident_id": incident.incident_id,
-            "incident": incident_to_json(incident),
-            "last_seen_at": _number(incident.last_seen_at),
-            "severity": incident.severity,
+        news = {
             "cleared": incident.cleared_at is not None,
-            "step": self._step(incident),
+            "reopen_after_s": _number(_REOPEN_AFTER_S),
         }
-        ticket_id = self._run(self._update, "updating", call)
+        ticket_id = self._run(self._update, "updating", self._call(incident) | news)
         if ticket_id is None:
             raise UnknownTicketError(f"incident {incident.incident_id} was never filed")
         return str(ticket_id)
@@ -166,13 +159,20 @@ class Desk:
         with mapped(doing):
             return script(keys=[self._keys.root], args=[dump(given)])
 
-    def _filing_call(self, incident: Incident, evidence: EvidenceRef | None) -> dict[str, Any]:
+    def _call(self, incident: Incident, evidence: EvidenceRef | None = None) -> dict[str, Any]:
+        try:
+            return self._incident_call(incident, evidence)
+        except ValueError as error:  # pydantic's ValidationError is one
+            what = " ".join(str(error).split())
+            raise DeskError(f"incident {incident.incident_id} can't be filed: {what}") from None
+
+    def _incident_call(self, incident: Incident, evidence: EvidenceRef | None) -> dict[str, Any]:
         now = self._clock.now()
         kind = incident.trail.get("kind")
         duty = self.town.duties.of(incident.hazard, kind if isinstance(kind, str) else None)
         ground = ground_of(self.town, incident.place)
         fields = _fields(incident, duty, ground, now)
-        fields["message"] = _body(incident, evidence, duty, ground, fields)
+        body = _body(incident, evidence, duty, ground, fields).model_dump(mode="json")
         own_m = min(incident.place.radius_m, MOST_RADIUS_M)
         search_m = max(duty.radius_m, math.hypot(own_m, MOST_RADIUS_M)) + _SEARCH_SLACK_M
         return {
@@ -191,6 +191,7 @@ class Desk:
             "day": format(at(now) + _CHINA, "%Y%m%d"),
             "review_grid": self.town.grids.top.code if duty.filing == "review" else None,
             "ticket": fields,
+            "message": {name: dump(value) for name, value in body.items()},
             "step": self._step(incident),
         }
 
@@ -205,9 +206,9 @@ class Desk:
 
 
 @cache
-def _script(name: str) -> str:
+def _script(*parts: str) -> str:
     folder = files("pipeline.tickets") / "lua"
-    return "".join((folder / f"{part}.lua").read_text("utf-8") for part in ("common", name))
+    return "".join((folder / f"{part}.lua").read_text("utf-8") for part in parts)
 
 
 def _number(value: float) -> str:
@@ -254,11 +255,11 @@ def _body(
     duty: Duty,
     ground: Ground,
     fields: dict[str, str],
-) -> str:
+) -> TicketBody:
     """The queue's entry, but for the head, which only the script knows."""
     place = incident.place
     model = incident.trail.get("model")
-    body = TicketBody(
+    return TicketBody(
         source="video",
         hazard=incident.hazard,
         kind=duty.kind,
@@ -285,4 +286,3 @@ def _body(
         handle_due_at=at(float(fields["handle_due_at"])),
         evidence=None if evidence is None else EvidencePart(**asdict(evidence)),
     )
-    return body.model_dump_json()

@@ -86,6 +86,87 @@ def test_a_hole_that_turns_out_to_be_a_collapse_gets_the_collapse_s_limits(desk:
     assert [step.action for step in ticket.steps][2:] == ["add_incident", "regrade"]
 
 
+def test_a_collapse_is_not_hidden_behind_the_entry_of_a_pothole(desk: Desk, redis: Redis):
+    pothole = incident(1, hazard="road_damage", severity="notice", radius_m=9)
+    filing = desk.file(pothole, EvidenceRef("a.jpg", "b.jpg"))
+    collapse = incident(2, camera="cam-2", severity="emergency", at=NOON + 5)
+    desk.file(collapse, EvidenceRef("c.jpg", "d.jpg"))
+    (message,) = desk.read_queue(EAST)
+    assert (message.ticket_id, message.count) == (filing.ticket_id, 2)
+    assert (message.hazard, message.event_code, message.name_zh, message.severity) == (
+        "road_collapse",
+        "04-01",
+        "路面塌陷",
+        "emergency",
+    )
+    assert (message.incident_id, message.camera_id) == (collapse.incident_id, "cam-2")
+    assert message.evidence.plain == "d.jpg"
+    assert message.place.radius_m == 3
+    assert message.handle_due_at.timestamp() == NOON + 1 + 24 * 3600
+    assert (message.detected_at.timestamp(), message.grid.code) == (NOON, EAST)
+    assert desk.waiting() == {EAST: 1}
+    assert redis.xlen(f"{{{desk._keys.prefix}}}:queue:{EAST}") == 1
+
+
+def test_whoever_took_a_pothole_on_is_told_of_the_collapse(desk: Desk, redis: Redis):
+    desk.file(incident(1, hazard="road_damage"))
+    queue = f"{{{desk._keys.prefix}}}:queue:{EAST}"
+    ((_, [(entry, _)]),) = redis.xreadgroup("grid", "dispatcher", {queue: ">"})
+    redis.xack(queue, "grid", entry)
+    assert desk.read_queue(EAST) == []
+    desk.file(incident(2, camera="cam-2"))
+    ((_, entries),) = redis.xreadgroup("grid", "dispatcher", {queue: ">"})
+    assert ["road_collapse" in fields["json"] for _, fields in entries] == [True]
+    assert desk.waiting() == {EAST: 1}
+
+
+def test_a_regraded_incident_filed_again_and_again_makes_no_further_entry(desk: Desk, redis: Redis):
+    desk.file(incident(1, hazard="road_damage"))
+    for _ in range(1000):
+        desk.file(incident(2, camera="cam-2"))
+    entry = redis.xrevrange(f"{{{desk._keys.prefix}}}:queue:{EAST}")
+    assert len(entry) == 1
+    assert len(desk.read_queue(EAST)) == 1
+
+
+@pytest.mark.parametrize("graver_first", [True, False])
+def test_what_is_passed_up_tells_the_case_as_it_has_become(desk: Desk, *, graver_first: bool):
+    pothole = incident(1, hazard="road_damage", severity="notice", radius_m=9)
+    filing = desk.file(pothole)
+    moves = [
+        lambda: desk.move(filing.ticket_id, "accept", by="李四"),
+        lambda: desk.file(incident(2, severity="emergency", radius_m=2, east_m=304)),
+    ]
+    for move in reversed(moves) if graver_first else moves:
+        move()
+    desk.move(filing.ticket_id, "escalate", by="李四")
+    assert desk.read_queue(EAST) == []
+    (message,) = desk.read_queue(TOWN)
+    ticket = desk.ticket(filing.ticket_id)
+    assert (message.state, message.hazard, message.event_code, message.severity, message.count) == (
+        "escalated",
+        ticket.hazard,
+        ticket.event_code,
+        "emergency",
+        2,
+    )
+    assert message.place.radius_m == ticket.place.radius_m == 2
+    assert message.place.lon == ticket.place.lon
+    assert message.handle_due_at.timestamp() == ticket.handle_due_at
+
+
+def test_a_better_place_is_told_to_whoever_gets_the_case_next(desk: Desk, redis: Redis):
+    filing = desk.file(incident(1, radius_m=9))
+    before = redis.xrange(f"{{{desk._keys.prefix}}}:queue:{EAST}")
+    better = incident(2, east_m=304, radius_m=2)
+    desk.file(better)
+    assert redis.xrange(f"{{{desk._keys.prefix}}}:queue:{EAST}") == before
+    desk.move(filing.ticket_id, "escalate", by="李四")
+    (message,) = desk.read_queue(TOWN)
+    assert (message.place.lon, message.place.radius_m) == (better.place.lon, 2)
+    assert message.incident_id == incident(1, radius_m=9).incident_id
+
+
 def test_a_crash_is_not_left_under_what_was_filed_as_a_parked_car(desk: Desk):
     filing = desk.file(incident(1, hazard="blockage"))
     assert desk.ticket(filing.ticket_id).kind is None
@@ -237,6 +318,64 @@ def test_two_holes_that_one_camera_sees_side_by_side_must_both_be_gone(desk: Des
     desk.update(replace(one, last_seen_at=NOON + 180))
     desk.update(replace(other, cleared_at=NOON + 200))
     assert desk.ticket(ticket_id).cleared_at is None
+
+
+def test_a_ticket_closed_while_the_camera_still_sees_the_hazard_is_opened_again_once(
+    desk: Desk, clock: ManualClock
+):
+    found = incident()
+    filing = desk.file(found, EvidenceRef("a.jpg", "b.jpg"))
+    desk.file(incident(2, camera="cam-2"))
+    close(desk, filing.ticket_id)  # at NOON + 1
+    desk.update(replace(found, last_seen_at=NOON + 61))
+    assert desk.ticket(filing.ticket_id).state == "closed"  # a minute's grace
+    clock.move_to(NOON + 900)
+    still_there = replace(found, last_seen_at=NOON + 890)
+    for _ in range(3):
+        assert desk.update(still_there) == filing.ticket_id
+    ticket = desk.ticket(filing.ticket_id)
+    assert (ticket.state, ticket.count, ticket.closed_at) == ("dispatched", 2, None)
+    assert ticket.accept_due_at == NOON + 900 + 3600
+    assert [step.action for step in ticket.steps[-3:]] == ["close", "reopen", "dispatch"]
+    assert ticket.steps[-2].facts == {
+        "incident_id": found.incident_id,
+        "camera_id": "cam-1",
+        "hazard": "road_collapse",
+    }
+    (message,) = desk.read_queue(EAST)
+    assert (message.ticket_id, message.evidence.plain) == (filing.ticket_id, "b.jpg")
+    assert desk.waiting() == {EAST: 1}
+    close(desk, filing.ticket_id)
+    desk.update(still_there)
+    assert desk.ticket(filing.ticket_id).state == "closed"
+
+
+def test_what_is_gone_by_the_time_its_news_arrives_opens_nothing(desk: Desk):
+    found = incident()
+    filing = desk.file(found)
+    close(desk, filing.ticket_id)
+    desk.update(replace(found, last_seen_at=NOON + 200, cleared_at=NOON + 230))
+    assert desk.ticket(filing.ticket_id).state == "closed"
+
+
+def test_a_rejected_ticket_is_not_opened_by_the_incident_that_was_rejected(desk: Desk):
+    found = incident(hazard="crowd")
+    filing = desk.file(found)
+    desk.move(filing.ticket_id, "reject", by="command", note="市集")
+    desk.update(replace(found, last_seen_at=NOON + 900))
+    assert desk.ticket(filing.ticket_id).state == "rejected"
+    assert desk.waiting() == {}
+
+
+def test_a_case_opened_again_by_the_lesser_incident_gets_as_grave_as_before(desk: Desk):
+    pothole, collapse = incident(1, hazard="road_damage"), incident(2, camera="cam-2")
+    filing = desk.file(pothole)
+    desk.file(collapse)
+    close(desk, filing.ticket_id)
+    for found in (pothole, collapse, pothole):
+        desk.update(replace(found, last_seen_at=NOON + 300))
+    assert desk.ticket(filing.ticket_id).hazard == "road_collapse"
+    assert [message.hazard for message in desk.read_queue(EAST)] == ["road_collapse"]
 
 
 def test_older_news_of_an_incident_does_not_replace_newer(desk: Desk):

@@ -5,8 +5,6 @@
 local root = KEYS[1]
 local call = cjson.decode(ARGV[1])
 
-local RANK = {notice = 0, warning = 1, emergency = 2}
-
 local function key(...)
     return table.concat({root, ...}, ':')
 end
@@ -31,15 +29,27 @@ local function set_state(id, state)
     redis.call('ZADD', key('state', state), redis.call('HGET', ticket, 'filed_at'), id)
 end
 
+-- The message of a ticket is kept by its fields, each as JSON text, so that what turns out to be
+-- otherwise can be replaced; it is put together when it enters a queue.
+local function message_of(id, state)
+    local fields = redis.call('HGETALL', key('ticket', id, 'message'))
+    local texts = {}
+    for i = 1, #fields, 2 do
+        texts[#texts + 1] = '"' .. fields[i] .. '":' .. fields[i + 1]
+    end
+    table.sort(texts)
+    local count = redis.call('HGET', key('ticket', id), 'count')
+    local head = '"ticket_id":"' .. id .. '","state":"' .. state .. '","count":' .. count
+    return '{' .. head .. ',' .. table.concat(texts, ',') .. '}'
+end
+
 -- Puts the ticket into a grid's queue. A consumer group is there before the first entry.
 local function enqueue(id, grid, state)
     local ticket, queue = key('ticket', id), key('queue', grid)
     if redis.call('EXISTS', queue) == 0 then
         redis.call('XGROUP', 'CREATE', queue, 'grid', '0', 'MKSTREAM')
     end
-    local facts = redis.call('HMGET', ticket, 'message', 'count')
-    local head = '"ticket_id":"' .. id .. '","state":"' .. state .. '","count":' .. facts[2]
-    local entry = redis.call('XADD', queue, '*', 'v', '1', 'json', headed(head, facts[1]))
+    local entry = redis.call('XADD', queue, '*', 'v', '1', 'json', message_of(id, state))
     redis.call('HSET', ticket, 'queue', grid, 'entry', entry)
     redis.call('HINCRBY', key('waiting'), grid, 1)
 end
@@ -57,12 +67,5 @@ local function dequeue(id)
     redis.call('HDEL', ticket, 'entry')
     if redis.call('HINCRBY', key('waiting'), at[1], -1) <= 0 then
         redis.call('HDEL', key('waiting'), at[1])
-    end
-end
-
-local function raise_severity(id, severity)
-    local ticket = key('ticket', id)
-    if RANK[severity] > RANK[redis.call('HGET', ticket, 'severity')] then
-        redis.call('HSET', ticket, 'severity', severity)
     end
 end
