@@ -15,7 +15,7 @@ from pipeline.hazards.blockage import (
     new_objects,
     standing_vehicles,
 )
-from pipeline.hazards.boxes import covered
+from pipeline.hazards.boxes import covered, iou
 from pipeline.hazards.cases import Case, Cases
 from pipeline.hazards.crowd import crowds
 from pipeline.hazards.incident import Hazard, Incident, Severity, incident_id_of
@@ -40,6 +40,8 @@ log = structlog.get_logger()
 
 HIDDEN = 0.5
 """Share of a place covered by a road user from which a look says nothing about it."""
+SAME_THING = 0.3
+"""IoU from which what left the background is the thing that had become part of it."""
 TRAIL = 60
 """Looks that a trail keeps; the ones before are summed up by the score."""
 EMERGENCY_AREA_M2 = 2.0
@@ -95,7 +97,7 @@ class Analyst:
         if self._pace.broke(scene.at):
             self._start_anew(scene.at)
         confirmed, cleared = self._cases.update(
-            scene.at, self._observe(scene, self._view), lambda box: _hidden(box, scene)
+            scene.at, self._observe(scene, self._view), lambda case: self._hidden(case, scene)
         )
         self._reported |= {case: self._incident(case) for case in confirmed}
         return [Change("confirmed", self._reported[case]) for case in confirmed] + [
@@ -117,6 +119,7 @@ class Analyst:
         self._traffic = Traffic(aspect)
         self._start_anew(0.0)
         if before is not None:
+            self._cases.lose_background()
             self._cases.stretch(aspect / before.aspect)
         return view
 
@@ -132,7 +135,10 @@ class Analyst:
         return [_as_of_now(incident, case, None) for case, incident in self._reported.items()]
 
     def _observe(self, scene: Scene, view: View) -> Iterable[Observation]:
+        forgotten = self._background.forgotten
         new = self._background.update(scene.at, scene.luma, scene.users)
+        if self._background.forgotten > forgotten:
+            self._cases.lose_background()
         self._signs.update(scene)
         for track in self._tracks.update(scene, self._background):
             self._traffic.add(track, CHANGED)
@@ -157,6 +163,17 @@ class Analyst:
             ),
             *crowds(scene, view, hazards.crowd),
         ]
+
+    def _hidden(self, case: Case, scene: Scene) -> bool:
+        """A look says nothing where a road user stands, or of things the background has lost.
+
+        Such a thing is missed again once it leaves the background that it has become part of.
+        """
+        if case.stale and self._background.left:
+            left = np.array(self._background.left)
+            case.stale = bool(iou(case.best.box[None], left).max() < SAME_THING)
+        lost = case.stale and case.best.rule == "object"
+        return lost or covered(case.best.box, scene.users) > HIDDEN
 
     def _is_reported_hole(self, box: Box) -> bool:
         """The model may overlook a hole for a while; that doesn't make it a thing on the road."""
@@ -223,7 +240,3 @@ def _severity(hazard: Hazard, rule: str, measures: dict[str, float]) -> Severity
     if hazard == "road_collapse":
         return "emergency" if measures.get("area_m2", 0.0) >= EMERGENCY_AREA_M2 else "warning"
     return "warning" if rule == "crash" else "notice"
-
-
-def _hidden(box: Box, scene: Scene) -> bool:
-    return covered(box, scene.users) > HIDDEN

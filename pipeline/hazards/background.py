@@ -61,9 +61,16 @@ class NewThing:
 
 
 class Background:
-    """Feed it every look of one camera; ``update`` returns what is new and still now."""
+    """Feed it every look of one camera; ``update`` returns what is new and still now.
+
+    ``forgotten`` counts how often the light or the camera changed so much that the place is
+    learned anew. ``left`` are the places of the last look where something belonging to the
+    background had gone away.
+    """
 
     def __init__(self) -> None:
+        self.forgotten = 0
+        self.left: list[Box] = []
         self._first: list[Plane] = []  # NaN where a road user stands in front
         self._first_at = 0.0
         self._at = 0.0
@@ -80,6 +87,7 @@ class Background:
 
     def update(self, at: float, luma: NDArray[np.uint8], users: Boxes) -> list[NewThing]:
         """``luma`` uint8 (H, W); ``users`` (N, 4) in picture heights hide what is behind them."""
+        self.left = []
         picture = _working(luma)
         hidden = _mask(picture.shape, users)
         self._before, self._now = self._now, picture
@@ -147,6 +155,7 @@ class Background:
         return self._since
 
     def _forget(self) -> None:
+        self.forgotten += 1
         self._slow = self._fast = self._since = self._before = None
         self._first = []
 
@@ -217,6 +226,7 @@ class Background:
                 things.append(NewThing(box, since, contrast))
             elif self._at - since >= SETTLED_S:
                 self.absorb(box)
+                self.left.append(box)
         return things
 
 

@@ -53,7 +53,11 @@ class Seen:
 
 @dataclass(eq=False, slots=True)
 class Case:
-    """One place with evidence of one hazard family. ``best`` is the strongest observation."""
+    """One place with evidence of one hazard family. ``best`` is the strongest observation.
+
+    ``stale``: the background that it was seen against is forgotten, so its absence from a new one
+    proves nothing: it may be part of that.
+    """
 
     family: str
     best: Observation
@@ -63,6 +67,7 @@ class Case:
     confirmed_at: float | None = None
     last_seen_at: float = 0.0
     hazard: Hazard | None = None  # fixed when confirmed
+    stale: bool = False
     free_looks: int = 0  # looks in a row that found the place free, up to now
     free_since: float | None = None  # the first of them
 
@@ -110,9 +115,9 @@ class Cases:
         self.open: list[Case] = []
 
     def update(
-        self, at: float, observations: Iterable[Observation], hidden: Callable[[Box], bool]
+        self, at: float, observations: Iterable[Observation], hidden: Callable[[Case], bool]
     ) -> tuple[list[Case], list[Case]]:
-        """Take in the observations of a look; ``hidden`` tells if a place can't be seen now.
+        """Take in the observations of a look; ``hidden`` tells if it says nothing about a case.
 
         Returns the cases newly confirmed and those newly cleared.
         """
@@ -134,6 +139,11 @@ class Cases:
         for case in self.open:
             case.doubt_free()
 
+    def lose_background(self) -> None:
+        """The light or the camera changed: see ``Case.stale``."""
+        for case in self.open:
+            case.stale = True
+
     def stretch(self, factor: float) -> None:
         """The picture became ``factor`` as wide: move all places with it."""
         for case in self.open:
@@ -150,10 +160,10 @@ class Cases:
         return case
 
     def _extend(
-        self, case: Case, at: float, found: list[Observation], hidden: Callable[[Box], bool]
+        self, case: Case, at: float, found: list[Observation], hidden: Callable[[Case], bool]
     ) -> None:
         if not found:
-            if hidden(case.best.box):
+            if hidden(case):
                 case.obstructed += 1
             else:
                 case.add(Seen(at, 0.0, None))
@@ -161,6 +171,7 @@ class Cases:
         strongest = found[0]
         case.add(Seen(at, strongest.score, strongest.rule))
         case.last_seen_at = at
+        case.stale = case.stale and all(one.rule != "object" for one in found)
         if case.confirmed_at is not None:
             return  # what was reported stands: its name is made of kind and start
         for one in found:

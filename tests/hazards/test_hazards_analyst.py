@@ -237,6 +237,38 @@ def test_boxes_are_shares_of_the_picture():
     assert (x1, y1, x2, y2) == pytest.approx((140 / 320, 110 / 180, 170 / 320, 125 / 180), abs=0.02)
 
 
+@pytest.mark.parametrize("contrast, offset", [(-1.0, 255), (-0.5, 150), (0.0, 16)])
+def test_a_thing_that_other_light_makes_part_of_the_background_is_not_cleared(contrast, offset):
+    """Infrared, other lamps, darkness: the thing lies there until 100 and is then taken away."""
+    watching, street, changes = analyst(ZONED, blockage=DWELLS), Street(), []
+    for at in times(0, 160):
+        luma = street.luma(*([(THING, 220)] if 20 <= at < 100 else []))
+        if at >= 60:
+            luma = np.clip(luma * contrast + offset, 0, 255).astype(np.uint8)
+        if at == 100:
+            assert [change.kind for change in changes] == ["confirmed"]
+        changes += watching.update(look(at, luma), seen())
+    confirmed, *cleared = changes
+    if contrast == 0:  # nobody can tell in the dark
+        assert cleared == []
+        assert len(watching.open_incidents()) == 1
+    else:
+        (change,) = cleared
+        assert change.incident.incident_id == confirmed.incident.incident_id
+        assert change.incident.cleared_at == pytest.approx(100, abs=10)
+
+
+def test_a_vehicle_that_leaves_after_a_change_of_light_is_cleared():
+    watching, street, changes = analyst(ZONED, blockage=DWELLS), Street(), []
+    for at in times(0, 90):
+        painted, rows = a_vehicle_that_stops(at) if at < 20 else ([(SPOT, 200)], [])
+        if 20 <= at < 50:
+            rows = [("car", 0.8, SPOT)]
+        luma = street.luma(*(painted if at < 50 else []))
+        changes += watching.update(look(at, luma if at < 35 else 255 - luma), seen(*rows))
+    assert [change.kind for change in changes] == ["confirmed", "cleared"]
+
+
 def square(at, luma):
     """The same view in a picture of 180×180, as a stream squeezed to another shape shows it."""
     picture = np.full((192 * 3 // 2, 320), 128, np.uint8)

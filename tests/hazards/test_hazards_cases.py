@@ -31,7 +31,7 @@ class Story:
         self.cases, self.confirmed, self.cleared = Cases(settings), [], []
 
     def look(self, at, *observations, hidden=False):
-        confirmed, cleared = self.cases.update(at, observations, lambda _box: hidden)
+        confirmed, cleared = self.cases.update(at, observations, lambda _case: hidden)
         self.confirmed += [(at, case) for case in confirmed]
         self.cleared += [(at, case) for case in cleared]
 
@@ -264,7 +264,7 @@ def play(looks):
         before = {
             id(case): (case.obstructed, len(case.seen), case.last_seen_at) for case in cases.open
         }
-        confirmed, cleared = cases.update(at, found, lambda _box, hidden=hidden: hidden)
+        confirmed, cleared = cases.update(at, found, lambda _case, hidden=hidden: hidden)
         for case in confirmed:
             assert id(case) not in known
             assert at - case.started_at >= DWELL_S - 1e-6
@@ -308,8 +308,8 @@ def test_an_unconfirmed_case_never_outlives_its_evidence_for_long(looks):
     cases, at = Cases(SETTINGS), 0.0
     for step, rows, _ in looks:
         at += step
-        cases.update(at, [evidence(at, score) for score, *_ in rows], lambda _box: False)
+        cases.update(at, [evidence(at, score) for score, *_ in rows], lambda _case: False)
     for _ in range(int(FADE_S) + 40):
         at += 1.0
-        cases.update(at, [], lambda _box: False)
+        cases.update(at, [], lambda _case: False)
     assert cases.open == []
