@@ -92,13 +92,16 @@ class Daemon:
             thread.start()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        """Ends everything; raises what ended one of the threads, whatever the block raised."""
         self.stop()
         self._ingest.stop()
         self._looks.close()
         for thread in self._threads:
             thread.join(timeout=self._settings.redis.timeout_s + 5.0)
         self._outbox.close()
+        if self._failed is not None and self._failed is not error:
+            raise self._failed
 
     def wait(self, seconds: float | None) -> None:
         """Return after ``seconds``, on ``stop``, or raise what ended one of the threads."""
@@ -135,7 +138,7 @@ class Daemon:
         try:
             work()
         except BaseException as error:  # noqa: BLE001 - handed to whoever waits
-            self._failed = error
+            self._failed = self._failed or error
             self._stop.set()
 
     def _judge(self) -> None:

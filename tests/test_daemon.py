@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -32,7 +33,7 @@ from pipeline.settings import RedisSettings, load_settings
 from pipeline.tickets import OpenDesk, open_desk, open_redis
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -73,17 +74,29 @@ class Stage:
 
 
 @pytest.fixture
+def until(eventually):
+    """Like ``eventually``, but fails at once with what ended a thread of the daemon."""
+
+    def wait(daemon: Daemon, condition: Callable[[], object], within_s: float = 40.0) -> None:
+        def holds() -> object:
+            daemon.wait(0)  # raises it
+            return condition()
+
+        eventually(holds, within_s)
+
+    return wait
+
+
+@pytest.fixture
 def stage(tmp_path):
     with Stage(tmp_path / "stage").playing() as stage:
         yield stage
 
 
-def test_a_collapse_seen_over_rtsp_lands_in_the_queue_of_the_grid_that_owns_the_place(
-    stage, eventually
-):
-    with stage.opened() as opened, stage.daemon(opened):
+def test_a_collapse_seen_over_rtsp_lands_in_the_queue_of_the_grid_that_owns_the_place(stage, until):
+    with stage.opened() as opened, stage.daemon(opened) as daemon:
         desk, board = opened.desk, opened.board
-        eventually(lambda: desk.read_queue(stage.wanted.grid_code), within_s=40)
+        until(daemon, lambda: desk.read_queue(stage.wanted.grid_code))
         (message,) = desk.read_queue(stage.wanted.grid_code)
         ticket = desk.ticket(message.ticket_id)
         assert message.hazard == ticket.hazard == "road_collapse"
@@ -94,7 +107,7 @@ def test_a_collapse_seen_over_rtsp_lands_in_the_queue_of_the_grid_that_owns_the_
         assert incident.camera_id == stage.camera_id
         assert incident.measures["area_m2"] > 1
         assert incident.trail["model"].startswith("street-n")
-        eventually(lambda: stage.camera_id in board.read())
+        until(daemon, lambda: stage.camera_id in board.read())
         assert board.read()[stage.camera_id].status.state == "live"
     (evidence,) = ticket.evidence
     for name in (evidence.annotated, evidence.plain):
@@ -102,17 +115,40 @@ def test_a_collapse_seen_over_rtsp_lands_in_the_queue_of_the_grid_that_owns_the_
         assert picture.shape[1] == 640
 
 
-def test_a_camera_that_hangs_is_told_and_the_daemon_stops_promptly(stage, eventually):
+def test_a_camera_that_hangs_is_told_and_the_daemon_stops_promptly(stage, until):
     stage.city.set_fault(stage.camera_id, Fault(FaultKind.HANG))
     settings = stage.settings
     quick = settings.ingest.model_copy(update={"open_timeout_s": 0.5, "read_timeout_s": 0.5})
     stage.settings = settings.model_copy(update={"ingest": quick})
     with stage.opened() as opened:
         with stage.daemon(opened) as daemon:
-            eventually(lambda: daemon.statuses()[stage.camera_id].state == "unreachable")
+            until(daemon, lambda: daemon.statuses()[stage.camera_id].state == "unreachable")
         status = daemon.statuses()[stage.camera_id]
         assert status.why
         assert daemon.counts.looks == 0
+
+
+def test_what_ends_a_thread_ends_the_daemon_and_is_never_hidden(stage, monkeypatch):
+    called = threading.Event()
+
+    def breaks(self, looks):
+        called.set()
+        raise RuntimeError("no such kernel")
+
+    monkeypatch.setattr(Detector, "__call__", breaks)
+    with stage.opened() as opened:
+        with pytest.raises(RuntimeError, match="no such kernel"), stage.daemon(opened) as daemon:
+            daemon.wait(20)
+        called.clear()
+
+        def lose_patience() -> None:
+            with stage.daemon(opened):
+                assert called.wait(20)
+                raise TimeoutError
+
+        with pytest.raises(RuntimeError, match="no such kernel") as caught:
+            lose_patience()
+        assert isinstance(caught.value.__context__, TimeoutError)
 
 
 def run(stage: Stage) -> subprocess.Popen[bytes]:
@@ -138,7 +174,7 @@ def test_after_kill_9_the_same_hole_is_one_ticket_with_one_queue_entry(stage, ev
         assert len(desk.read_queue(stage.wanted.grid_code)) == 1
 
 
-def test_an_incident_found_while_redis_is_away_arrives_when_it_is_back(tmp_path, eventually):
+def test_an_incident_found_while_redis_is_away_arrives_when_it_is_back(tmp_path, until):
     """The desk's Redis is another one, reached by URL, and is stopped and started again."""
     away = tmp_path / "elsewhere"
     with open_redis(RedisSettings(), away) as other:
@@ -148,15 +184,15 @@ def test_an_incident_found_while_redis_is_away_arrives_when_it_is_back(tmp_path,
         with open_redis(RedisSettings(), away), stage.opened() as opened:
             daemon = stage.daemon(opened)
         with daemon:
-            eventually(lambda: daemon.backlog() == 1, within_s=40)
+            until(daemon, lambda: daemon.backlog() == 1)
             with pytest.raises(DeskUnavailableError):
                 opened.desk.tickets()
             with open_redis(RedisSettings(), away), stage.opened() as again:
-                eventually(lambda: daemon.backlog() == 0, within_s=20)
+                until(daemon, lambda: daemon.backlog() == 0)
                 assert [one.hazard for one in again.desk.tickets()] == ["road_collapse"]
 
 
-def test_two_cameras_that_see_one_hole_make_one_ticket(tmp_path, eventually):
+def test_two_cameras_that_see_one_hole_make_one_ticket(tmp_path, until):
     stage = Stage(tmp_path / "stage")
     (camera, clip) = stage.cameras[stage.camera_id]
     stage.cameras["TWIN"] = (replace(camera, camera_id="TWIN"), clip)
@@ -167,8 +203,8 @@ def test_two_cameras_that_see_one_hole_make_one_ticket(tmp_path, eventually):
         urls = {camera_id: city.url(camera_id) for camera_id in stage.cameras}
         file = set_up(stage.folder, stage.cameras, urls)
         stage.settings = load_settings(file, ["hazards.road.dwell_s=1.5"])
-        with stage.opened() as opened, stage.daemon(opened):
+        with stage.opened() as opened, stage.daemon(opened) as daemon:
             desk = opened.desk
-            eventually(lambda: sum(t.count for t in desk.tickets()) == 2, within_s=40)
+            until(daemon, lambda: sum(t.count for t in desk.tickets()) == 2)
             (ticket,) = desk.tickets()
             assert set(ticket.camera_ids) == set(stage.cameras)
