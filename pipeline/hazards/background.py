@@ -113,7 +113,7 @@ class Background:
         self._remember(at, different & still, hidden, different)
         calm = ~different & ~hidden & familiar & np.isinf(self._since_)
         self._blend(self._slow, picture, 1 - np.exp(-step / SLOW_S), calm)
-        return self._things()
+        return self._things(picture, hidden)
 
     def steady(self, box: Box) -> float:
         """Share of ``box`` that looks as it did in the look before; 1 if there was none."""
@@ -199,9 +199,11 @@ class Background:
         since[started] = at
         since[~different & ~hidden] = np.inf
 
-    def _things(self) -> list[NewThing]:
+    def _things(self, picture: Plane, hidden: NDArray[np.bool_]) -> list[NewThing]:
+        """What is new; what only the fast picture still remembers is not listed any more."""
         assert self._slow is not None
         assert self._fast is not None
+        gone = ~hidden & (np.abs(picture - self._slow) <= DIFFERENT / 2)
         mask = np.isfinite(self._since_).astype(np.uint8)
         closed = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8))
         new = cv2.morphologyEx(closed, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
@@ -222,6 +224,8 @@ class Background:
             if not began.size:
                 continue  # only filled gaps between blobs
             since = float(np.median(began))
+            if gone[window][inside].mean() > 0.5:
+                continue
             if _has_outline(inside, slow, fast, contrast):
                 things.append(NewThing(box, since, contrast))
             elif self._at - since >= SETTLED_S:

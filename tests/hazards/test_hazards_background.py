@@ -50,6 +50,13 @@ def test_a_thing_that_comes_and_stays_is_new_since_it_came():
     assert thing.contrast == pytest.approx(70, abs=25)
 
 
+@pytest.mark.parametrize("step", [0.2, 0.5])
+def test_a_thing_that_is_gone_is_not_listed_in_the_very_next_look(step):
+    watch = Watch(step=step)
+    assert len(watch.see(10, (THING, 40))[-1]) == 1
+    assert not any(watch.see(10))
+
+
 def test_an_empty_street_has_nothing_new():
     assert not any(Watch().see(20))
 
