@@ -1,4 +1,4 @@
-"""The two pictures of an incident, written only with heads and number plates covered.
+"""The two pictures of an incident, written only with heads, car windows and plates covered.
 
 Whatever goes wrong ends in EvidenceError and without a picture; the ticket goes on without one.
 """

@@ -20,8 +20,8 @@ Source = Literal["video"]
 class EvidenceRef:
     """Two pictures of one incident, as POSIX paths relative to ``data_dir/evidence``.
 
-    ``annotated`` carries the hazard's box and a caption, ``plain`` nothing; heads and number
-    plates are blurred in both.
+    ``annotated`` carries the hazard's box and a caption, ``plain`` nothing; heads, the windows of
+    vehicles and number plates are covered in both.
     """
 
     annotated: str

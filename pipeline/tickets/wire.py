@@ -43,7 +43,7 @@ class GridPart(Part):
 
 
 class EvidencePart(Part):
-    """JPEG pictures with heads and number plates blurred, relative to the evidence folder."""
+    """JPEG pictures with heads, windows of vehicles and number plates covered; below evidence/."""
 
     annotated: str = Field(description="with the hazard's box and a caption")
     plain: str = Field(description="without")

@@ -65,6 +65,28 @@ def test_both_ends_of_every_vehicle_lose_their_plate(picture):
         assert covered(picture, after, 260, 160, 298, 215), name
 
 
+def test_whoever_sits_behind_the_windows_of_a_large_vehicle_is_covered(picture):
+    for name in ("car", "bus", "truck"):
+        after = blur_privacy(picture, boxes((100, 60, 400, 260)), [name])
+        for x in (130, 200, 300, 340):  # a windscreen, seen from the front or from the side
+            assert covered(picture, after, x, 72, x + 36, 150), name
+
+
+def test_a_covered_vehicle_keeps_its_outline_and_its_coarse_shape(picture):
+    """Whether it has hit something must still be seen: light and dark parts stay apart."""
+    cv2.rectangle(picture, (100, 60), (400, 260), (230, 230, 230), -1)
+    cv2.rectangle(picture, (160, 80), (340, 140), (20, 20, 20), -1)
+    after = blur_privacy(picture, boxes((100, 60, 400, 260)), ["car"])
+    assert (after[90:130, 180:320] < 60).all()
+    assert (after[100:130, 130:145] > 170).all()
+    assert np.array_equal(after[60:140, 100:120], picture[60:140, 100:120])
+
+
+def test_windows_too_small_to_show_a_face_stay(picture):
+    after = blur_privacy(picture, boxes((100, 100, 200, 158)), ["car"])
+    assert np.array_equal(after[100:125], picture[100:125])
+
+
 def test_a_rider_whom_nobody_detected_is_covered_above_the_vehicle(picture):
     for name in ("bicycle", "motorcycle"):
         after = blur_privacy(picture, boxes((300, 200, 380, 280)), [name])
