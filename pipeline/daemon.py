@@ -8,6 +8,7 @@ desk. Nothing here waits for Redis or for a camera.
 from __future__ import annotations
 
 import threading
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
@@ -19,7 +20,7 @@ from pipeline.ingest import Ingest, LatestLooks
 from pipeline.tickets import Filer, Outbox, snapshot_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from pipeline.clock import Clock
     from pipeline.detect import Detections, Detector
@@ -63,8 +64,13 @@ class Daemon:
         self._desk = opened.desk
         self._board = opened.board
         self._clock = clock
-        self._cameras = [camera for camera in opened.town.cameras if camera.enabled]
-        self._analysts = {camera.camera_id: self._analyst(camera) for camera in self._cameras}
+        self._cameras = {
+            camera.camera_id: camera for camera in opened.town.cameras if camera.enabled
+        }
+        self._analysts = {
+            camera_id: self._analyst(camera) for camera_id, camera in self._cameras.items()
+        }
+        self._failing: set[str] = set()  # cameras whose last look ended in an error
         self._looks = LatestLooks()
         self._ingest = Ingest(
             opened.town.cameras,
@@ -153,8 +159,22 @@ class Daemon:
 
     def _take_in(self, look: Look, seen: Detections) -> None:
         self.counts.looks += 1
-        for change in self._analysts[look.camera_id].update(look, seen):
-            self._report(change, look)
+        with self._judging(look.camera_id):
+            for change in self._analysts[look.camera_id].update(look, seen):
+                self._report(change, look)
+
+    @contextmanager
+    def _judging(self, camera_id: str) -> Iterator[None]:
+        """What goes wrong in the block is this camera's alone: it begins anew, the others go on."""
+        try:
+            yield
+        except Exception:
+            if camera_id not in self._failing:  # once, not at every look
+                self._failing.add(camera_id)
+                log.exception("analyst_failed", camera_id=camera_id)
+            self._analysts[camera_id] = self._analyst(self._cameras[camera_id])
+        else:
+            self._failing.discard(camera_id)
 
     def _report(self, change: Change, look: Look) -> None:
         incident = change.incident

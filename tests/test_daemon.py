@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import pytest
 import yaml
+from structlog.testing import capture_logs
 
 from pipeline.clock import SystemClock
 from pipeline.daemon import Daemon
 from pipeline.detect import Detector
 from pipeline.errors import DeskUnavailableError
+from pipeline.hazards import Analyst
 from pipeline.rehearsal import (
     CityCamera,
     Fault,
@@ -44,7 +46,7 @@ QUICK = {"road": {"dwell_s": 1.5}}
 
 
 class Stage:
-    """One camera that shows a collapse, served from the moment somebody connects."""
+    """Cameras that show a collapse, served from the moment somebody connects."""
 
     def __init__(self, folder: Path, **settings: Any) -> None:
         self.folder = folder
@@ -57,13 +59,14 @@ class Stage:
     @contextmanager
     def playing(self) -> Iterator[Stage]:
         shown = CityCamera(CLIP, phase_s=START_S, own_start=True)
-        with running_city({CLIP: self.clip.path}, {self.camera_id: shown}) as self.city:
-            urls = {self.camera_id: self.city.url(self.camera_id)}
+        cameras = dict.fromkeys(self.cameras, shown)
+        with running_city({CLIP: self.clip.path}, cameras) as self.city:
+            urls = {camera_id: self.city.url(camera_id) for camera_id in cameras}
             self.settings_file = set_up(self.folder, self.cameras, urls)
             values = yaml.safe_load(self.settings_file.read_text("utf-8"))
             self.settings_file.write_text(yaml.safe_dump({**values, **self._more}), "utf-8")
             self.settings = load_settings(self.settings_file)
-            (self.wanted,) = expected(self.cameras)
+            self.wanted = expected(self.cameras)[0]
             yield self
 
     def opened(self) -> AbstractContextManager[OpenDesk]:
@@ -71,6 +74,16 @@ class Stage:
 
     def daemon(self, opened: OpenDesk) -> Daemon:
         return Daemon(self.settings, Detector(self.settings.model), opened, clock=SystemClock())
+
+
+@contextmanager
+def twins(folder: Path) -> Iterator[Stage]:
+    """A stage on which two cameras see the same hole; the second one is TWIN."""
+    stage = Stage(folder)
+    (camera, clip) = stage.cameras[stage.camera_id]
+    stage.cameras["TWIN"] = (replace(camera, camera_id="TWIN"), clip)
+    with stage.playing():
+        yield stage
 
 
 @pytest.fixture
@@ -151,6 +164,26 @@ def test_what_ends_a_thread_ends_the_daemon_and_is_never_hidden(stage, monkeypat
         assert isinstance(caught.value.__context__, TimeoutError)
 
 
+def test_a_camera_whose_analyst_fails_begins_anew_and_hurts_no_other(tmp_path, until, monkeypatch):
+    failed: list[Analyst] = []
+    update = Analyst.update
+
+    def fails_at_first(self, look, seen):
+        if look.camera_id == "TWIN" and len(failed) < 6:
+            failed.append(self)
+            raise ZeroDivisionError("no area")
+        return update(self, look, seen)
+
+    monkeypatch.setattr(Analyst, "update", fails_at_first)
+    with twins(tmp_path / "stage") as stage, capture_logs() as logs:
+        with stage.opened() as opened, stage.daemon(opened) as daemon:
+            until(daemon, lambda: sum(t.count for t in opened.desk.tickets()) == 2)
+        (told,) = [line for line in logs if line["event"] == "analyst_failed"]
+    assert told["camera_id"] == "TWIN"
+    assert told["exc_info"]
+    assert len({id(analyst) for analyst in failed}) == 6
+
+
 def run(stage: Stage) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "pipeline.cli", "run", "--settings", str(stage.settings_file)]
     return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -193,18 +226,12 @@ def test_an_incident_found_while_redis_is_away_arrives_when_it_is_back(tmp_path,
 
 
 def test_two_cameras_that_see_one_hole_make_one_ticket(tmp_path, until):
-    stage = Stage(tmp_path / "stage")
-    (camera, clip) = stage.cameras[stage.camera_id]
-    stage.cameras["TWIN"] = (replace(camera, camera_id="TWIN"), clip)
-    shown = {
-        camera_id: CityCamera(CLIP, phase_s=START_S, own_start=True) for camera_id in stage.cameras
-    }
-    with running_city({CLIP: clip.path}, shown) as city:
-        urls = {camera_id: city.url(camera_id) for camera_id in stage.cameras}
-        file = set_up(stage.folder, stage.cameras, urls)
-        stage.settings = load_settings(file, ["hazards.road.dwell_s=1.5"])
-        with stage.opened() as opened, stage.daemon(opened) as daemon:
-            desk = opened.desk
-            until(daemon, lambda: sum(t.count for t in desk.tickets()) == 2)
-            (ticket,) = desk.tickets()
-            assert set(ticket.camera_ids) == set(stage.cameras)
+    with (
+        twins(tmp_path / "stage") as stage,
+        stage.opened() as opened,
+        stage.daemon(opened) as daemon,
+    ):
+        desk = opened.desk
+        until(daemon, lambda: sum(t.count for t in desk.tickets()) == 2)
+        (ticket,) = desk.tickets()
+        assert set(ticket.camera_ids) == set(stage.cameras)
