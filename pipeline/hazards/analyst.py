@@ -9,14 +9,10 @@ import numpy as np
 import structlog
 
 from pipeline.hazards.background import Background
-from pipeline.hazards.blockage import (
-    CrashSigns,
-    lies_around_crash,
-    new_objects,
-    standing_vehicles,
-)
+from pipeline.hazards.blockage import lies_around_crash, new_objects, standing_vehicles
 from pipeline.hazards.boxes import covered, iou
 from pipeline.hazards.cases import Case, Cases
+from pipeline.hazards.crash_signs import CrashSigns
 from pipeline.hazards.crowd import crowds
 from pipeline.hazards.incident import Hazard, Incident, Severity, incident_id_of
 from pipeline.hazards.pace import Pace

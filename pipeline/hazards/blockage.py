@@ -7,13 +7,13 @@ touched another road user as it stopped, things that came to lie around it, peop
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pipeline.hazards.boxes import area, centre, covered, grow, iou, overlap, size
 from pipeline.hazards.cases import SCENE_REACH, SCENE_S
+from pipeline.hazards.crash_signs import BEFORE_S
 from pipeline.hazards.observation import Observation, probability
 from pipeline.hazards.tracks import FAST
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from pipeline.hazards.background import NewThing
     from pipeline.hazards.boxes import Box
+    from pipeline.hazards.crash_signs import CrashSign, CrashSigns
     from pipeline.hazards.scene import Scene
     from pipeline.hazards.tracks import Track
     from pipeline.hazards.traffic import Traffic
@@ -35,8 +36,6 @@ CRASH_CLASS = 6.0
 CRASH_CLASS_MOST = 2.5
 """Log-odds per unit of the detector's score beyond what the place always gets, and the most."""
 CRASH_LASTS = 0.8
-CLEARLY = 0.1
-LASTING_LOOKS = 3
 HARD_STOP = 2.0
 HARD_STOP_S = 1.25
 """From FAST (a car: 4 m/s) to standing in less takes more than 3 m/s², which drivers avoid."""
@@ -44,8 +43,6 @@ TOUCHED = 0.7
 DEBRIS = 1.5
 PEOPLE = 0.5
 PEOPLE_MOST = 1.0
-BEFORE_S = 2.5
-"""Signs this long before the vehicle stood still belong to how it stopped."""
 QUEUE = 2.0
 """Log-odds against: others came to stand beside it in the ordinary way. That is a queue."""
 
@@ -55,59 +52,6 @@ PLAIN_SCORE = 0.65
 STANDS = 0.8
 LIES = 0.75
 """Score of a vehicle or thing that is plainly there; how long it stays decides."""
-FRESH_S = 45.0
-"""A crash is judged by what was seen until this long after the vehicle came to stand."""
-
-
-@dataclass(frozen=True, slots=True)
-class CrashSign:
-    """``excess``: the largest score beyond what the place always gets, 0 if there is none.
-
-    ``at``: when it was first seen as the vehicle came to stand. ``lasts``: it is seen in most looks
-    since, which two vehicles that only overlap don't manage.
-    """
-
-    excess: float
-    at: float | None
-    lasts: bool
-
-
-class CrashSigns:
-    """Remembers crash scores of the last seconds and what each place always gets."""
-
-    def __init__(self) -> None:
-        self._recent: list[tuple[float, Box, float]] = []
-
-    def update(self, scene: Scene) -> None:
-        self._recent = [entry for entry in self._recent if scene.at - entry[0] <= FRESH_S]
-        self._recent += [
-            (scene.at, box, float(score))
-            for box, score in zip(scene.crashes, scene.crash_scores, strict=True)
-        ]
-
-    def for_track(self, track: Track) -> CrashSign:
-        """The detector's crashes on the vehicle's way to its place and there."""
-        assert track.stand_box is not None
-        assert track.stood_since is not None
-        began = track.stood_since - BEFORE_S
-        boxes = [box for at, box in track.history if at >= began]
-        way = np.array([*boxes, track.stand_box])
-        here = [(at, score) for at, box, score in self._recent if covered_by(way, box) >= 0.5]
-        usual = max((score for at, score in here if at < began), default=0.0)
-        new = [(at, score - usual) for at, score in here if at >= began and score > usual]
-        as_it_stopped = [at for at, _ in new if at <= track.stood_since]
-        looks = sum(at >= track.stood_since for at, _ in track.history)
-        since = len({at for at, excess in new if at >= track.stood_since and excess > CLEARLY})
-        return CrashSign(
-            excess=max((excess for _, excess in new), default=0.0),
-            at=min(as_it_stopped, default=None),
-            lasts=since >= max(LASTING_LOOKS, looks / 2),
-        )
-
-
-def covered_by(boxes: Box, big: Box) -> float:
-    """Largest share of one of ``boxes`` (N, 4) that lies in ``big``."""
-    return float((overlap(boxes, big[None])[:, 0] / np.maximum(area(boxes), 1e-12)).max())
 
 
 def standing_vehicles(
@@ -127,7 +71,7 @@ def standing_vehicles(
         assert track.stood_since is not None
         if not view.on_carriageway(track.stand_box):
             continue
-        sign = signs.for_track(track)
+        sign = signs.of(track)
         parts = _crash_parts(track, arrived, scene, new, sign, view)
         if sum(parts.values()) > 0:
             found.append(_crash(track, parts, sign, settings))

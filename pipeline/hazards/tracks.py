@@ -18,6 +18,7 @@ from pipeline.hazards.boxes import centre, covered, foot, iou, size
 if TYPE_CHECKING:
     from pipeline.hazards.background import Background
     from pipeline.hazards.boxes import Box, Boxes
+    from pipeline.hazards.crash_signs import CrashSign
     from pipeline.hazards.scene import Scene
 
 SAME_PLACE = 0.55
@@ -74,6 +75,7 @@ class Track:
     misses: int = 0
     looks: int = 0
     score: float = 0.0
+    crash_sign: CrashSign | None = None  # what the detector's crash class said; see CrashSigns
 
     @property
     def at(self) -> float:

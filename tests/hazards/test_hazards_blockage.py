@@ -8,14 +8,9 @@ import pytest
 from hazard_street import CAMERA, EVERYWHERE, heights, moved, scene, times
 
 from pipeline.hazards.background import NewThing
-from pipeline.hazards.blockage import (
-    FRESH_S,
-    CrashSigns,
-    lies_around_crash,
-    new_objects,
-    standing_vehicles,
-)
+from pipeline.hazards.blockage import lies_around_crash, new_objects, standing_vehicles
 from pipeline.hazards.boxes import foot, size
+from pipeline.hazards.crash_signs import FRESH_S, CrashSigns
 from pipeline.hazards.observation import Observation
 from pipeline.hazards.tracks import Track
 from pipeline.hazards.traffic import Traffic
@@ -158,6 +153,32 @@ def test_a_crash_score_elsewhere_or_long_ago_counts_nothing():
     old = signs_with((STOOD, 0.9, SPOT))
     old.update(scene(STOOD + FRESH_S + 1))
     assert [one.rule for one in found(stands(hard=True), signs=old)] == ["vehicle"]
+
+
+def rules_over_time(track, signs, until, score):
+    """Rules found look by look while the place gets ``score(at)`` from the detector."""
+    rules = []
+    for at in times(STOOD + 3, until):
+        signs.update(scene(at, ("crash", score(at), SPOT)))
+        rules += [one.rule for one in found(track, signs=signs, now=scene(at))]
+    return set(rules)
+
+
+def test_what_a_place_always_got_is_not_forgotten_while_a_vehicle_stands_there():
+    usual = signs_with(*((at, 0.45, SPOT) for at in times(0, STOOD + 3)))
+    assert rules_over_time(stands(hard=True), usual, 200, lambda _at: 0.45) == {"vehicle"}
+
+
+def test_a_crash_score_long_after_the_vehicle_stopped_counts_nothing():
+    late = rules_over_time(
+        stands(hard=True), signs_with(), 200, lambda at: 0.9 if at > STOOD + FRESH_S else 0.05
+    )
+    assert late == {"vehicle"}
+
+
+def test_what_was_judged_a_crash_stays_one_while_the_vehicle_stands_there():
+    signs = signs_with((STOOD, 0.9, SPOT))
+    assert rules_over_time(stands(hard=True), signs, 200, lambda _at: 0.05) == {"crash"}
 
 
 def test_a_crash_score_that_stays_is_worth_more_than_one_that_flickers():
