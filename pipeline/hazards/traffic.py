@@ -13,17 +13,23 @@ if TYPE_CHECKING:
     from pipeline.hazards.tracks import Track
 
 ROWS = 36
-LEAST_VEHICLES = 2
-"""Vehicles that must have passed a place before it counts as carriageway."""
+ENOUGH = 1.5
+"""Passages that make a place carriageway: two vehicles within a day."""
+HALVED_S = 86400.0
+"""A passage is worth half after a day: false ones, weeks apart, must not add up."""
 MOVED = 0.7
 """Own sizes that a followed vehicle must have moved to be one that drives."""
 
 
 class Traffic:
-    """Counts, for each cell of a coarse grid over the picture, the vehicles that drove there."""
+    """Counts, for each cell of a coarse grid over the picture, the vehicles that drove there.
+
+    Counts fade as vehicles come, not as time goes: a quiet night forgets nothing.
+    """
 
     def __init__(self, aspect: float) -> None:
-        self._passed = np.zeros((ROWS, max(1, round(ROWS * aspect))), np.int32)
+        self._passed = np.zeros((ROWS, max(1, round(ROWS * aspect))), np.float64)
+        self._at: float | None = None
 
     def add(self, track: Track, needed_change: float) -> None:
         """Take in the path of a vehicle that has left (one that stood is no path)."""
@@ -36,11 +42,15 @@ class Traffic:
             steps = max(1, int(np.hypot(*(foot(after) - foot(before))) * ROWS))
             for share in np.linspace(0, 1, steps + 1):
                 touched[self._cells(before + share * (after - before))] = True
+        self._passed *= (
+            0.5 ** (max(track.at - self._at, 0.0) / HALVED_S) if self._at is not None else 1.0
+        )
+        self._at = track.at
         self._passed += touched
 
     def carries(self, box: Box) -> bool:
         """True if vehicles drive where the lower part of ``box`` is."""
-        return bool((self._passed[self._cells(box)] >= LEAST_VEHICLES).mean() > 0.5)
+        return bool((self._passed[self._cells(box)] >= ENOUGH).mean() > 0.5)
 
     def _cells(self, box: Box) -> tuple[slice, slice]:
         rows, columns = self._passed.shape

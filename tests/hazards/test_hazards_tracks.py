@@ -203,3 +203,26 @@ def test_looks_too_far_apart_to_follow_still_learn_the_carriageway():
     for track in lane.ended:
         traffic.add(track, CHANGED)
     assert traffic.carries(heights(*SPOT))
+
+
+@pytest.mark.parametrize(
+    "days, carries", [((0, 0.3), True), ((1, 20), False), ((1, 8, 15, 22), False)]
+)
+def test_passages_that_are_weeks_apart_make_no_carriageway(days, carries):
+    traffic = Traffic(16 / 9)
+    for day in days:
+        track = Track(changed=0.5)
+        track.history.append((1.8e9 + day * 86400, heights(*SPOT)))
+        traffic.add(track, 0.35)
+    assert traffic.carries(heights(*SPOT)) is carries
+
+
+def test_a_busy_road_stays_one_over_a_quiet_night():
+    traffic = Traffic(16 / 9)
+    elsewhere = moved(SPOT, dx=-120, dy=-60)
+    for at, box in [*((hour * 60.0, SPOT) for hour in range(60)), (40_000.0, elsewhere)]:
+        track = Track(changed=0.5)
+        track.history.append((at, heights(*box)))
+        traffic.add(track, 0.35)
+    assert traffic.carries(heights(*SPOT))
+    assert not traffic.carries(heights(*elsewhere))
