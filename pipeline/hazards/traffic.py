@@ -29,7 +29,7 @@ class Traffic:
 
     def __init__(self, aspect: float) -> None:
         self._passed = np.zeros((ROWS, max(1, round(ROWS * aspect))), np.float64)
-        self._at: float | None = None
+        self._at = 0.0
 
     def add(self, track: Track, needed_change: float) -> None:
         """Take in the path of a vehicle that has left (one that stood is no path)."""
@@ -42,9 +42,7 @@ class Traffic:
             steps = max(1, int(np.hypot(*(foot(after) - foot(before))) * ROWS))
             for share in np.linspace(0, 1, steps + 1):
                 touched[self._cells(before + share * (after - before))] = True
-        self._passed *= (
-            0.5 ** (max(track.at - self._at, 0.0) / HALVED_S) if self._at is not None else 1.0
-        )
+        self._passed *= 0.5 ** (max(track.at - self._at, 0.0) / HALVED_S)
         self._at = track.at
         self._passed += touched
 

@@ -7,7 +7,7 @@ from hazard_street import Street, heights, moved, scene, times
 
 from pipeline.hazards.background import Background
 from pipeline.hazards.boxes import iou
-from pipeline.hazards.tracks import CHANGED, FAST, Tracks
+from pipeline.hazards.tracks import CHANGED, FAST, Track, Tracks
 from pipeline.hazards.traffic import Traffic
 
 SPOT = (150, 90, 190, 120)
