@@ -1,8 +1,8 @@
 """Makes people and cars in a picture unrecognisable, before anything of it is written.
 
 People's heads, vehicles' windows and number plates are covered where they must be, given the box,
-whichever way the person or vehicle faces. Blocks of pixels are replaced by their mean: what was in them is
-gone, unlike after a blur, which can be undone in part.
+whichever way the person or vehicle faces. Blocks of pixels are replaced by their mean: what was in
+them is gone, unlike after a blur, which can be undone in part.
 """
 
 from __future__ import annotations
