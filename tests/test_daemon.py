@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -223,6 +224,34 @@ def test_an_incident_found_while_redis_is_away_arrives_when_it_is_back(tmp_path,
             with open_redis(RedisSettings(), away), stage.opened() as again:
                 until(daemon, lambda: daemon.backlog() == 0)
                 assert [one.hazard for one in again.desk.tickets()] == ["road_collapse"]
+
+
+@contextmanager
+def locked(database: Path) -> Iterator[None]:
+    """Another process holds the file, as a backup does; nobody can write it."""
+    other = sqlite3.connect(database, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    finally:
+        other.close()
+
+
+@pytest.fixture
+def impatient(monkeypatch):
+    """A locked file is given up at once, not after ten seconds."""
+    monkeypatch.setattr("pipeline.tickets.outbox._BUSY_S", 0.05)
+
+
+def test_an_incident_found_while_the_outbox_is_locked_arrives_afterwards(stage, until, impatient):
+    with stage.opened() as opened, capture_logs() as logs, stage.daemon(opened) as daemon:
+        with locked(stage.settings.data_dir / "outbox.sqlite"):
+            until(daemon, lambda: daemon.backlog() == 1)
+            assert opened.desk.tickets() == []
+        until(daemon, opened.desk.tickets)
+        (ticket,) = opened.desk.tickets()
+        assert ticket.evidence  # it was made when the incident was seen
+    assert [line["event"] for line in logs].count("outbox_in_memory") == 1
 
 
 def test_two_cameras_that_see_one_hole_make_one_ticket(tmp_path, until):
