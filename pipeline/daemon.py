@@ -20,7 +20,7 @@ from pipeline.ingest import Ingest, LatestLooks
 from pipeline.tickets import Filer, Outbox, snapshot_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
     from pipeline.clock import Clock
@@ -141,23 +141,24 @@ class Daemon:
         opened: OpenDesk,
         *,
         clock: Clock,
+        cameras: Iterable[Camera] | None = None,
     ) -> None:
+        """``cameras``: the part of the town's cameras that this box watches; else all of them."""
+        watched = opened.town.cameras if cameras is None else tuple(cameras)
         self.counts = Counts()
         self._settings = settings
         self._detector = detector
         self._desk = opened.desk
         self._board = opened.board
         self._clock = clock
-        self._cameras = {
-            camera.camera_id: camera for camera in opened.town.cameras if camera.enabled
-        }
+        self._cameras = {camera.camera_id: camera for camera in watched if camera.enabled}
         self._analysts = {
             camera_id: self._analyst(camera) for camera_id, camera in self._cameras.items()
         }
         self._failing: set[str] = set()  # cameras whose last look ended in an error
         self._looks = LatestLooks()
         self._ingest = Ingest(
-            opened.town.cameras,
+            watched,
             settings.ingest,
             size=detector.size,
             clock=clock,

@@ -73,8 +73,9 @@ class Stage:
     def opened(self) -> AbstractContextManager[OpenDesk]:
         return open_desk(self.settings, SystemClock())
 
-    def daemon(self, opened: OpenDesk) -> Daemon:
-        return Daemon(self.settings, Detector(self.settings.model), opened, clock=SystemClock())
+    def daemon(self, opened: OpenDesk, **more: Any) -> Daemon:
+        detector = Detector(self.settings.model)
+        return Daemon(self.settings, detector, opened, clock=SystemClock(), **more)
 
 
 @contextmanager
@@ -140,6 +141,16 @@ def test_a_camera_that_hangs_is_told_and_the_daemon_stops_promptly(stage, until)
         status = daemon.statuses()[stage.camera_id]
         assert status.why
         assert daemon.counts.looks == 0
+
+
+def test_a_box_watches_its_part_of_the_cameras_alone(tmp_path, until):
+    with twins(tmp_path / "stage") as stage, stage.opened() as opened:
+        part = [camera for camera in opened.town.cameras if camera.camera_id == "TWIN"]
+        with stage.daemon(opened, cameras=part) as daemon:
+            until(daemon, lambda: daemon.counts.looks)
+            assert list(daemon.statuses()) == ["TWIN"]
+            until(daemon, opened.board.read)
+            assert list(opened.board.read()) == ["TWIN"]
 
 
 def test_what_ends_a_thread_ends_the_daemon_and_is_never_hidden(stage, monkeypatch):
