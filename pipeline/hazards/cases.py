@@ -77,8 +77,14 @@ class Case:
         return self.began[self.best.rule]
 
     def mean(self, since: float) -> float:
-        scores = [entry.score for entry in self.seen if entry.at >= since - 1e-6]
-        return float(np.mean(scores)) if scores else 0.0
+        """Mean score of the looks since then, of the last LEAST_LOOKS at least."""
+        recent = self._recent(since)
+        return float(np.mean([entry.score for entry in recent])) if recent else 0.0
+
+    def _recent(self, since: float) -> list[Seen]:
+        """Where looks are far apart, too few fall into a window of seconds to judge by."""
+        recent = [entry for entry in self.seen if entry.at >= since - 1e-6]
+        return recent if len(recent) >= LEAST_LOOKS else list(self.seen)[-LEAST_LOOKS:]
 
     def positives(self) -> int:
         return sum(entry.rule is not None for entry in self.seen)

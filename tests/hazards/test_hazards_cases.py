@@ -65,6 +65,30 @@ def test_looks_that_see_nothing_count_as_zero():
     assert not story.confirmed
 
 
+@pytest.mark.parametrize("step", [1.0, 2.0, 5.0, 8.0, 10.0, 20.0])
+def test_however_far_apart_looks_are_evidence_in_two_of_three_confirms(step):
+    story = Story(HazardSettings())
+    for index in range(12):
+        at = index * step
+        hole = evidence(at, 0.9, hazard="road_damage", rule="cavity")
+        story.look(at, *[hole] * (index % 3 != 2))
+    ((at, case),) = story.confirmed
+    assert case.started_at == 0.0
+    assert at <= max(3 * step, DWELL_S + 2 * step)
+
+
+@pytest.mark.parametrize("step", [1.0, 5.0, 10.0, 20.0])
+def test_however_far_apart_looks_are_evidence_in_one_of_three_is_forgotten(step):
+    story = Story(HazardSettings())
+    for index in range(30):
+        at = index * step
+        story.look(at, *[evidence(at, 0.5)] * (index % 3 == 0))
+    assert not story.confirmed
+    for index in range(30, 40):
+        story.look(index * step)
+    assert not story.cases.open
+
+
 def test_looks_that_are_obstructed_do_not_count():
     story = Story()
     for at in range(20):
