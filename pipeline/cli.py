@@ -12,7 +12,7 @@ import threading
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
@@ -24,9 +24,12 @@ from pipeline.errors import DeskUnavailableError, FootageError, GridwatchError, 
 from pipeline.settings import load_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from pipeline.tickets import OpenDesk
+
+STALE_S = 15.0
+"""A daemon tells its cameras every two seconds; after this it is gone or can't reach Redis."""
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 queue = typer.Typer(no_args_is_help=True, help="网格队列 / queues of the grids")
@@ -36,8 +39,9 @@ model = typer.Typer(no_args_is_help=True, help="模型 / the detector's model")
 for name, group in (("queue", queue), ("tickets", tickets), ("cameras", cameras), ("model", model)):
     app.add_typer(group, name=name)
 
-out = Console()
-err = Console(stderr=True)
+# No markup: what is printed comes from files and cameras and may contain brackets.
+out = Console(markup=False)
+err = Console(stderr=True, markup=False)
 
 SettingsFile = Annotated[
     Path | None,
@@ -52,14 +56,14 @@ def main() -> None:
     try:
         app()
     except (InputError, DeskUnavailableError) as error:
-        err.print(f"[red]错误 / error:[/red] {_plain(error)}", soft_wrap=True)
-        sys.exit(2)
+        _fail("错误 / error", error, 2)
     except GridwatchError as error:
-        err.print(f"[red]失败 / failed:[/red] {_plain(error)}", soft_wrap=True)
-        sys.exit(1)
+        _fail("失败 / failed", error, 1)
     except BrokenPipeError:  # e.g. `gridwatch tickets list | head`
         sys.stderr.close()
         sys.exit(0)
+    except OSError as error:  # a folder that can't be written, say
+        _fail("错误 / error", error, 2)
 
 
 @app.callback(invoke_without_command=True)
@@ -185,6 +189,11 @@ def tickets_list(
     as_json: AsJson = False,
 ) -> None:
     """案卷列表,最新在前 / tickets, newest first."""
+    from pipeline.tickets.transitions import STATES
+    from pipeline.town import HAZARDS
+
+    _one_of("--state", state, STATES)
+    _one_of("--hazard", hazard, HAZARDS)
     with _open(settings_file) as opened:
         found = opened.desk.tickets(state=state, grid=grid, hazard=hazard, limit=limit)
     if as_json:
@@ -268,7 +277,7 @@ def cameras_import(
         _print_json({"cameras": len(report.cameras), "problems": problems})
     else:
         for problem in report.problems:
-            out.print(f"[yellow]{_plain(problem)}[/yellow]", soft_wrap=True)
+            out.print(str(problem), style="yellow", soft_wrap=True)
         out.print(
             f"{len(report.cameras)} 个摄像头已写入 / cameras written to {target}, "
             f"{len(report.problems)} 行有误 / bad rows"
@@ -323,8 +332,8 @@ def model_check(
         _print_json(figure)
         return
     for key, value in figure.items():
-        out.print(f"[bold]{key}[/bold]: {value}", soft_wrap=True)
-    out.print(f"[bold]use[/bold]: {card.use_restriction}", soft_wrap=True)
+        out.print(f"{key}: {value}", soft_wrap=True)
+    out.print(f"use: {card.use_restriction}", soft_wrap=True)
 
 
 @app.command()
@@ -380,10 +389,12 @@ def _camera_rows(opened: OpenDesk) -> list[dict[str, Any]]:
     """The camera list with the states the boxes last told; what nobody told is null."""
     from pipeline.town import masked_url
 
-    told = opened.board.read()
+    told, now = opened.board.read(), SystemClock().now()
     rows = []
     for camera in opened.town.cameras:
         known = told.get(camera.camera_id)
+        if known is not None and now - known.told_at > STALE_S:
+            known = None  # whoever watched it doesn't any more
         status = asdict(known.status) if known else {"state": None, "since_at": None, "why": ""}
         rows.append(
             {
@@ -402,11 +413,14 @@ def _print_json(value: Any) -> None:
     sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2, default=str) + "\n")
 
 
-def _plain(error: object) -> str:
-    """Text of an error without rich's markup being seen in it."""
-    from rich.markup import escape
+def _fail(kind: str, error: Exception, code: int) -> NoReturn:
+    err.print(f"{kind}: {error}", style="red", highlight=False, soft_wrap=True)
+    sys.exit(code)
 
-    return escape(str(error))
+
+def _one_of(option: str, value: str | None, allowed: Sequence[str]) -> None:
+    if value is not None and value not in allowed:
+        raise InputError("unknown", where=option, found=value, allowed=", ".join(allowed))
 
 
 def _progress() -> Progress:

@@ -7,10 +7,11 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pipeline.clock import SystemClock
 from pipeline.detect import Detector, time_per_look_ms
 from pipeline.errors import GridwatchError
 from pipeline.settings import Settings, load_settings
-from pipeline.tickets import open_redis
+from pipeline.tickets import Outbox, open_redis
 from pipeline.town import load_town
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ def examine(settings_file: Path | None) -> list[Finding]:
         "town": _town,
         "redis": _redis,
         "disk": _disk,
+        "outbox": _outbox,
     }
     return findings + [_tried(name, check, settings) for name, check in checks.items()]
 
@@ -73,6 +75,17 @@ def _redis(settings: Settings) -> str:
         info = redis.info("server")
     kind = "private" if settings.redis.url is None else "by URL"
     return f"{kind}, version {info['redis_version']}"
+
+
+def _outbox(settings: Settings) -> str:
+    path = settings.data_dir / "outbox.sqlite"
+    if not path.exists():
+        return "empty"
+    with Outbox(path, SystemClock()) as outbox:
+        waiting, refused = outbox.backlog(), outbox.refused()
+    if refused:
+        raise GridwatchError(f"{len(refused)} entries refused by the desk: {refused[0].reason}")
+    return f"{waiting} entries wait for the desk"
 
 
 def _disk(settings: Settings) -> str:

@@ -217,13 +217,13 @@ def _read_yaml(path: Path) -> dict[str, Any]:
         raise SettingsError("is not text in UTF-8", file=path, allowed="a YAML file") from None
     try:
         values = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         raise SettingsError(
             "is not YAML",
             file=path,
             where=None if mark is None else f"line {mark.line + 1}",
-            found=getattr(error, "problem", None),
+            found=getattr(error, "problem", None) or error,
         ) from None
     if values is None:
         return {}
@@ -246,7 +246,7 @@ def _environment() -> dict[str, Any]:
 def _scalar(text: str) -> Any:
     try:
         return yaml.safe_load(text)
-    except yaml.YAMLError:
+    except (yaml.YAMLError, ValueError, RecursionError):
         return text
 
 
@@ -277,9 +277,15 @@ def _explain(error: ValidationError, origin: Mapping[str, str]) -> SettingsError
         "is not allowed",
         file=_source(path, origin),
         where=".".join(path),
-        found=repr(first.get("input")),
+        found=_shown(first.get("input")),
         allowed=first["msg"],
     )
+
+
+def _shown(value: Any) -> str:
+    """What was found, without what may be a URL's password."""
+    text = repr(value)
+    return "a URL" if "://" in text else text
 
 
 def _unknown(path: list[str], origin: Mapping[str, str]) -> SettingsError:

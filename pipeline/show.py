@@ -1,4 +1,7 @@
-"""What the commands print for people: tables and paragraphs, Chinese first."""
+"""What the commands print for people: tables and paragraphs, Chinese first.
+
+Printed on a console without markup: names and notes may contain brackets.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Group
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -54,9 +57,9 @@ def ticket(one: Ticket) -> RenderableType:
     near = f"   相邻 / near: {', '.join(one.near_grids)}" if one.near_grids else ""
     steps = Table("时间 / at", "步骤 / step", "状态 / state", "经办 / by", "备注 / note")
     for step in one.steps:
-        steps.add_row(_time(step.at), step.action, step.state, step.by, escape(step.note))
+        steps.add_row(_time(step.at), step.action, step.state, step.by, step.note)
     return Group(
-        f"[bold]{one.ticket_id}[/bold] {one.name_zh} / {one.name_en}",
+        Text.assemble((one.ticket_id, "bold"), f" {one.name_zh} / {one.name_en}"),
         f"状态 / state: {one.state}   级别 / severity: {one.severity}   部门: {one.department}",
         f"网格 / grid: {one.grid_name} {one.grid_code}   {one.address}{near}",
         f"位置 / place: {place.lat:.6f}, {place.lon:.6f} WGS-84 ±{place.radius_m:.0f} m",
@@ -74,7 +77,7 @@ def reasons(incident: Incident) -> RenderableType:
         looks.add_row(_time(at), f"{score:.2f}", rule or "—")
     parts = ", ".join(f"{name} {value:+.1f}" for name, value in trail["parts"].items()) or "—"
     return Group(
-        f"[bold]{incident.incident_id}[/bold] {incident.camera_id} {incident.hazard}",
+        Text.assemble((incident.incident_id, "bold"), f" {incident.camera_id} {incident.hazard}"),
         f"依据 / rule {trail['kind']}   证据 / log-odds {parts}",
         f"停留 / dwell {trail['dwell_s']} s",
         f"遮挡 / obstructed looks {trail['obstructed_looks']}   "
@@ -92,7 +95,7 @@ def cameras(rows: Iterable[Mapping[str, Any]]) -> Table:
             row["camera_id"],
             row["state"] or "未知 / not told",
             _time(since) if since else "",
-            escape(row["why"]),
+            row["why"],
         )
     return table
 
@@ -100,7 +103,7 @@ def cameras(rows: Iterable[Mapping[str, Any]]) -> Table:
 def findings(found: Iterable[Finding]) -> Table:
     table = Table("", "检查 / check", "结果 / finding")
     for finding in found:
-        table.add_row("✓" if finding.good else "✗", finding.check, escape(finding.text))
+        table.add_row("✓" if finding.good else "✗", finding.check, finding.text)
     return table
 
 

@@ -11,6 +11,11 @@ import pytest
 import yaml
 
 from pipeline import cli
+from pipeline.clock import ManualClock, SystemClock
+from pipeline.hazards import Incident
+from pipeline.settings import load_settings
+from pipeline.tickets import open_desk
+from pipeline.town import Place
 
 YULONG = Path(__file__).parents[1] / "configs" / "yulong"
 MODEL = Path(__file__).parents[1] / "models" / "street-n.onnx"
@@ -65,7 +70,7 @@ def test_doctor_finds_a_good_town_good(gridwatch, town):
     findings = json.loads(answer.out)
     assert answer.code == 0
     assert {finding["check"] for finding in findings} == {
-        "python", "settings", "model", "town", "redis", "disk",
+        "python", "settings", "model", "town", "redis", "disk", "outbox",
     }  # fmt: skip
     assert all(finding["good"] for finding in findings)
 
@@ -138,6 +143,37 @@ def test_model_check_prints_card_and_figure(gridwatch):
     assert figure["ms_per_look"]["1"] > 0
 
 
+def test_a_camera_that_nobody_tells_of_any_more_is_not_said_to_be_live(gridwatch, town):
+    from pipeline.ingest import CameraStatus  # noqa: PLC0415 - only this test
+
+    settings = load_settings(town / "settings.yaml")
+    told = CameraStatus("YL-0001", "live", since_at=0.0)
+    with open_desk(settings, ManualClock(SystemClock().now())) as opened:
+        opened.board.tell([told])
+        fresh = gridwatch("cameras", "list", "-s", town / "settings.yaml", "--json")
+    with open_desk(settings, ManualClock(SystemClock().now() - 60)) as opened:
+        opened.board.tell([told])
+        stale = gridwatch("cameras", "list", "-s", town / "settings.yaml", "--json")
+    assert json.loads(fresh.out)[0]["state"] == "live"
+    assert json.loads(stale.out)[0]["state"] is None
+
+
+def test_brackets_in_names_are_shown_as_they_are(gridwatch, town):
+    grids = town / "grids.geojson"
+    grids.write_text(grids.read_text("utf-8").replace('"name":"', '"name":"[/b][red]'), "utf-8")
+    settings = load_settings(town / "settings.yaml")
+    with open_desk(settings, SystemClock()) as opened:
+        place = opened.town.cameras[0]
+        at = Place(place.lon, place.lat, 3.0, "pose")
+        incident = Incident(
+            "i", "YL-0001", "crowd", (0, 0, 1, 1), 0, 1, 2, None, at, 0.9, "notice", {}, {}
+        )
+        ticket_id = opened.desk.file(incident).ticket_id
+        answer = gridwatch("tickets", "show", ticket_id, "-s", town / "settings.yaml")
+    assert answer.code == 0
+    assert "[/b][red]" in answer.out
+
+
 # --- what is refused -----------------------------------------------------------------------------
 
 
@@ -145,6 +181,30 @@ def test_wrong_settings_are_refused(gridwatch, town):
     change(town, hazards={"blockage": {"crash_dwel_s": 3}})
     answer = gridwatch("run", "-s", town / "settings.yaml", "--seconds", 1)
     refused(answer, "settings.yaml", "hazards.blockage.crash_dwel_s", "crash_dwell_s")
+
+
+def test_a_url_in_the_wrong_place_keeps_its_password(gridwatch, town):
+    change(town, redis="redis://:geheim@h/0")
+    answer = gridwatch("run", "-s", town / "settings.yaml")
+    refused(answer, "redis")
+    assert "geheim" not in answer.err
+
+
+@pytest.mark.parametrize("value", ["2026-02-30", "[" * 3000])
+def test_a_value_that_yaml_chokes_on_is_no_traceback(gridwatch, town, value):
+    (town / "settings.yaml").write_text(f"data_dir: {value}\n", "utf-8")
+    refused(gridwatch("tickets", "list", "-s", town / "settings.yaml"), "settings.yaml")
+
+
+def test_an_unknown_state_or_hazard_is_refused_with_the_list(gridwatch, town):
+    settings = town / "settings.yaml"
+    refused(gridwatch("tickets", "list", "-s", settings, "--state", "clsed"), "clsed", "closed")
+    refused(gridwatch("tickets", "list", "-s", settings, "--hazard", "hole"), "road_collapse")
+
+
+def test_a_folder_that_cannot_be_written_is_named(gridwatch, tmp_path, tiny_clip):
+    (tmp_path / "file").write_text("in the way")
+    refused(gridwatch("replay", tiny_clip, "--out", tmp_path / "file"), str(tmp_path / "file"))
 
 
 def test_a_wrong_camera_list_is_refused(gridwatch, town):

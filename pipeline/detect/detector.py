@@ -43,10 +43,6 @@ class Detector:
     def providers(self) -> list[str]:
         return list(self._session.get_providers())
 
-    def class_index(self, name: str) -> int:
-        """Index of a class, -1 if this model does not know it."""
-        return self.card.classes.index(name) if name in self.card.classes else -1
-
     def __call__(self, looks: Sequence[Look]) -> list[Detections]:
         """Detections of each look, in the same order, scores from FLOOR up."""
         if not looks:

@@ -87,7 +87,7 @@ def _read_set(path: Path) -> list[tuple[str, Path]]:
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
         clips = _Set.model_validate(values).clips
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         raise FootageError("the set cannot be read", file=path, found=error) from None
     except ValidationError as error:
         first = error.errors()[0]

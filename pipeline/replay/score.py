@@ -106,11 +106,7 @@ def _figures(matching: Matching, days: float) -> dict[str, Any]:
     false = len(matching.false_alarms)
     recall = _share(found, found + missed)
     precision = _share(found, found + false)
-    f1 = (
-        None
-        if recall is None or precision is None
-        else _share(2 * found, 2 * found + missed + false)
-    )
+    f1 = _share(2 * found, 2 * found + missed + false)
     starts = [one.incident.started_at - one.event.start_s for one in matching.matches]
     waits = [one.incident.confirmed_at - one.event.start_s for one in matching.matches]
     errors = [metres for one in matching.matches if (metres := _place_error_m(one)) is not None]

@@ -43,8 +43,6 @@ def test_a_model_that_agrees_with_its_card_is_loaded(good):
     detector = Detector(good)
     assert detector.size == (64, 64)
     assert detector.card.label.startswith("tiny-v1-")
-    assert detector.class_index("car") == 2
-    assert detector.class_index("debris") == -1
 
 
 def test_the_model_that_comes_with_the_program_is_the_one_on_its_card(detector):
@@ -86,7 +84,7 @@ def test_a_model_with_a_class_that_nobody_knows_is_refused_and_with_a_further_on
     model = tiny_model.proto(ROWS)
     assert "carr" in refused(tiny_model.write(tmp_path, model, classes=(*CLASSES, "carr")))
     settings = tiny_model.write(tmp_path, model, classes=(*CLASSES, "debris"))
-    assert Detector(settings).class_index("debris") == len(CLASSES)
+    assert Detector(settings).card.classes == (*CLASSES, "debris")
 
 
 @pytest.mark.parametrize(
