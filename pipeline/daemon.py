@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 TELL_S = 2.0
 """How often camera states are told to the board and changes of state to the log."""
+TELL_INCIDENTS_S = 300.0
+"""How often the desk hears that an incident is still seen."""
 IDLE_S = 0.5
 """Longest wait for a look, so that a stop is noticed."""
 
@@ -155,6 +157,7 @@ class Daemon:
         self._analysts = {
             camera_id: self._analyst(camera) for camera_id, camera in self._cameras.items()
         }
+        self._told_at = clock.steady()  # when the desk last heard what is still seen
         self._failing: set[str] = set()  # cameras whose last look ended in an error
         self._looks = LatestLooks()
         self._ingest = Ingest(
@@ -241,6 +244,7 @@ class Daemon:
                 batch += self._looks.take(most - len(batch), 0.0)
             for look, seen in zip(batch, self._detector(batch), strict=True):
                 self._take_in(look, seen)
+            self._tell_open()
 
     def _take_in(self, look: Look, seen: Detections) -> None:
         self.counts.looks += 1
@@ -276,6 +280,21 @@ class Daemon:
         else:
             self.counts.cleared += 1
             self._filer.update(incident)
+
+    def _tell_open(self) -> None:
+        """Tell the desk now and then what is still seen, so that nobody closes it for good.
+
+        Not while anything waits for the desk: days without Redis would fill the disk with it.
+        """
+        now = self._clock.steady()
+        if now - self._told_at < TELL_INCIDENTS_S or self._outbox.backlog():
+            return
+        for camera_id, analyst in self._analysts.items():
+            with self._judging(camera_id):
+                for incident in analyst.open_incidents():
+                    if incident.last_seen_at > self._told_at:
+                        self._filer.update(incident)
+        self._told_at = now
 
     def _snapshot(self, look: Look) -> Snapshot | None:
         picture = self._ingest.full_picture(look.camera_id, look.captured_at)

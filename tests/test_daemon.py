@@ -143,6 +143,18 @@ def test_a_camera_that_hangs_is_told_and_the_daemon_stops_promptly(stage, until)
         assert daemon.counts.looks == 0
 
 
+def test_the_desk_hears_again_and_again_of_what_is_still_seen(stage, until, monkeypatch):
+    monkeypatch.setattr("pipeline.daemon.TELL_INCIDENTS_S", 0.5)
+    with stage.opened() as opened, stage.daemon(opened) as daemon:
+        desk = opened.desk
+        until(daemon, desk.tickets)
+        (first,) = desk.tickets()
+        until(daemon, lambda: desk.tickets()[0].incidents[0].last_seen_at > first.filed_at + 1)
+        (ticket,) = desk.tickets()
+    assert ticket.count == 1
+    assert ticket.incidents[0].cleared_at is None
+
+
 def test_a_box_watches_its_part_of_the_cameras_alone(tmp_path, until):
     with twins(tmp_path / "stage") as stage, stage.opened() as opened:
         part = [camera for camera in opened.town.cameras if camera.camera_id == "TWIN"]
