@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal, Self
 
 import structlog
 
-from pipeline.errors import DeskUnavailableError, OutboxError
+from pipeline.errors import DeskError, OutboxError
 from pipeline.hazards import Analyst
 from pipeline.ingest import Ingest, LatestLooks
 from pipeline.tickets import Filer, Outbox, snapshot_of
@@ -35,6 +35,8 @@ TELL_S = 2.0
 """How often camera states are told to the board and changes of state to the log."""
 TELL_INCIDENTS_S = 300.0
 """How often the desk hears that an incident is still seen."""
+CLOCK_SET_S = 5.0
+"""A wall clock that moved this far from the time of the pictures is worth a word."""
 IDLE_S = 0.5
 """Longest wait for a look, so that a stop is noticed."""
 
@@ -157,6 +159,9 @@ class Daemon:
         self._analysts = {
             camera_id: self._analyst(camera) for camera_id, camera in self._cameras.items()
         }
+        self._noted: dict[str, str] = {}  # camera states that stand in the log
+        self._board_away = False
+        self._clock_off_s = 0.0
         self._told_at = clock.steady()  # when the desk last heard what is still seen
         self._failing: set[str] = set()  # cameras whose last look ended in an error
         self._looks = LatestLooks()
@@ -304,16 +309,34 @@ class Daemon:
         self._outbox.drain(self._desk, self._stop, retry_s=self._settings.tickets.retry_s)
 
     def _tell(self) -> None:
-        told: dict[str, str] = {}
         while True:
-            statuses = self._ingest.statuses()
-            for camera_id, status in statuses.items():
-                if told.get(camera_id) != status.state:
-                    told[camera_id] = status.state
-                    log.info("camera", camera_id=camera_id, state=status.state, why=status.why)
-            try:
-                self._board.tell(statuses.values())
-            except DeskUnavailableError as error:
-                log.warning("board_unavailable", why=str(error))
+            self._note_states()
+            self._tell_board()
+            self._note_clock()
             if self._clock.sleep(TELL_S, until=self._stop):
                 return
+
+    def _note_states(self) -> None:
+        for camera_id, status in self._ingest.statuses().items():
+            if self._noted.get(camera_id) != status.state:
+                self._noted[camera_id] = status.state
+                log.info("camera", camera_id=camera_id, state=status.state, why=status.why)
+
+    def _tell_board(self) -> None:
+        try:
+            self._board.tell(self._ingest.statuses().values())
+        except DeskError as error:
+            if not self._board_away:  # once, not every two seconds
+                log.warning("board_unavailable", why=str(error))
+            self._board_away = True
+        else:
+            if self._board_away:
+                log.info("board_available")
+            self._board_away = False
+
+    def _note_clock(self) -> None:
+        """Looks are timed by the clock as it stood at the start: say so when it was set since."""
+        off_s = self._clock.now() - self._clock.steady()
+        if abs(off_s - self._clock_off_s) > CLOCK_SET_S:
+            self._clock_off_s = off_s
+            log.warning("clock_was_set", by_s=round(off_s, 1), todo="restart to follow it")

@@ -20,7 +20,7 @@ from structlog.testing import capture_logs
 from pipeline.clock import SystemClock
 from pipeline.daemon import Daemon
 from pipeline.detect import Detector
-from pipeline.errors import DeskUnavailableError
+from pipeline.errors import DeskError, DeskUnavailableError
 from pipeline.hazards import Analyst
 from pipeline.rehearsal import (
     CityCamera,
@@ -33,12 +33,15 @@ from pipeline.rehearsal import (
     set_up,
 )
 from pipeline.settings import RedisSettings, load_settings
-from pipeline.tickets import OpenDesk, open_desk, open_redis
+from pipeline.tickets import CameraBoard, OpenDesk, open_desk, open_redis
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from contextlib import AbstractContextManager
     from pathlib import Path
+
+    from pipeline.clock import Clock
+    from pipeline.town import Camera
 
 # The hole of this clip opens at 10 s; viewers come in at 5 s, so that the ground is learnt by then.
 CLIP = "collapse"
@@ -73,9 +76,15 @@ class Stage:
     def opened(self) -> AbstractContextManager[OpenDesk]:
         return open_desk(self.settings, SystemClock())
 
-    def daemon(self, opened: OpenDesk, **more: Any) -> Daemon:
-        detector = Detector(self.settings.model)
-        return Daemon(self.settings, detector, opened, clock=SystemClock(), **more)
+    def daemon(
+        self,
+        opened: OpenDesk,
+        clock: Clock | None = None,
+        *,
+        cameras: Iterable[Camera] | None = None,
+    ) -> Daemon:
+        detector, clock = Detector(self.settings.model), clock or SystemClock()
+        return Daemon(self.settings, detector, opened, clock=clock, cameras=cameras)
 
 
 @contextmanager
@@ -153,6 +162,48 @@ def test_the_desk_hears_again_and_again_of_what_is_still_seen(stage, until, monk
         (ticket,) = desk.tickets()
     assert ticket.count == 1
     assert ticket.incidents[0].cleared_at is None
+
+
+def test_a_board_that_refuses_is_told_once_and_again_when_it_works(stage, until, monkeypatch):
+    monkeypatch.setattr("pipeline.daemon.TELL_S", 0.05)
+    refusals = []
+    tell = CameraBoard.tell
+
+    def refuses_at_first(self, statuses):
+        if len(refusals) < 5:
+            refusals.append(statuses)
+            raise DeskError("telling camera states: NOPERM")
+        tell(self, statuses)
+
+    monkeypatch.setattr(CameraBoard, "tell", refuses_at_first)
+    with capture_logs() as logs, stage.opened() as opened, stage.daemon(opened) as daemon:
+        until(daemon, opened.board.read)
+    told = [line["event"] for line in logs if line["event"].startswith("board")]
+    assert told == ["board_unavailable", "board_available"]
+    assert len(refusals) == 5
+
+
+class SetForward(SystemClock):
+    """A box whose wall clock was an hour behind when it started."""
+
+    ahead_s = 0.0
+
+    def now(self) -> float:
+        return super().now() + self.ahead_s
+
+
+def test_a_wall_clock_that_is_set_is_told_once_and_moves_no_look(stage, until, monkeypatch):
+    monkeypatch.setattr("pipeline.daemon.TELL_S", 0.05)
+    clock = SetForward()
+    with capture_logs() as logs, stage.opened() as opened, stage.daemon(opened, clock) as daemon:
+        until(daemon, lambda: daemon.counts.looks)
+        clock.ahead_s = 3600.0
+        seen = daemon.counts.looks
+        until(daemon, lambda: daemon.counts.looks >= seen + 2)
+        last_look_at = daemon.statuses()[stage.camera_id].last_look_at
+    assert last_look_at < clock.now() - 3000
+    (told,) = [line for line in logs if line["event"] == "clock_was_set"]
+    assert told["by_s"] == pytest.approx(3600, abs=1)
 
 
 def test_a_box_watches_its_part_of_the_cameras_alone(tmp_path, until):
