@@ -8,10 +8,12 @@ planted hazard reached the queue of the grid that owns the place.
 from __future__ import annotations
 
 import argparse
+import signal
 import subprocess
 import sys
 import tempfile
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,10 +35,11 @@ if TYPE_CHECKING:
     from pipeline.tickets import Desk, Ticket
 
 CAMERAS = 12
-CHECK_S = 100.0
-"""What is not there by then will not come: every clip shows its hazard twice in this time."""
+CHECK_S = 85.0
+"""What is not there by then will not come: every clip shows its hazard twice in this time. With the
+start and the stop it stays below the 120 s that --check promises."""
 ASK_S = 1.0
-STOP_S = 15.0
+STOP_S = 10.0
 
 out = Console()
 
@@ -48,6 +51,10 @@ def main() -> int:
     parser.add_argument("--folder", type=Path, help="keep the demo's data here")
     parser.add_argument("--port", type=int, default=8080, help="port of the page")
     args = parser.parse_args()
+    if args.folder is not None and args.folder.exists() and any(args.folder.iterdir()):
+        parser.error(f"--folder: {args.folder} is not empty; yesterday's tickets prove nothing")
+    # So that what was started is stopped, too, when somebody ends us by kill.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         with ExitStack() as stack:
             folder = args.folder or Path(
@@ -62,6 +69,7 @@ def main() -> int:
 
 
 def _run(stack: ExitStack, folder: Path, *, port: int | None) -> int:
+    clock = SystemClock()
     cameras = place_cameras(load_clips(), CAMERAS)
     city = stack.enter_context(
         running_city(
@@ -71,40 +79,35 @@ def _run(stack: ExitStack, folder: Path, *, port: int | None) -> int:
     )
     settings = set_up(folder, cameras, {camera_id: city.url(camera_id) for camera_id in cameras})
     wanted = expected(cameras)
-    log = folder / "daemon.log"
-    daemon = stack.enter_context(_gridwatch(log, "run", "--settings", str(settings)))
+    began = clock.monotonic()
+    processes = [stack.enter_context(_gridwatch(folder, "run", "-s", str(settings)))]
     if port is not None:
-        stack.enter_context(
-            _gridwatch(folder / "console.log", "console", "-s", str(settings), "--port", str(port))
-        )
+        page = _gridwatch(folder, "console", "-s", str(settings), "--port", str(port))
+        processes.append(stack.enter_context(page))
         out.print(
             f"状态页 / status page: [bold]http://127.0.0.1:{port}/[/bold]   Ctrl-C 结束 / ends"
         )
-    clock = SystemClock()
     opened = stack.enter_context(open_desk(load_settings(settings), clock))
-    until_s = CHECK_S if port is None else None
-    return _watch(opened.desk, wanted, daemon, log, clock, until_s=until_s)
+    ends_at = began + CHECK_S if port is None else None
+    return _watch(opened.desk, wanted, processes, clock, began, ends_at)
 
 
 def _watch(
     desk: Desk,
     wanted: list[Expected],
-    daemon: subprocess.Popen[bytes],
-    log: Path,
+    processes: list[Process],
     clock: Clock,
-    *,
-    until_s: float | None,
+    began: float,
+    ends_at: float | None,
 ) -> int:
-    began = clock.monotonic()
     arrived: dict[Expected, str] = {}
     with Live(console=out, refresh_per_second=2) as live:
-        while until_s is None or (
-            clock.monotonic() - began < until_s and len(arrived) < len(wanted)
-        ):
-            if daemon.poll() is not None:
-                out.print(f"守护进程已退出 / the daemon ended, see {log}:")
-                out.print(log.read_text(encoding="utf-8")[-2000:], markup=False)
-                return 1
+        while ends_at is None or (clock.monotonic() < ends_at and len(arrived) < len(wanted)):
+            for process in processes:
+                if process.running.poll() is not None:
+                    out.print(f"已退出 / ended: gridwatch {process.name}, {process.log}:")
+                    out.print(process.log.read_text(encoding="utf-8")[-2000:], markup=False)
+                    return 1
             arrived |= {
                 one: ticket for one in wanted if (ticket := _ticket_of(desk, one)) is not None
             }
@@ -152,21 +155,31 @@ def _table(
     return table
 
 
+@dataclass(frozen=True, slots=True)
+class Process:
+    """A ``gridwatch`` command that runs beside the demo, and what it prints."""
+
+    name: str
+    running: subprocess.Popen[bytes]
+    log: Path
+
+
 @contextmanager
-def _gridwatch(log: Path, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
-    """A ``gridwatch`` command as a process; ended when the block ends."""
-    command = [sys.executable, "-m", "pipeline.cli", *arguments]
+def _gridwatch(folder: Path, name: str, *arguments: str) -> Iterator[Process]:
+    """A command as a process; ended when the block ends."""
+    command = [sys.executable, "-m", "pipeline.cli", name, *arguments]
+    log = folder / f"{name}.log"
     with log.open("wb") as lines:
-        process = subprocess.Popen(command, stdout=lines, stderr=lines)  # noqa: S603 - our own
+        running = subprocess.Popen(command, stdout=lines, stderr=lines)  # noqa: S603 - our own
         try:
-            yield process
+            yield Process(name, running, log)
         finally:
-            process.terminate()
+            running.terminate()
             try:
-                process.wait(STOP_S)
+                running.wait(STOP_S)
             except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+                running.kill()
+                running.wait()
 
 
 if __name__ == "__main__":
