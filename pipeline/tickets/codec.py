@@ -14,18 +14,21 @@ from pipeline.tickets.ticket import EvidenceRef
 from pipeline.town.place import Place
 
 
-def dump(value: object) -> str:
-    """Compact JSON; what JSON can't say, NaN and infinity included, is a ValueError."""
-    return json.dumps(
-        value, ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=_plain
-    )
-
-
 def _plain(value: Any) -> Any:
     """Numpy's scalars and arrays, which trails and measures may hold."""
     if hasattr(value, "tolist"):
         return value.tolist()
     raise ValueError(f"{type(value).__name__} can't be kept as JSON")
+
+
+_ENCODER = json.JSONEncoder(  # made once: json.dumps would make one for each field of a message
+    ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=_plain
+)
+
+
+def dump(value: object) -> str:
+    """Compact JSON; what JSON can't say, NaN and infinity included, is a ValueError."""
+    return _ENCODER.encode(value)
 
 
 def incident_to_json(incident: Incident) -> str:
