@@ -15,7 +15,7 @@ import numpy as np
 from pipeline.hazards.boxes import centre, iou, size
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from pipeline.hazards.boxes import Box
     from pipeline.hazards.incident import Hazard
@@ -44,24 +44,33 @@ GONE = 0.25
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """One line of a case's trail; ``rule`` is None for a look that saw nothing there."""
+    """One line of a case's trail: the rules that saw something, and the strongest score."""
 
     at: float
     score: float
-    rule: str | None
+    rules: tuple[str, ...]
+
+    @property
+    def rule(self) -> str | None:
+        """The rule of the strongest evidence; None for a look that saw nothing there."""
+        return self.rules[0] if self.rules else None
 
 
 @dataclass(eq=False, slots=True)
 class Case:
-    """One place with evidence of one hazard family. ``best`` is the strongest observation.
+    """One place with evidence of one hazard family.
 
+    ``kinds`` and ``began`` know for each rule the strongest observation of the last look that saw
+    evidence of it, and since when there is any. ``best`` is the one of the last look that saw
+    anything; once confirmed, the one that was believed.
     ``stale``: the background that it was seen against is forgotten, so its absence from a new one
     proves nothing: it may be part of that.
     """
 
     family: str
     best: Observation
-    began: dict[str, float]  # rule -> since when there is evidence of this kind
+    kinds: dict[str, Observation] = field(default_factory=dict)
+    began: dict[str, float] = field(default_factory=dict)
     seen: deque[Seen] = field(default_factory=lambda: deque(maxlen=MOST_LOOKS))
     obstructed: int = 0
     confirmed_at: float | None = None
@@ -73,7 +82,9 @@ class Case:
 
     @property
     def started_at(self) -> float:
-        """Since when there is evidence of the kind that weighs most."""
+        """Since when there is evidence: any at first, then of the kind that was confirmed."""
+        if self.confirmed_at is None:
+            return min(self.began.values())
         return self.began[self.best.rule]
 
     def mean(self, since: float) -> float:
@@ -86,18 +97,33 @@ class Case:
         recent = [entry for entry in self.seen if entry.at >= since - 1e-6]
         return recent if len(recent) >= LEAST_LOOKS else list(self.seen)[-LEAST_LOOKS:]
 
-    def positives(self) -> int:
-        return sum(entry.rule is not None for entry in self.seen)
+    def looks(self, rule: str) -> int:
+        return sum(rule in entry.rules for entry in self.seen)
 
-    def held(self, at: float, settings: HazardSettings) -> bool:
-        """True if the evidence lasted its dwell, is strong on the whole, and is there now."""
-        dwell_s = self.best.dwell_s
+    def ripe(self, at: float, settings: HazardSettings) -> Observation | None:
+        """The evidence to believe now, if any: of several kinds, the one with the least dwell."""
+        if not self.seen[-1].rules:
+            return None
+        kinds = sorted(self.kinds.values(), key=lambda one: one.dwell_s)
+        return next((one for one in kinds if self._held(one, at, settings)), None)
+
+    def _held(self, kind: Observation, at: float, settings: HazardSettings) -> bool:
+        """True if this kind lasted its dwell, in most looks that saw something, and is strong."""
+        since = at - max(kind.dwell_s, 1.0)
+        positive = [entry.rules for entry in self._recent(since) if entry.rules]
         return (
-            self.seen[-1].rule is not None
-            and at - self.started_at >= dwell_s - 1e-6
-            and self.positives() >= LEAST_LOOKS
-            and self.mean(at - max(dwell_s, 1.0)) >= settings.confirm_score
+            at - self.began[kind.rule] >= kind.dwell_s - 1e-6
+            and self.looks(kind.rule) >= LEAST_LOOKS
+            and 2 * sum(kind.rule in rules for rules in positive) >= len(positive)
+            and self.mean(since) >= settings.confirm_score
         )
+
+    def take(self, found: Sequence[Observation]) -> None:
+        """Remember the observations of a look, strongest first."""
+        self.best = found[0]
+        for one in found:
+            self.began[one.rule] = min(one.since, self.began.get(one.rule, one.since))
+        self.kinds |= {one.rule: one for one in reversed(found)}
 
     def add(self, seen: Seen) -> None:
         self.seen.append(seen)
@@ -161,7 +187,8 @@ class Cases:
         near = [case for case in self.open if case.family == family and _same(case, observation)]
         if near:
             return min(near, key=lambda case: _far(case.best.box, observation.box))
-        case = Case(family, observation, {observation.rule: observation.since})
+        case = Case(family, observation)
+        case.take([observation])
         self.open.append(case)
         return case
 
@@ -172,23 +199,20 @@ class Cases:
             if hidden(case):
                 case.obstructed += 1
             else:
-                case.add(Seen(at, 0.0, None))
+                case.add(Seen(at, 0.0, ()))
             return
-        strongest = found[0]
-        case.add(Seen(at, strongest.score, strongest.rule))
+        case.add(Seen(at, found[0].score, tuple(one.rule for one in found)))
         case.last_seen_at = at
         case.stale = case.stale and all(one.rule != "object" for one in found)
         if case.confirmed_at is not None:
             return  # what was reported stands: its name is made of kind and start
-        for one in found:
-            case.began[one.rule] = min(one.since, case.began.get(one.rule, one.since))
-        case.best = strongest
+        case.take(found)
 
     def _confirms(self, case: Case, at: float) -> bool:
-        if case.confirmed_at is not None or not case.held(at, self._settings):
+        ripe = None if case.confirmed_at is not None else case.ripe(at, self._settings)
+        if ripe is None:
             return False
-        case.confirmed_at = at
-        case.hazard = case.best.hazard
+        case.best, case.hazard, case.confirmed_at = ripe, ripe.hazard, at
         return True
 
     def _clears(self, case: Case, at: float) -> bool:

@@ -224,6 +224,47 @@ def test_debris_that_came_with_a_crash_belongs_to_it_and_what_came_later_does_no
     assert len(story.confirmed) == 2
 
 
+def stands_then(story, end, crash_in):
+    """A vehicle that stands from 0 (dwell 20), and looks that see a crash (dwell 4) as well."""
+    for at in range(end):
+        rows = [evidence(at, 0.8, since=0.0, rule="vehicle", dwell_s=20.0)]
+        if at in crash_in:
+            rows = [evidence(at, 0.6, since=float(min(crash_in)), rule="crash")]
+        story.look(at, *rows)
+
+
+def test_kinds_that_flicker_up_confirm_nothing_early():
+    story = Story()
+    stands_then(story, 30, {3, 9, 15, 18})
+    ((at, case),) = story.confirmed
+    assert (at, case.best.rule, case.started_at) == (20.0, "vehicle", 0.0)
+
+
+def test_of_two_kinds_the_one_confirmed_gives_start_and_dwell():
+    story = Story()
+    stands_then(story, 30, range(10, 30))
+    ((at, case),) = story.confirmed
+    assert (at, case.best.rule, case.started_at) == (14.0, "crash", 10.0)
+
+
+def test_a_kind_that_is_not_the_strongest_of_its_looks_counts_as_seen():
+    story = Story()
+    for at in range(8):
+        thing = evidence(at, 0.75, since=0.0, dwell_s=60.0)
+        story.look(at, thing, evidence(at, 0.6, since=0.0, rule="crash"))
+    ((_, case),) = story.confirmed
+    assert case.best.rule == "crash"
+
+
+def test_before_it_is_confirmed_the_start_moves_back_alone():
+    story, starts = Story(), []
+    for at in range(12):
+        rule, since = (("object", 5.0), ("crash", 3.0), ("vehicle", 4.0))[at % 3]
+        story.look(at, evidence(at, 0.4, since=since, rule=rule))
+        starts.append(story.cases.open[0].started_at)
+    assert starts == sorted(starts, reverse=True)
+
+
 def test_a_hole_is_no_part_of_a_blockage_at_the_same_place():
     story = Story()
     for at in range(10):
@@ -293,7 +334,7 @@ def play(looks):
             assert id(case) not in known
             assert at - case.started_at >= DWELL_S - 1e-6
             assert case.seen[-1].rule is not None
-            assert case.positives() >= LEAST_LOOKS
+            assert case.looks(case.best.rule) >= LEAST_LOOKS
             assert case.mean(at - DWELL_S) >= SETTINGS.confirm_score
             known[id(case)] = (case, case.hazard, case.started_at, tuple(case.best.box))
         for case in cleared:
