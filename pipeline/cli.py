@@ -337,6 +337,29 @@ def model_check(
 
 
 @app.command()
+def outbox(
+    settings_file: SettingsFile = None,
+    retry: Annotated[bool, typer.Option("--retry", help="send what was refused again")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """本机待发与被拒的隐患 / what waits on this box, and what the desk refused."""
+    from pipeline.tickets import Outbox
+
+    settings = load_settings(settings_file)
+    with Outbox(settings.data_dir / "outbox.sqlite", SystemClock()) as box:
+        moved = box.retry_refused() if retry else 0
+        waiting, refused = box.backlog(), box.refused()
+    if as_json:
+        _print_json({"waiting": waiting, "retried": moved, "refused": [asdict(r) for r in refused]})
+        return
+    out.print(
+        f"待发 / waiting: {waiting}   重发 / retried: {moved}   被拒 / refused: {len(refused)}"
+    )
+    for one in refused:
+        out.print(one.reason, soft_wrap=True)
+
+
+@app.command()
 def doctor(settings_file: SettingsFile = None, as_json: AsJson = False) -> None:
     """检查本机与设置 / is everything here that a run needs?"""
     from pipeline.doctor import examine

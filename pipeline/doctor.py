@@ -11,7 +11,7 @@ from pipeline.clock import SystemClock
 from pipeline.detect import Detector, time_per_look_ms
 from pipeline.errors import GridwatchError
 from pipeline.settings import Settings, load_settings
-from pipeline.tickets import Outbox, open_redis
+from pipeline.tickets import Outbox, open_redis, redis_risks
 from pipeline.town import load_town
 
 if TYPE_CHECKING:
@@ -72,7 +72,9 @@ def _town(settings: Settings) -> str:
 
 def _redis(settings: Settings) -> str:
     with open_redis(settings.redis, settings.data_dir) as redis:
-        info = redis.info("server")
+        info, risks = redis.info("server"), redis_risks(redis)
+    if risks:
+        raise GridwatchError("; ".join(risks))
     kind = "private" if settings.redis.url is None else "by URL"
     return f"{kind}, version {info['redis_version']}"
 
@@ -84,7 +86,10 @@ def _outbox(settings: Settings) -> str:
     with Outbox(path, SystemClock()) as outbox:
         waiting, refused = outbox.backlog(), outbox.refused()
     if refused:
-        raise GridwatchError(f"{len(refused)} entries refused by the desk: {refused[0].reason}")
+        raise GridwatchError(
+            f"{len(refused)} entries refused by the desk: {refused[0].reason}; put that right and "
+            "run `gridwatch outbox --retry`"
+        )
     return f"{waiting} entries wait for the desk"
 
 

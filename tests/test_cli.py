@@ -174,6 +174,16 @@ def test_brackets_in_names_are_shown_as_they_are(gridwatch, town):
     assert "[/b][red]" in answer.out
 
 
+def test_the_outbox_says_what_waits_and_what_was_refused(gridwatch, town):
+    settings = town / "settings.yaml"
+    assert json.loads(gridwatch("outbox", "-s", settings, "--json").out) == {
+        "waiting": 0,
+        "retried": 0,
+        "refused": [],
+    }
+    assert "待发" in gridwatch("outbox", "-s", settings, "--retry").out
+
+
 # --- what is refused -----------------------------------------------------------------------------
 
 
