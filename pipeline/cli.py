@@ -9,7 +9,7 @@ import json
 import signal
 import sys
 import threading
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -80,11 +80,13 @@ def _top(
 def run(
     settings_file: SettingsFile = None,
     overrides: Overrides = None,
+    shard: Annotated[str | None, typer.Option(help="K/N: this box's part of the cameras")] = None,
     seconds: Annotated[float | None, typer.Option(help="stop after this long")] = None,
 ) -> None:
     """运行:取流、检测、立案 / run the cameras of this box until stopped."""
     from pipeline.daemon import Daemon
     from pipeline.detect import Detector
+    from pipeline.ingest import shard_of
     from pipeline.telemetry import set_up_logs
     from pipeline.tickets import open_desk
 
@@ -92,10 +94,12 @@ def run(
     set_up_logs()
     detector = Detector(settings.model)
     clock = SystemClock()
-    with (
-        open_desk(settings, clock) as opened,
-        Daemon(settings, detector, opened, clock=clock) as daemon,
-    ):
+    with ExitStack() as stack:
+        opened = stack.enter_context(open_desk(settings, clock))
+        cameras = shard_of(opened.town.cameras, shard) if shard else None
+        daemon = stack.enter_context(
+            Daemon(settings, detector, opened, clock=clock, cameras=cameras)
+        )
         for name in (signal.SIGINT, signal.SIGTERM):
             signal.signal(name, lambda *_: daemon.stop())
         daemon.wait(seconds)

@@ -206,6 +206,12 @@ def test_a_value_that_yaml_chokes_on_is_no_traceback(gridwatch, town, value):
     refused(gridwatch("tickets", "list", "-s", town / "settings.yaml"), "settings.yaml")
 
 
+@pytest.mark.parametrize("shard", ["3/2", "0/2", "half"])
+def test_a_shard_that_is_none_is_refused(gridwatch, town, shard):
+    answer = gridwatch("run", "-s", town / "settings.yaml", "--shard", shard, "--seconds", 1)
+    refused(answer, "--shard", shard)
+
+
 def test_an_unknown_state_or_hazard_is_refused_with_the_list(gridwatch, town):
     settings = town / "settings.yaml"
     refused(gridwatch("tickets", "list", "-s", settings, "--state", "clsed"), "clsed", "closed")
