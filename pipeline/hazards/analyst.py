@@ -79,7 +79,7 @@ class Analyst:
         self._misfit_told = False
         self._pace = Pace()
         self._cases = Cases(settings)
-        self._reported: dict[Case, Incident] = {}
+        self._reported: dict[Case, list[Incident]] = {}  # several if the hazard grew
 
     def update(self, look: Look, seen: Detections) -> list[Change]:
         """Take in one look of this camera.
@@ -95,11 +95,17 @@ class Analyst:
         confirmed, cleared = self._cases.update(
             scene.at, self._observe(scene, self._view), lambda case: self._hidden(case, scene)
         )
-        self._reported |= {case: self._incident(case) for case in confirmed}
-        return [Change("confirmed", self._reported[case]) for case in confirmed] + [
-            Change("cleared", _as_of_now(self._reported.pop(case), case, case.free_since))
-            for case in cleared
-        ]
+        changes = []
+        for case in confirmed:
+            incident = self._incident(case)
+            self._reported.setdefault(case, []).append(incident)
+            changes.append(Change("confirmed", incident))
+        for case in cleared:
+            changes += [
+                Change("cleared", _as_of_now(incident, case, case.free_since))
+                for incident in self._reported.pop(case)
+            ]
+        return changes
 
     def _start_on(self, aspect: float, before: View | None) -> View:
         """Begin with pictures of another shape; what was confirmed stays known in its place."""
@@ -128,7 +134,11 @@ class Analyst:
 
     def open_incidents(self) -> list[Incident]:
         """Confirmed and not cleared, as they stand now."""
-        return [_as_of_now(incident, case, None) for case, incident in self._reported.items()]
+        return [
+            _as_of_now(incident, case, None)
+            for case, incidents in self._reported.items()
+            for incident in incidents
+        ]
 
     def _observe(self, scene: Scene, view: View) -> Iterable[Observation]:
         forgotten = self._background.forgotten
@@ -201,7 +211,13 @@ class Analyst:
             score=round(case.mean(case.started_at), 4),
             severity=_severity(case.hazard, best.rule, measures),
             measures=measures,
-            trail={**self._origin, "kind": best.rule, **_trail(case)},
+            trail={
+                **self._origin,
+                "kind": best.rule,
+                "parts": {name: round(value, 3) for name, value in best.parts.items()},
+                "dwell_s": best.dwell_s,
+                **_history(case),
+            },
         )
 
 
@@ -211,14 +227,12 @@ def _as_of_now(incident: Incident, case: Case, cleared_at: float | None) -> Inci
         incident,
         last_seen_at=case.last_seen_at,
         cleared_at=cleared_at,
-        trail={**incident.trail, **_trail(case)},
+        trail={**incident.trail, **_history(case)},
     )
 
 
-def _trail(case: Case) -> dict[str, object]:
+def _history(case: Case) -> dict[str, object]:
     return {
-        "parts": {name: round(value, 3) for name, value in case.best.parts.items()},
-        "dwell_s": case.best.dwell_s,
         "obstructed_looks": case.obstructed,
         "looks": [
             [round(seen.at, 3), round(seen.score, 3), seen.rule]

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from pipeline.settings import HazardSettings
 
 FAMILY = {"road_collapse": "road", "road_damage": "road", "blockage": "blockage", "crowd": "crowd"}
+GRAVER: dict[Hazard, Hazard] = {"road_damage": "road_collapse"}
+"""What a confirmed hazard may grow into; it is then reported again as that."""
 MOST_LOOKS = 1000
 """Looks that a case remembers: the longest dwell of the defaults (180 s) at five looks a second."""
 LEAST_LOOKS = 3
@@ -62,7 +64,8 @@ class Case:
 
     ``kinds`` and ``began`` know for each rule the strongest observation of the last look that saw
     evidence of it, and since when there is any. ``best`` is the one of the last look that saw
-    anything; once confirmed, the one that was believed.
+    anything; once confirmed, the one that was believed. ``grown`` collects evidence that a
+    confirmed hazard has become a graver one.
     ``stale``: the background that it was seen against is forgotten, so its absence from a new one
     proves nothing: it may be part of that.
     """
@@ -75,7 +78,8 @@ class Case:
     obstructed: int = 0
     confirmed_at: float | None = None
     last_seen_at: float = 0.0
-    hazard: Hazard | None = None  # fixed when confirmed
+    hazard: Hazard | None = None  # fixed when confirmed, until it has grown
+    grown: Case | None = None
     stale: bool = False
     free_looks: int = 0  # looks in a row that found the place free, up to now
     free_since: float | None = None  # the first of them
@@ -125,6 +129,11 @@ class Case:
             self.began[one.rule] = min(one.since, self.began.get(one.rule, one.since))
         self.kinds |= {one.rule: one for one in reversed(found)}
 
+    def become(self, grown: Case) -> None:
+        """Stand for the graver hazard from now on; what was seen stays."""
+        self.best, self.hazard, self.confirmed_at = grown.best, grown.hazard, grown.confirmed_at
+        self.kinds, self.began, self.grown = grown.kinds, grown.began, None
+
     def add(self, seen: Seen) -> None:
         self.seen.append(seen)
         if seen.score >= GONE:
@@ -151,13 +160,17 @@ class Cases:
     ) -> tuple[list[Case], list[Case]]:
         """Take in the observations of a look; ``hidden`` tells if it says nothing about a case.
 
-        Returns the cases newly confirmed and those newly cleared.
+        Returns the cases newly confirmed (one that has grown: again) and those newly cleared.
         """
         found: dict[int, list[Observation]] = {}
         for observation in sorted(observations, key=lambda one: -one.score):
             found.setdefault(id(self._case_of(observation)), []).append(observation)
         for case in self.open:
-            self._extend(case, at, found.get(id(case), []), hidden)
+            here = found.get(id(case), [])
+            self._extend(case, at, here, hidden)
+            if case.hazard in GRAVER:
+                graver = [one for one in here if one.hazard == GRAVER[case.hazard]]
+                self._extend_grown(case, at, graver, hidden)
         confirmed = [case for case in self.open if self._confirms(case, at)]
         cleared = [case for case in self.open if self._clears(case, at)]
         self.open = [
@@ -170,6 +183,7 @@ class Cases:
         self.open = [case for case in self.open if case.confirmed_at is not None]
         for case in self.open:
             case.doubt_free()
+            case.grown = None
 
     def lose_background(self) -> None:
         """The light or the camera changed: see ``Case.stale``."""
@@ -208,7 +222,21 @@ class Cases:
             return  # what was reported stands: its name is made of kind and start
         case.take(found)
 
+    def _extend_grown(
+        self, case: Case, at: float, graver: list[Observation], hidden: Callable[[Case], bool]
+    ) -> None:
+        if case.grown is None:
+            if not graver:
+                return
+            case.grown = Case(case.family, graver[0])
+        self._extend(case.grown, at, graver, hidden)
+        if self._fades(case.grown, at):
+            case.grown = None
+
     def _confirms(self, case: Case, at: float) -> bool:
+        if case.grown is not None and self._confirms(case.grown, at):
+            case.become(case.grown)
+            return True
         ripe = None if case.confirmed_at is not None else case.ripe(at, self._settings)
         if ripe is None:
             return False

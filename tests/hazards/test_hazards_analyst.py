@@ -169,6 +169,28 @@ def test_on_known_ground_a_hole_has_a_size_and_a_place():
     assert told(a_hole)[0].incident.place.method == "camera"
 
 
+def test_a_hole_that_grows_is_a_second_incident_at_the_same_place_and_both_are_cleared():
+    small, large = (155, 115, 163, 119), HOLE
+
+    def story(at):
+        spot = small if at < 20 else large
+        return ([(spot, 40)], [("cavity", 0.8, spot)]) if at < 40 else ([], [])
+
+    damage, collapse, *cleared = play(story, POSED, end=80)
+    assert [damage.kind, collapse.kind] == ["confirmed"] * 2
+    damage, collapse = damage.incident, collapse.incident
+    assert (damage.hazard, collapse.hazard) == ("road_damage", "road_collapse")
+    assert damage.incident_id != collapse.incident_id
+    assert 26 <= collapse.confirmed_at <= 30
+    assert collapse.measures["area_m2"] > 0.5 > damage.measures["area_m2"]
+    assert [(one.kind, one.incident.incident_id) for one in cleared] == [
+        ("cleared", damage.incident_id),
+        ("cleared", collapse.incident_id),
+    ]
+    assert cleared[0].incident.trail["parts"] == damage.trail["parts"]
+    assert {one.incident.cleared_at for one in cleared} == {40.0}
+
+
 @pytest.mark.parametrize("gap, severity", [(14, "notice"), (11, "warning"), (7, "emergency")])
 def test_the_closer_people_stand_the_more_severe_the_crowd(gap, severity):
     rows = [

@@ -278,7 +278,41 @@ def test_two_kinds_of_hole_at_one_place_are_one_case():
     for at in range(10):
         kind = "road_collapse" if at % 2 else "road_damage"
         story.look(at, evidence(at, since=0.0, hazard=kind, rule="cavity"))
-    assert len(story.confirmed) == 1
+    assert len(story.cases.open) == 1
+    assert len({id(case) for _, case in story.confirmed}) == 1
+
+
+def hole(at, hazard, score=0.9):
+    return evidence(at, score, hazard=hazard, rule="cavity")
+
+
+def test_a_hole_that_grows_is_reported_again_after_the_dwell_and_cleared_once():
+    story = Story()
+    for at in range(30):
+        story.look(at, hole(at, "road_damage" if at < 10 else "road_collapse"))
+    assert [(at, case.hazard) for at, case in story.confirmed] == [
+        (4.0, "road_collapse"),  # the case is the same and stands for what it has become
+        (14.0, "road_collapse"),
+    ]
+    assert story.confirmed[0][1] is story.confirmed[1][1]
+    assert story.confirmed[1][1].started_at == 10.0
+    story.looks(30, 50, score=None)
+    assert len(story.cleared) == 1
+
+
+@pytest.mark.parametrize("graver", [{12}, {12, 13, 20, 21}, set(range(12, 40, 3))])
+def test_a_hole_that_seems_larger_now_and_then_has_not_grown(graver):
+    story = Story()
+    for at in range(40):
+        story.look(at, hole(at, "road_collapse" if at in graver else "road_damage"))
+    assert [case.hazard for _, case in story.confirmed] == ["road_damage"]
+
+
+def test_a_collapse_that_seems_smaller_stays_one():
+    story = Story()
+    for at in range(40):
+        story.look(at, hole(at, "road_collapse" if at < 10 else "road_damage"))
+    assert [case.hazard for _, case in story.confirmed] == ["road_collapse"]
 
 
 def test_a_crowd_is_one_case_wherever_it_moves():
