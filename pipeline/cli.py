@@ -20,7 +20,13 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from pipeline import __version__, show
 from pipeline.clock import SystemClock
-from pipeline.errors import DeskUnavailableError, FootageError, GridwatchError, InputError
+from pipeline.errors import (
+    DeskUnavailableError,
+    FootageError,
+    GridwatchError,
+    InputError,
+    UnknownTicketError,
+)
 from pipeline.settings import load_settings
 
 if TYPE_CHECKING:
@@ -220,14 +226,22 @@ def tickets_show(
 
 
 @app.command()
-def explain(ticket_id: str, settings_file: SettingsFile = None, as_json: AsJson = False) -> None:
-    """说明立案依据 / why there is a ticket: rules, scores and looks of its incidents."""
+def explain(
+    name: Annotated[str, typer.Argument(help="number of a ticket, or an incident's name")],
+    settings_file: SettingsFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """说明立案依据 / why there is a ticket or incident: rules, scores and looks."""
     with _open(settings_file) as opened:
-        ticket = opened.desk.ticket(ticket_id)
+        try:
+            incidents = opened.desk.ticket(name).incidents
+        except UnknownTicketError:
+            ticket = opened.desk.ticket_of(name)
+            incidents = tuple(one for one in ticket.incidents if one.incident_id == name)
     if as_json:
-        _print_json([asdict(incident) for incident in ticket.incidents])
+        _print_json([asdict(incident) for incident in incidents])
         return
-    for incident in ticket.incidents:
+    for incident in incidents:
         out.print(show.reasons(incident))
 
 

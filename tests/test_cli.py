@@ -174,6 +174,29 @@ def test_brackets_in_names_are_shown_as_they_are(gridwatch, town):
     assert "[/b][red]" in answer.out
 
 
+def test_why_there_is_a_ticket_is_told_by_its_number_and_by_the_incident(gridwatch, town):
+    settings = load_settings(town / "settings.yaml")
+    trail = {
+        "kind": "cavity", "parts": {"new_here": 2.5}, "dwell_s": 6.0, "obstructed_looks": 2,
+        "model": "street-n", "settings": "abc", "looks": [[1.0, 0.9, "cavity"], [2.0, 0.0, None]],
+    }  # fmt: skip
+    with open_desk(settings, SystemClock()) as opened:
+        place = opened.town.cameras[0]
+        at = Place(place.lon, place.lat, 3.0, "pose")
+        incident = Incident(
+            "inc", "YL-0001", "crowd", (0, 0, 1, 1), 0, 1, 2, None, at, 0.9, "notice", {}, trail
+        )
+        ticket_id = opened.desk.file(incident).ticket_id
+        answers = [
+            gridwatch("explain", name, "-s", town / "settings.yaml") for name in (ticket_id, "inc")
+        ]
+        unknown = gridwatch("explain", "nobody", "-s", town / "settings.yaml")
+    assert answers[0].out == answers[1].out
+    assert "new_here +2.5" in answers[0].out
+    assert unknown.code == 1
+    assert "nobody" in unknown.err
+
+
 def test_the_outbox_says_what_waits_and_what_was_refused(gridwatch, town):
     settings = town / "settings.yaml"
     assert json.loads(gridwatch("outbox", "-s", settings, "--json").out) == {

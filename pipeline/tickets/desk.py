@@ -141,6 +141,10 @@ class Desk:
         """Raises UnknownTicketError."""
         return self._reader.ticket(ticket_id)
 
+    def ticket_of(self, incident_id: str) -> Ticket:
+        """The ticket that holds this incident. Raises UnknownTicketError."""
+        return self._reader.ticket_of(incident_id)
+
     def tickets(
         self,
         *,

@@ -21,6 +21,11 @@ class Keys:
         return f"{self.root}:tickets"
 
     @property
+    def incidents(self) -> str:
+        """Hash: incident -> the ticket it went into."""
+        return f"{self.root}:incidents"
+
+    @property
     def waiting(self) -> str:
         """Hash: grid code -> entries that wait in its queue."""
         return f"{self.root}:waiting"

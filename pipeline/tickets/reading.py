@@ -38,6 +38,14 @@ class Reader:
             raise UnknownTicketError(f"there is no ticket {ticket_id}")
         return found[0]
 
+    def ticket_of(self, incident_id: str) -> Ticket:
+        """Raises UnknownTicketError."""
+        with mapped("looking an incident up"):
+            ticket_id = self._redis.hget(self._keys.incidents, incident_id)
+        if ticket_id is None:
+            raise UnknownTicketError(f"there is no incident {incident_id}")
+        return self.ticket(ticket_id)
+
     def newest(
         self, *, state: str | None, grid: str | None, hazard: str | None, limit: int
     ) -> list[Ticket]:
