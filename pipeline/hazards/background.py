@@ -41,6 +41,8 @@ DIFFERENT = 16.0
 """Grey levels; about four times the noise of a street camera by day."""
 SUDDEN_SHARE = 0.25
 """If more of the picture changes at once it is the light or the camera, not a thing."""
+MOST_THINGS = 30
+"""Nor do so many things come at once; the most seen on busy streets, around a crash, are ten."""
 SMALLEST = 0.00045
 LARGEST = 0.08
 """Share of the picture that a new thing may cover."""
@@ -107,13 +109,12 @@ class Background:
         familiar = self._met >= FAMILIAR_LOOKS
         different = (np.abs(self._fast - self._slow) > DIFFERENT) & ~hidden & familiar
         if different.mean() > SUDDEN_SHARE:
-            self._forget()
-            self._learn(at, picture, hidden)
-            return []
+            return self._relearn(at, picture, hidden)
         self._remember(at, different & still, hidden, different)
         calm = ~different & ~hidden & familiar & np.isinf(self._since_)
         self._blend(self._slow, picture, 1 - np.exp(-step / SLOW_S), calm)
-        return self._things(picture, hidden)
+        things = self._things(picture, hidden)
+        return things if len(things) <= MOST_THINGS else self._relearn(at, picture, hidden)
 
     def steady(self, box: Box) -> float:
         """Share of ``box`` that looks as it did in the look before; 1 if there was none."""
@@ -158,6 +159,11 @@ class Background:
         self.forgotten += 1
         self._slow = self._fast = self._since = self._before = None
         self._first = []
+
+    def _relearn(self, at: float, picture: Plane, hidden: NDArray[np.bool_]) -> list[NewThing]:
+        self._forget()
+        self._learn(at, picture, hidden)
+        return []
 
     def _learn(self, at: float, picture: Plane, hidden: NDArray[np.bool_]) -> None:
         if not self._first:

@@ -19,6 +19,11 @@ Unit = tuple[float, float, float, float]
 """A box x1, y1, x2, y2 in 0..1 of the picture on both axes."""
 
 
+def family_of(hazard: str) -> str:
+    """Hazards that are one thing seen more or less well share a family: ``road``."""
+    return "road" if hazard in ("road_collapse", "road_damage") else hazard
+
+
 def incident_id_of(camera_id: str, hazard: str, started_at: float, box: Unit) -> str:
     """Name of an incident, the same for every retry.
 

@@ -259,7 +259,7 @@ def test_boxes_are_shares_of_the_picture():
     assert (x1, y1, x2, y2) == pytest.approx((140 / 320, 110 / 180, 170 / 320, 125 / 180), abs=0.02)
 
 
-@pytest.mark.parametrize("contrast, offset", [(-1.0, 255), (-0.5, 150), (0.0, 16)])
+@pytest.mark.parametrize("contrast, offset", [(-1.0, 255), (-0.5, 150), (2.5, -215), (0.0, 16)])
 def test_a_thing_that_other_light_makes_part_of_the_background_is_not_cleared(contrast, offset):
     """Infrared, other lamps, darkness: the thing lies there until 100 and is then taken away."""
     watching, street, changes = analyst(ZONED, blockage=DWELLS), Street(), []
