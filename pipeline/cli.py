@@ -5,7 +5,6 @@ Exit codes: 0 done, 1 the thing asked for failed, 2 wrong usage or settings.
 
 from __future__ import annotations
 
-import json
 import signal
 import sys
 import threading
@@ -15,19 +14,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from pipeline import __version__, show
+from pipeline import __version__, lab, show
 from pipeline.clock import SystemClock
 from pipeline.errors import (
     DeskUnavailableError,
-    FootageError,
     GridwatchError,
     InputError,
     UnknownTicketError,
 )
 from pipeline.settings import load_settings
+from pipeline.terminal import AsJson, Overrides, SettingsFile, err, out, print_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -41,20 +38,9 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 queue = typer.Typer(no_args_is_help=True, help="网格队列 / queues of the grids")
 tickets = typer.Typer(no_args_is_help=True, help="案卷 / tickets")
 cameras = typer.Typer(no_args_is_help=True, help="摄像头 / cameras")
-model = typer.Typer(no_args_is_help=True, help="模型 / the detector's model")
-for name, group in (("queue", queue), ("tickets", tickets), ("cameras", cameras), ("model", model)):
+for name, group in (("queue", queue), ("tickets", tickets), ("cameras", cameras)):
     app.add_typer(group, name=name)
-
-# No markup: what is printed comes from files and cameras and may contain brackets.
-out = Console(markup=False)
-err = Console(stderr=True, markup=False)
-
-SettingsFile = Annotated[
-    Path | None,
-    typer.Option("--settings", "-s", envvar="GRIDWATCH_SETTINGS", help="settings file (YAML)"),
-]
-Overrides = Annotated[list[str] | None, typer.Option("--set", help="key=value, may be repeated")]
-AsJson = Annotated[bool, typer.Option("--json", help="for machines, stable")]
+app.add_typer(lab.app)
 
 
 def main() -> None:
@@ -121,59 +107,6 @@ def run(
     )
 
 
-@app.command()
-def replay(
-    target: Annotated[Path, typer.Argument(help="a clip, a folder of clips, or a set (.yaml)")],
-    truth: Annotated[Path | None, typer.Option(help="truth.jsonl: what really happened")] = None,
-    folder: Annotated[Path, typer.Option("--out", help="where the results go")] = Path(
-        "replay-out"
-    ),
-    settings_file: SettingsFile = None,
-    overrides: Overrides = None,
-    as_json: AsJson = False,
-) -> None:
-    """回放录像并评分 / replay recorded footage and score it."""
-    from pipeline import replay as room
-    from pipeline.detect import Detector
-    from pipeline.town import load_town
-
-    settings = load_settings(settings_file, overrides or ())
-    town = load_town(settings.town) if settings_file else None
-    events = room.load_truth(truth) if truth else None
-    clips = room.gather(target, town)
-    detector = Detector(settings.model)
-    folder.mkdir(parents=True, exist_ok=True)
-    with _progress() as bar:
-        task = bar.add_task("", total=len(clips))
-        done: set[str] = set()
-
-        def progress(clip: room.Clip, at_s: float) -> None:
-            if clip.camera.camera_id not in done:
-                done.add(clip.camera.camera_id)
-                bar.update(task, completed=len(done) - 1)
-            bar.update(task, description=f"{clip.path.name} {at_s:.0f} s")
-
-        played = room.replay(clips, detector, settings, folder=folder, progress=progress)
-        bar.update(task, completed=len(clips), description="")
-    incidents = [incident for one in played for incident in one.incidents]
-    watched = {one.clip.camera.camera_id: one.watched_s for one in played}
-    room.write_incidents(folder / "incidents.jsonl", played)
-    placed = {one.clip.camera.camera_id: one.clip.placed for one in played}
-    room.write_tickets(folder / "tickets.jsonl", room.tickets_of(incidents, town, settings), placed)
-    result: dict[str, Any] | None = None
-    if events is not None:
-        result = room.score(incidents, events, watched)
-        room.write_json(folder / "score.json", result)
-    room.write_report(folder / "report.html", played, events, result)
-    if as_json:
-        _print_json({"out": str(folder), "incidents": len(incidents), "score": result})
-    else:
-        out.print(show.played(played, result, folder))
-    problems = [one.problem for one in played if one.problem]
-    if problems:
-        raise FootageError("; ".join(problems))
-
-
 @queue.command("read")
 def queue_read(
     grid: Annotated[str, typer.Argument(help="code of the grid")],
@@ -184,7 +117,7 @@ def queue_read(
     with _open(settings_file) as opened:
         messages = opened.desk.read_queue(grid)
     if as_json:
-        _print_json([message.model_dump(mode="json") for message in messages])
+        print_json([message.model_dump(mode="json") for message in messages])
         return
     out.print(show.messages(messages) if messages else f"{grid}: 没有待办 / nothing waits")
 
@@ -207,7 +140,7 @@ def tickets_list(
     with _open(settings_file) as opened:
         found = opened.desk.tickets(state=state, grid=grid, hazard=hazard, limit=limit)
     if as_json:
-        _print_json([asdict(ticket) for ticket in found])
+        print_json([asdict(ticket) for ticket in found])
         return
     out.print(show.tickets(found) if found else "没有案卷 / no tickets")
 
@@ -220,7 +153,7 @@ def tickets_show(
     with _open(settings_file) as opened:
         ticket = opened.desk.ticket(ticket_id)
     if as_json:
-        _print_json(asdict(ticket))
+        print_json(asdict(ticket))
         return
     out.print(show.ticket(ticket))
 
@@ -239,7 +172,7 @@ def explain(
             ticket = opened.desk.ticket_of(name)
             incidents = tuple(one for one in ticket.incidents if one.incident_id == name)
     if as_json:
-        _print_json([asdict(incident) for incident in incidents])
+        print_json([asdict(incident) for incident in incidents])
         return
     for incident in incidents:
         out.print(show.reasons(incident))
@@ -251,7 +184,7 @@ def cameras_list(settings_file: SettingsFile = None, as_json: AsJson = False) ->
     with _open(settings_file) as opened:
         rows = _camera_rows(opened)
     if as_json:
-        _print_json(rows)
+        print_json(rows)
     else:
         out.print(show.cameras(rows))
 
@@ -272,7 +205,7 @@ def cameras_check(
         statuses = check_cameras(town.cameras, settings.ingest, SystemClock(), seconds)
     rows = [asdict(status) for status in statuses]
     if as_json:
-        _print_json(rows)
+        print_json(rows)
     else:
         out.print(show.cameras(rows))
     if any(status.state not in ("live", "disabled") for status in statuses):
@@ -292,7 +225,7 @@ def cameras_import(
     write_cameras(target, report.cameras)
     if as_json:
         problems = [str(problem) for problem in report.problems]
-        _print_json({"cameras": len(report.cameras), "problems": problems})
+        print_json({"cameras": len(report.cameras), "problems": problems})
     else:
         for problem in report.problems:
             out.print(str(problem), style="yellow", soft_wrap=True)
@@ -302,56 +235,6 @@ def cameras_import(
         )
     if report.problems:
         raise typer.Exit(1)
-
-
-@model.command("predict")
-def model_predict(
-    paths: Annotated[list[Path], typer.Argument(help="pictures or folders of pictures")],
-    file: Annotated[Path, typer.Option("--out", help="JSON lines")],
-    settings_file: SettingsFile = None,
-    overrides: Overrides = None,
-) -> None:
-    """对图片做检测 / detections of pictures as JSON lines."""
-    from pipeline.detect import Detector, pictures_in, predict
-
-    settings = load_settings(settings_file, overrides or ())
-    detector = Detector(settings.model)
-    pictures = pictures_in(paths)
-    with _progress() as bar, file.open("w", encoding="utf-8") as lines:
-        for row in bar.track(predict(pictures, detector), total=len(pictures)):
-            lines.write(json.dumps(row, ensure_ascii=False) + "\n")
-    err.print(f"{len(pictures)} 张图片 / pictures → {file}")
-
-
-@model.command("check")
-def model_check(
-    path: Annotated[Path | None, typer.Argument(help="ONNX file; default: of the settings")] = None,
-    settings_file: SettingsFile = None,
-    as_json: AsJson = False,
-) -> None:
-    """检查模型卡、哈希与速度 / card, hash, providers, and a figure for this machine."""
-    from pipeline.detect import Detector, time_per_look_ms
-
-    settings = load_settings(settings_file)
-    chosen = settings.model if path is None else settings.model.model_copy(update={"path": path})
-    detector = Detector(chosen)
-    card = detector.card
-    figure = {
-        "model": card.label,
-        "file": str(chosen.path),
-        "sha256": card.sha256,
-        "input": card.input.model_dump(),
-        "classes": card.classes,
-        "licence": card.licence,
-        "providers": detector.providers,
-        "ms_per_look": {str(batch): time_per_look_ms(detector, batch) for batch in (1, 8)},
-    }
-    if as_json:
-        _print_json(figure)
-        return
-    for key, value in figure.items():
-        out.print(f"{key}: {value}", soft_wrap=True)
-    out.print(f"use: {card.use_restriction}", soft_wrap=True)
 
 
 @app.command()
@@ -368,7 +251,7 @@ def outbox(
         moved = box.retry_refused() if retry else 0
         waiting, refused = box.backlog(), box.refused()
     if as_json:
-        _print_json({"waiting": waiting, "retried": moved, "refused": [asdict(r) for r in refused]})
+        print_json({"waiting": waiting, "retried": moved, "refused": [asdict(r) for r in refused]})
         return
     out.print(
         f"待发 / waiting: {waiting}   重发 / retried: {moved}   被拒 / refused: {len(refused)}"
@@ -384,7 +267,7 @@ def doctor(settings_file: SettingsFile = None, as_json: AsJson = False) -> None:
 
     findings = examine(settings_file)
     if as_json:
-        _print_json([asdict(finding) for finding in findings])
+        print_json([asdict(finding) for finding in findings])
     else:
         out.print(show.findings(findings))
     if not all(finding.good for finding in findings):
@@ -450,10 +333,6 @@ def _camera_rows(opened: OpenDesk) -> list[dict[str, Any]]:
     return rows
 
 
-def _print_json(value: Any) -> None:
-    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2, default=str) + "\n")
-
-
 def _fail(kind: str, error: Exception, code: int) -> NoReturn:
     err.print(f"{kind}: {error}", style="red", highlight=False, soft_wrap=True)
     sys.exit(code)
@@ -462,16 +341,6 @@ def _fail(kind: str, error: Exception, code: int) -> NoReturn:
 def _one_of(option: str, value: str | None, allowed: Sequence[str]) -> None:
     if value is not None and value not in allowed:
         raise InputError("unknown", where=option, found=value, allowed=", ".join(allowed))
-
-
-def _progress() -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TimeElapsedColumn(),
-        console=err,
-        transient=True,
-    )
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from pipeline.doctor import Finding
     from pipeline.hazards import Incident
-    from pipeline.replay import Played
+    from pipeline.replay import Comparison, Played
     from pipeline.tickets import Ticket, TicketMessage
 
 
@@ -132,6 +132,17 @@ def played(
             f"F1 {_figure(overall['f1'])}, S4 {_figure(overall['s4'])}",
         )
     return Group(table, *lines)
+
+
+def comparison(found: Comparison) -> RenderableType:
+    table = _table("", "摄像头 / camera", "隐患 / hazard", "始 / start", "变化 / change")
+    rows = [("+ 新增 / appeared", row, "") for row in found.appeared]
+    rows += [("- 消失 / vanished", row, "") for row in found.vanished]
+    rows += [("~ 变化 / moved", pair.after, ", ".join(pair.changes)) for pair in found.moved]
+    for sign, row, change in rows:
+        table.add_row(sign, row.camera_id, row.hazard, f"{row.started_s:.1f} s", change)
+    same = f"相同 / same: {len(found.pairs) - len(found.moved)}"
+    return Group(table, same) if rows else same
 
 
 def _table(name: str, *others: str) -> Table:

@@ -1,5 +1,6 @@
 """Recorded footage: run, truth, score, report."""
 
+from pipeline.replay.compare import Comparison, compare, load_incidents, write_comparison
 from pipeline.replay.files import write_incidents, write_json, write_tickets
 from pipeline.replay.footage import Clip, gather
 from pipeline.replay.report import write_report
@@ -10,13 +11,17 @@ from pipeline.replay.truth import TruthEvent, load_truth
 
 __all__ = [
     "Clip",
+    "Comparison",
     "Played",
     "TruthEvent",
+    "compare",
     "gather",
+    "load_incidents",
     "load_truth",
     "replay",
     "score",
     "tickets_of",
+    "write_comparison",
     "write_incidents",
     "write_json",
     "write_report",

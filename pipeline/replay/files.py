@@ -11,13 +11,13 @@ if TYPE_CHECKING:
 
     from pipeline.hazards import Incident
     from pipeline.replay.run import Played
-    from pipeline.tickets import Ticket
+    from pipeline.tickets import EvidenceRef, Ticket
 
 
 def write_incidents(path: Path, played: Iterable[Played]) -> None:
     """incidents.jsonl; a place is null where nobody knows where the camera stands."""
     rows = [
-        _incident_row(incident, placed=one.clip.placed)
+        _incident_row(incident, one.evidence.get(incident.incident_id), placed=one.clip.placed)
         for one in played
         for incident in one.incidents
     ]
@@ -39,7 +39,9 @@ def _write_lines(path: Path, rows: Iterable[dict[str, Any]]) -> None:
     path.write_text(text, encoding="utf-8")
 
 
-def _incident_row(incident: Incident, *, placed: bool) -> dict[str, Any]:
+def _incident_row(
+    incident: Incident, evidence: EvidenceRef | None, *, placed: bool
+) -> dict[str, Any]:
     place = incident.place
     cleared = incident.cleared_at
     return {
@@ -57,6 +59,7 @@ def _incident_row(incident: Incident, *, placed: bool) -> dict[str, Any]:
         "radius_m": round(place.radius_m, 1) if placed else None,
         "severity": incident.severity,
         "measures": dict(incident.measures),
+        "picture": None if evidence is None else f"evidence/{evidence.annotated}",
         "trail": dict(incident.trail),
     }
 

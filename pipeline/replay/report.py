@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from pipeline.replay.truth import TruthEvent
 
 _WIDTH = 600  # of the drawings, in their own units; the page scales them
-_NAMES = {
+NAMES = {
     "road_collapse": "路面塌陷 road collapse",
     "road_damage": "道路破损 road damage",
     "blockage": "占道阻断 blockage",
     "crowd": "人群聚集 crowd",
 }
-_STYLE = """
+STYLE = """
 :root { color-scheme: light dark; --line: #8884; --good: #2a8a4a; --found: #d9641e;
   --miss: #c02a2a }
 body { font: 15px/1.5 system-ui, "Noto Sans CJK SC", sans-serif; margin: 1.5rem auto;
@@ -51,7 +51,7 @@ def write_report(
     path.write_text(
         f'<!doctype html><html lang="zh"><meta charset="utf-8"><title>{title}</title>'
         '<meta name="viewport" content="width=device-width">'
-        f"<style>{_STYLE}</style><h1>{title}</h1>{_summary(played, result)}{clips}</html>\n",
+        f"<style>{STYLE}</style><h1>{title}</h1>{_summary(played, result)}{clips}</html>\n",
         encoding="utf-8",
     )
 
@@ -75,7 +75,7 @@ def _summary(played: Sequence[Played], result: Mapping[str, Any] | None) -> str:
 
 def _row(name: str, of: Mapping[str, Any]) -> str:
     counts = "".join(f"<td>{of[key]}" for key in ("events", "found", "missed", "false_alarms"))
-    shown = (_NAMES.get(name, name), counts, _number(of["f1"]), _number(of["s4"]))
+    shown = (NAMES.get(name, name), counts, _number(of["f1"]), _number(of["s4"]))
     wait = _number(of["time_to_detect_median_s"], " s")
     return "<tr><td>{}{}<td>{}<td>{}<td>{}</tr>".format(*shown, wait)
 
@@ -111,7 +111,7 @@ def _timeline(one: Played, real: Iterable[TruthEvent]) -> str:
     drawn = "".join(
         f'<rect class="{kind}" x="{_WIDTH * start / length:.1f}" y="{4 + 16 * row}" rx="3" '
         f'width="{max(2.0, _WIDTH * ((end or length) - start) / length):.1f}" height="12">'
-        f"<title>{kind}: {_NAMES[hazard]}, {start:.1f} s</title></rect>"
+        f"<title>{kind}: {NAMES[hazard]}, {start:.1f} s</title></rect>"
         for row, kind, start, end, hazard in bars
     )
     labels = f'<text x="{_WIDTH + 8}" y="14">真实 / truth</text>'
@@ -128,7 +128,7 @@ def _card(incident: Incident, one: Played, *, is_false: bool) -> str:
     wrong = "<br><strong>误报 / false alarm</strong>" if is_false else ""
     return (
         f'<div class="card{" false" if is_false else ""}">{picture}<div>'
-        f"<strong>{_NAMES[incident.hazard]}</strong> ({escape(str(trail['kind']))}){wrong}<br>"
+        f"<strong>{NAMES[incident.hazard]}</strong> ({escape(str(trail['kind']))}){wrong}<br>"
         f"始 / start {incident.started_at:.1f} s, 确认 / confirmed {incident.confirmed_at:.1f} s, "
         f"得分 / score {incident.score:.2f}<br><small>{escape(parts)} {escape(measures)}<br>"
         f"{incident.incident_id}</small>{_scores(trail['looks'])}</div></div>"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pipeline.hazards import family_of
 from pipeline.town import Place, distance_m
 
 if TYPE_CHECKING:
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
     from pipeline.hazards import Incident
     from pipeline.replay.truth import TruthEvent
 
-FAMILY = {"road_collapse": "road", "road_damage": "road"}
-"""Kinds of one family match each other; a wrong kind is counted apart."""
 START_NORM_S = 300.0
 """S4 = F1 × (1 − min(RMSE of the start, 300 s) / 300 s), as in the AI City Challenge, track 4."""
 DAY_S = 86400.0
@@ -143,7 +142,7 @@ def _only(matching: Matching, hazard: str) -> Matching:
 
 
 def _common_s(event: TruthEvent, incident: Incident, watched_s: Mapping[str, float]) -> float:
-    same = event.camera_id == incident.camera_id and _family(event.hazard) == _family(
+    same = event.camera_id == incident.camera_id and family_of(event.hazard) == family_of(
         incident.hazard
     )
     if not same:
@@ -153,10 +152,6 @@ def _common_s(event: TruthEvent, incident: Incident, watched_s: Mapping[str, flo
     until = end if event.end_s is None else event.end_s
     gone = end if incident.cleared_at is None else incident.cleared_at
     return min(until, gone) - max(event.start_s, incident.started_at)
-
-
-def _family(hazard: str) -> str:
-    return FAMILY.get(hazard, hazard)
 
 
 def _place_error_m(one: Match) -> float | None:

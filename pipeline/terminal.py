@@ -1,0 +1,37 @@
+"""What every command shares: the two consoles, the common options, JSON and progress."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+# No markup: what is printed comes from files and cameras and may contain brackets.
+out = Console(markup=False)
+err = Console(stderr=True, markup=False)
+
+SettingsFile = Annotated[
+    Path | None,
+    typer.Option("--settings", "-s", envvar="GRIDWATCH_SETTINGS", help="settings file (YAML)"),
+]
+Overrides = Annotated[list[str] | None, typer.Option("--set", help="key=value, may be repeated")]
+AsJson = Annotated[bool, typer.Option("--json", help="for machines, stable")]
+
+
+def print_json(value: Any) -> None:
+    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2, default=str) + "\n")
+
+
+def progress_bar() -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TimeElapsedColumn(),
+        console=err,
+        transient=True,
+    )
