@@ -74,11 +74,7 @@ class CrashSigns:
             if track.crash_sign is None
             else track.crash_sign.usual
         )
-        new = [
-            (at, score - usual)
-            for at, score in here
-            if began <= at <= stood + FRESH_S and score > usual
-        ]
+        new = [(at, score - usual) for at, score in here if at >= began and score > usual]
         looks = sum(at >= stood for at, _ in track.history)
         since = len({at for at, excess in new if at >= stood and excess > CLEARLY})
         return CrashSign(

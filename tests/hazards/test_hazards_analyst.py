@@ -317,6 +317,19 @@ def test_what_is_confirmed_outlives_a_change_of_the_pictures_shape_and_is_cleare
     assert cleared.incident.cleared_at == 30.0
 
 
+def test_a_thing_that_still_lies_there_is_not_cleared_by_a_change_of_the_pictures_shape():
+    watching, street = analyst(ZONED, blockage=DWELLS), Street()
+    (change,) = play(a_fallen_load, watching=watching, street=street, end=25)
+    for at in times(25, 60):
+        assert watching.update(square(at, street.luma((THING, 40))), seen()) == []
+    (still,) = watching.open_incidents()
+    assert still.incident_id == change.incident.incident_id
+    cleared = [
+        one for at in times(60, 95) for one in watching.update(square(at, street.luma()), seen())
+    ]
+    assert [one.kind for one in cleared] == ["cleared"]
+
+
 def test_a_change_of_the_pictures_shape_is_no_evidence():
     watching, street = analyst(ZONED), Street()
     play(a_hole, watching=watching, street=street, end=15)

@@ -308,6 +308,34 @@ def test_a_hole_that_seems_larger_now_and_then_has_not_grown(graver):
     assert [case.hazard for _, case in story.confirmed] == ["road_damage"]
 
 
+def test_a_hole_that_seemed_larger_long_ago_has_grown_only_since_it_stayed_so():
+    story = Story()
+    for at in range(50):
+        story.look(at, hole(at, "road_collapse" if at == 12 or at >= 40 else "road_damage"))
+    assert [case.started_at for _, case in story.confirmed] == [40.0, 40.0]
+
+
+def test_an_outage_is_no_growth():
+    story = Story()
+    for at in range(13):
+        story.look(at, hole(at, "road_damage" if at < 10 else "road_collapse"))
+    story.cases.start_anew()
+    for at in range(600, 604):
+        story.look(at, hole(at, "road_collapse"))
+    assert len(story.confirmed) == 1
+    story.look(604, hole(604, "road_collapse"))
+    assert len(story.confirmed) == 2
+
+
+def test_a_lost_background_is_found_again_by_a_thing_and_not_by_a_vehicle_in_its_place():
+    story = confirmed_story()
+    story.cases.lose_background()
+    story.look(7, evidence(7.0, rule="vehicle"))
+    assert story.cases.open[0].stale
+    story.look(8, evidence(8.0, rule="object"))
+    assert not story.cases.open[0].stale
+
+
 def test_a_collapse_that_seems_smaller_stays_one():
     story = Story()
     for at in range(40):
