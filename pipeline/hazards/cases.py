@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pipeline.hazards.boxes import centre, iou, size
+from pipeline.hazards.incident import family_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from pipeline.hazards.observation import Observation
     from pipeline.settings import HazardSettings
 
-FAMILY = {"road_collapse": "road", "road_damage": "road", "blockage": "blockage", "crowd": "crowd"}
 GRAVER: dict[Hazard, Hazard] = {"road_damage": "road_collapse"}
 """What a confirmed hazard may grow into; it is then reported again as that."""
 MOST_LOOKS = 1000
@@ -197,7 +197,7 @@ class Cases:
             case.best = replace(case.best, box=box)
 
     def _case_of(self, observation: Observation) -> Case:
-        family = FAMILY[observation.hazard]
+        family = family_of(observation.hazard)
         near = [case for case in self.open if case.family == family and _same(case, observation)]
         if near:
             return min(near, key=lambda case: _far(case.best.box, observation.box))

@@ -14,6 +14,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import DeskError, UnknownTicketError
+from pipeline.hazards import family_of
 from pipeline.tickets.codec import dump, evidence_to_json, incident_to_json
 from pipeline.tickets.ground import DeskTown, Ground, check_code, ground_of
 from pipeline.tickets.keys import Keys
@@ -31,8 +32,8 @@ if TYPE_CHECKING:
     from pipeline.hazards.incident import Incident
     from pipeline.town.duties import Duty
 
-# Hazards that are one thing seen more or less well. The later in a family, the graver.
-FAMILIES = {"road": ("road_damage", "road_collapse")}
+# Of one family the later is the graver; hazards that are alone in theirs don't stand here.
+_GRAVITY = ("road_damage", "road_collapse")
 
 # An error radius counts for merging only up to this: a place that is hardly known must not swallow
 # the cases of a whole district.
@@ -183,7 +184,7 @@ class Desk:
             "incident_id": incident.incident_id,
             "incident": incident_to_json(incident),
             "evidence": evidence_to_json(evidence),
-            "family": _family(incident.hazard),
+            "family": family_of(incident.hazard),
             "confirmed_at": _number(incident.confirmed_at),
             "last_seen_at": _number(incident.last_seen_at),
             "now": _number(now),
@@ -220,14 +221,10 @@ def _number(value: float) -> str:
     return repr(float(value))
 
 
-def _family(hazard: str) -> str:
-    return next((name for name, hazards in FAMILIES.items() if hazard in hazards), hazard)
-
-
 def _rank(duty: Duty) -> int:
     """How grave a case is within its family: by hazard, then by what the duty says of its kind."""
-    hazards = FAMILIES.get(_family(duty.hazard), (duty.hazard,))
-    return len(_SEVERITIES) * hazards.index(duty.hazard) + _SEVERITIES.index(duty.severity)
+    gravity = _GRAVITY.index(duty.hazard) if duty.hazard in _GRAVITY else 0
+    return len(_SEVERITIES) * gravity + _SEVERITIES.index(duty.severity)
 
 
 def _fields(incident: Incident, duty: Duty, ground: Ground, now: float) -> dict[str, str]:
