@@ -92,6 +92,7 @@ def test_every_command_says_when_redis_is_away(tmp_path: Path):
                 "read_queue": lambda: desk.read_queue(EAST),
                 "waiting": desk.waiting,
                 "ticket": lambda: desk.ticket("YL20261123-000001"),
+                "ticket_of": lambda: desk.ticket_of("incident"),
                 "tickets": desk.tickets,
             }
             public = {name for name, _ in inspect.getmembers(Desk, inspect.isfunction)}
