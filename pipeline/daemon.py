@@ -314,6 +314,7 @@ class Daemon:
             self._tell_board()
             self._note_clock()
             if self._clock.sleep(TELL_S, until=self._stop):
+                self._tell_board(every=True)
                 return
 
     def _note_states(self) -> None:
@@ -322,9 +323,9 @@ class Daemon:
                 self._noted[camera_id] = status.state
                 log.info("camera", camera_id=camera_id, state=status.state, why=status.why)
 
-    def _tell_board(self) -> None:
+    def _tell_board(self, *, every: bool = False) -> None:
         try:
-            self._board.tell(self._ingest.statuses().values())
+            self._board.tell(self._ingest.statuses().values(), every=every)
         except DeskError as error:
             if not self._board_away:  # once, not every two seconds
                 log.warning("board_unavailable", why=str(error))

@@ -48,15 +48,19 @@ class CameraBoard:
         self._box = uuid.uuid4().hex
         self._written: dict[str, tuple[tuple[str, float, str], float]] = {}
 
-    def tell(self, statuses: Iterable[CameraStatus]) -> None:
-        """Say what is known of these cameras; all others that this box told of are as they were."""
+    def tell(self, statuses: Iterable[CameraStatus], *, every: bool = False) -> None:
+        """Say what is known of these cameras; all others that this box told of are as they were.
+
+        A row is written when what it says changed, else now and then; ``every`` writes all of
+        them, as a box does with its last word.
+        """
         told_at, now_s = self._clock.now(), self._clock.monotonic()
         rows: dict[str, str] = {}
         written = {}
         for status in statuses:
             said = (status.state, status.since_at, status.why)
             before = self._written.get(status.camera_id)
-            if before is None or before[0] != said or now_s - before[1] >= _ROW_S:
+            if every or before is None or before[0] != said or now_s - before[1] >= _ROW_S:
                 row = {**asdict(status), "box": self._box, "told_at": told_at}
                 rows[status.camera_id] = json.dumps(row, ensure_ascii=False)
                 written[status.camera_id] = said, now_s

@@ -66,6 +66,13 @@ def test_a_change_of_state_or_of_its_reason_is_written_at_once(redis, prefix, cl
     assert [one.status for one in board.read().values()] == changed
 
 
+def test_the_last_word_of_a_box_holds_its_counters(redis, prefix, clock):
+    board = box(redis, prefix, clock)
+    board.tell([LIVE])
+    board.tell([replace(LIVE, looks=99)], every=True)
+    assert board.read()["cam-1"].status.looks == 99
+
+
 def test_counters_are_written_now_and_then(redis, prefix, clock):
     board = box(redis, prefix, clock)
     board.tell([LIVE])
