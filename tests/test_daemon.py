@@ -169,11 +169,11 @@ def test_a_board_that_refuses_is_told_once_and_again_when_it_works(stage, until,
     refusals = []
     tell = CameraBoard.tell
 
-    def refuses_at_first(self, statuses):
+    def refuses_at_first(self, statuses, *, every=False):
         if len(refusals) < 5:
             refusals.append(statuses)
             raise DeskError("telling camera states: NOPERM")
-        tell(self, statuses)
+        tell(self, statuses, every=every)
 
     monkeypatch.setattr(CameraBoard, "tell", refuses_at_first)
     with capture_logs() as logs, stage.opened() as opened, stage.daemon(opened) as daemon:
