@@ -22,6 +22,13 @@ Severity = Literal["notice", "warning", "emergency"]
 Unit = Literal["min", "h", "d", "wh", "wd"]
 
 HAZARDS: tuple[Hazard, ...] = get_args(Hazard)
+# What the rules call the things they see: a kind beyond these would never get a ticket.
+KINDS: dict[Hazard, tuple[str, ...]] = {
+    "road_collapse": ("cavity",),
+    "road_damage": ("cavity",),
+    "blockage": ("crash", "vehicle", "object"),
+    "crowd": ("crowd",),
+}
 
 _LIMIT = re.compile(r"(\d+(?:\.\d+)?)(min|h|d|wh|wd)")
 _LIMIT_HELP = "a number and min, h, d (wall clock), wh or wd (working hours, days), e.g. 30min, 4wh"
@@ -160,9 +167,11 @@ def load_duties(path: Path) -> Duties:
         kinds = _mapping(entry.pop("kinds", {}), path, where, "a mapping from kind to fields")
         duties.append(_duty(hazard, None, entry, path, hazard))
         for kind, changes in kinds.items():
+            if kind not in KINDS[hazard]:
+                raise unknown("kind", kind, KINDS[hazard], DutiesError, file=path, where=where)
             here = f"{where}.{kind}"
             changed = entry | dict(_mapping(changes, path, here, "the fields that differ"))
-            duties.append(_duty(hazard, str(kind), changed, path, here))
+            duties.append(_duty(hazard, kind, changed, path, here))
     return Duties(duties)
 
 
@@ -174,7 +183,16 @@ def _mapping(value: Any, path: Path, where: str, allowed: str) -> dict[Any, Any]
     return value
 
 
-def _duty(hazard: Hazard, kind: str | None, entry: Any, path: Path, where: str) -> Duty:
+def _duty(hazard: Hazard, kind: str | None, entry: dict[Any, Any], path: Path, where: str) -> Duty:
+    code = entry.get("event_code")
+    if type(code) in (int, float):  # YAML has dropped its zero by now: 0401 became 257
+        raise DutiesError(
+            "is read as a number",
+            file=path,
+            where=f"{where}.event_code",
+            found=repr(code),
+            allowed='letters, digits and -; put it in quotes: event_code: "0401"',
+        )
     wire = checked(_DutyWire, entry, DutiesError, file=path, where=where)
     limits = {name: _limit(wire, name, path, where) for name in ("accept_limit", "handle_limit")}
     return Duty(hazard=hazard, kind=kind, **(wire.model_dump() | limits))

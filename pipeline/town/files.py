@@ -75,11 +75,15 @@ def read_yaml(path: Path, error: type[InputError]) -> Any:
 def checked(
     model: type[Model], values: Any, error: type[InputError], *, file: Path, where: str
 ) -> Model:
-    """``values`` as the wire model, or ``error`` that names the field of the first problem."""
+    """``values`` as the wire model, or ``error`` that names the field of the first problem.
+
+    A field that nobody knows goes before one that is missing: it is most likely that one misspelt.
+    """
     try:
         return model.model_validate(values)
     except ValidationError as cause:
-        first = cause.errors()[0]
+        problems = cause.errors()
+    first = min(problems, key=lambda problem: problem["type"] != "extra_forbidden")
     field = ".".join([where, *(str(part) for part in first["loc"])])
     if first["type"] == "extra_forbidden":
         raise unknown("field", first["loc"][-1], model.model_fields, error, file=file, where=where)

@@ -91,7 +91,8 @@ def set_in(hazard, **fields):
         (set_in("crowd", event_code="04 09"), "crowd.event_code"),
         (set_in("crowd", name_zh=""), "crowd.name_zh"),
         (set_in("crowd", kinds=["a"]), "crowd.kinds: not a mapping; found list"),
-        (set_in("crowd", kinds={"fight": {"radius": 3}}), "crowd.kinds.fight: unknown field"),
+        (set_in("crowd", kinds={"crowd": {"radius": 3}}), "crowd.kinds.crowd: unknown field"),
+        (set_in("crowd", event_code=257), "crowd.event_code: is read as a number.*in quotes"),
         (lambda c: c.update(crowd=None), "crowd: not a mapping; found NoneType"),
     ],
 )
@@ -100,6 +101,32 @@ def test_a_wrong_duty_is_refused_by_file_and_field(changed, change, told):
     with pytest.raises(DutiesError, match=told) as caught:
         load_duties(path)
     assert caught.value.file == str(path)
+
+
+def test_a_misspelt_field_is_named_before_the_one_it_leaves_missing(changed):
+    path = changed(lambda c: c["crowd"].update(departement=c["crowd"].pop("department")))
+    with pytest.raises(DutiesError, match=r"found 'departement'.*did you mean department\?"):
+        load_duties(path)
+
+
+@pytest.mark.parametrize(
+    "hazard, kind, told",
+    [
+        ("blockage", "crsh", r"found 'crsh'; allowed: crash, vehicle, object .*mean crash\?"),
+        ("crowd", "fight", "found 'fight'; allowed: crowd"),
+        ("road_damage", "pothole", "found 'pothole'; allowed: cavity"),
+        ("road_collapse", 5, "found 5; allowed: cavity"),
+    ],
+)
+def test_a_kind_that_no_rule_reports_is_refused(changed, hazard, kind, told):
+    path = changed(set_in(hazard, kinds={kind: {"radius_m": 9}}))
+    with pytest.raises(DutiesError, match=rf"{hazard}\.kinds: unknown kind; {told}"):
+        load_duties(path)
+
+
+def test_every_hazard_can_differ_by_the_kinds_that_its_rules_report(changed):
+    path = changed(set_in("road_damage", kinds={"cavity": {"radius_m": 9}}))
+    assert load_duties(path).of("road_damage", "cavity").radius_m == 9
 
 
 def test_a_hazard_that_stands_twice_is_refused(tmp_path):
