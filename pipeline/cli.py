@@ -24,7 +24,15 @@ from pipeline.errors import (
     UnknownTicketError,
 )
 from pipeline.settings import load_settings
-from pipeline.terminal import AsJson, Overrides, SettingsFile, err, out, print_json
+from pipeline.terminal import (
+    AsJson,
+    Overrides,
+    SettingsFile,
+    err,
+    out,
+    print_json,
+    town_settings,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -73,7 +81,7 @@ def run(
     settings_file: SettingsFile = None,
     overrides: Overrides = None,
     shard: Annotated[str | None, typer.Option(help="K/N: this box's part of the cameras")] = None,
-    seconds: Annotated[float | None, typer.Option(help="stop after this long")] = None,
+    seconds: Annotated[float | None, typer.Option(min=0.1, help="stop after this long")] = None,
 ) -> None:
     """运行:取流、检测、立案 / run the cameras of this box until stopped."""
     from pipeline.daemon import Daemon
@@ -82,7 +90,7 @@ def run(
     from pipeline.telemetry import set_up_logs
     from pipeline.tickets import open_desk
 
-    settings = load_settings(settings_file, overrides or ())
+    settings = town_settings(settings_file, overrides or ())
     set_up_logs()
     detector = Detector(settings.model)
     clock = SystemClock()
@@ -122,6 +130,18 @@ def queue_read(
     out.print(show.messages(messages) if messages else f"{grid}: 没有待办 / nothing waits")
 
 
+@queue.command("list")
+def queue_list(settings_file: SettingsFile = None, as_json: AsJson = False) -> None:
+    """各网格待办数 / how much waits in which grid."""
+    with _open(settings_file) as opened:
+        counts = opened.desk.waiting()
+        names = {code: opened.town.grids.get(code).name for code in counts}
+    if as_json:
+        print_json(counts)
+    else:
+        out.print(show.waiting(counts, names) if counts else "没有待办 / nothing waits")
+
+
 @tickets.command("list")
 def tickets_list(
     settings_file: SettingsFile = None,
@@ -155,7 +175,7 @@ def tickets_show(
     if as_json:
         print_json(asdict(ticket))
         return
-    out.print(show.ticket(ticket))
+    out.print(show.ticket(ticket, load_settings(settings_file).data_dir / "evidence"))
 
 
 @app.command()
@@ -169,7 +189,12 @@ def explain(
         try:
             incidents = opened.desk.ticket(name).incidents
         except UnknownTicketError:
-            ticket = opened.desk.ticket_of(name)
+            try:
+                ticket = opened.desk.ticket_of(name)
+            except UnknownTicketError:
+                raise UnknownTicketError(
+                    f"there is no ticket or incident {name}; `gridwatch tickets list` shows them"
+                ) from None
             incidents = tuple(one for one in ticket.incidents if one.incident_id == name)
     if as_json:
         print_json([asdict(incident) for incident in incidents])
@@ -192,14 +217,14 @@ def cameras_list(settings_file: SettingsFile = None, as_json: AsJson = False) ->
 @cameras.command("check")
 def cameras_check(
     settings_file: SettingsFile = None,
-    seconds: Annotated[float, typer.Option(help="how long to try")] = 15.0,
+    seconds: Annotated[float, typer.Option(min=0.1, help="how long to try")] = 15.0,
     as_json: AsJson = False,
 ) -> None:
     """逐个打开摄像头,说明故障 / open every camera and say what is wrong with which."""
     from pipeline.ingest import check_cameras
     from pipeline.town import load_town
 
-    settings = load_settings(settings_file)
+    settings = town_settings(settings_file)
     town = load_town(settings.town)
     with err.status(f"{len(town.cameras)} cameras, {seconds:.0f} s at most"):
         statuses = check_cameras(town.cameras, settings.ingest, SystemClock(), seconds)
@@ -216,11 +241,18 @@ def cameras_check(
 def cameras_import(
     source: Annotated[Path, typer.Argument(help="CSV or YAML, as it came")],
     target: Annotated[Path, typer.Option("--out", help="the clean list")],
+    force: Annotated[bool, typer.Option("--force", help="replace --out if it is there")] = False,
     as_json: AsJson = False,
 ) -> None:
     """导入摄像头清单,报告坏行 / keep the good rows of a list and report the bad ones."""
     from pipeline.town import import_cameras, write_cameras
 
+    if target.exists() and (not force or target.samefile(source)):
+        raise InputError(
+            "is there already",
+            file=target,
+            allowed="another --out; --force replaces, never the source",
+        )
     report = import_cameras(source)
     write_cameras(target, report.cameras)
     if as_json:
@@ -290,7 +322,7 @@ def console(
             found="gridwatch without extras",
             allowed="gridwatch[console]",
         ) from None
-    settings = load_settings(settings_file)
+    settings = town_settings(settings_file)
     stop = threading.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, lambda *_: stop.set())
@@ -305,7 +337,7 @@ def console(
 def _open(settings_file: Path | None) -> Iterator[OpenDesk]:
     from pipeline.tickets import open_desk
 
-    with open_desk(load_settings(settings_file), SystemClock()) as opened:
+    with open_desk(town_settings(settings_file), SystemClock()) as opened:
         yield opened
 
 

@@ -37,6 +37,7 @@ TELL_INCIDENTS_S = 300.0
 """How often the desk hears that an incident is still seen."""
 CLOCK_SET_S = 5.0
 """A wall clock that moved this far from the time of the pictures is worth a word."""
+FINE = ("connecting", "live", "disabled")
 IDLE_S = 0.5
 """Longest wait for a look, so that a stop is noticed."""
 
@@ -321,7 +322,8 @@ class Daemon:
         for camera_id, status in self._ingest.statuses().items():
             if self._noted.get(camera_id) != status.state:
                 self._noted[camera_id] = status.state
-                log.info("camera", camera_id=camera_id, state=status.state, why=status.why)
+                tell = log.info if status.state in FINE else log.warning
+                tell("camera", camera_id=camera_id, state=status.state, why=status.why)
 
     def _tell_board(self, *, every: bool = False) -> None:
         try:

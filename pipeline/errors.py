@@ -22,6 +22,12 @@ GridwatchError
 
 from __future__ import annotations
 
+import difflib
+from typing import TYPE_CHECKING, Any, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 
 class GridwatchError(Exception):
     """Root of every error this package raises on purpose."""
@@ -49,6 +55,28 @@ class InputError(GridwatchError):
         self.found = None if found is None else str(found)
         self.allowed = allowed
         super().__init__(self._text())
+
+    @classmethod
+    def from_validation(
+        cls, error: Any, *, file: object, where: str = "", known: Iterable[str] = ()
+    ) -> Self:
+        """Say the first fault of a pydantic ValidationError; a mistyped name comes before others.
+
+        ``where`` stands before the field; ``known`` are the names a mistyped one is compared to.
+        """
+        faults = error.errors()
+        fault = next((one for one in faults if one["type"] == "extra_forbidden"), faults[0])
+        field = ".".join(str(part) for part in fault["loc"])
+        place = ", ".join(part for part in (where, field) if part) or None
+        if fault["type"] == "missing":
+            return cls("is missing", file=file, where=place)
+        if fault["type"] == "extra_forbidden":
+            names = list(known)
+            near = difflib.get_close_matches(str(fault["loc"][-1]), names, n=1)
+            hint = f" (did you mean {near[0]}?)" if near else ""
+            return cls("unknown field", file=file, where=place, allowed=", ".join(names) + hint)
+        found = repr(fault.get("input"))
+        return cls("is not allowed", file=file, where=place, found=found[:80], allowed=fault["msg"])
 
     def _text(self) -> str:
         place = ", ".join(part for part in (self.file, self.where) if part)

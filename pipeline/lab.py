@@ -47,7 +47,7 @@ def replay(
     events = room.load_truth(truth) if truth else None
     clips = room.gather(target, town)
     detector = Detector(settings.model)
-    folder.mkdir(parents=True, exist_ok=True)
+    room.clear_folder(folder)
     with progress_bar() as bar:
         task = bar.add_task("", total=len(clips))
         done: set[str] = set()
@@ -112,10 +112,16 @@ def model_predict(
     settings = load_settings(settings_file, overrides or ())
     detector = Detector(settings.model)
     pictures = pictures_in(paths)
+    problems = []
     with progress_bar() as bar, file.open("w", encoding="utf-8") as lines:
-        for row in bar.track(predict(pictures, detector), total=len(pictures)):
-            lines.write(json.dumps(row, ensure_ascii=False) + "\n")
-    err.print(f"{len(pictures)} 张图片 / pictures → {file}")
+        for path in bar.track(pictures):
+            try:
+                lines.write(json.dumps(predict(path, detector), ensure_ascii=False) + "\n")
+            except FootageError as error:
+                problems.append(str(error))
+    err.print(f"{len(pictures) - len(problems)} 张图片 / pictures → {file}")
+    if problems:
+        raise FootageError("; ".join(problems))
 
 
 @model.command("check")

@@ -233,7 +233,15 @@ def _read_yaml(path: Path) -> dict[str, Any]:
 
 
 def _environment() -> dict[str, Any]:
-    """Only variables with a nested name of a real section; others are not ours to refuse."""
+    """Values of GRIDWATCH_SECTION__FIELD; a section that doesn't exist is refused.
+
+    Names without a field may be somebody else's.
+    """
+    for name in sorted(os.environ):
+        section = name.removeprefix("GRIDWATCH_").partition("__")[0].lower()
+        nested = name.startswith("GRIDWATCH_") and "__" in name
+        if nested and section not in Settings.model_fields:
+            raise _unknown([section], {"": f"environment, {name}"})
     source = EnvSettingsSource(Settings, env_ignore_empty=True)
     try:
         return dict(source())

@@ -36,6 +36,13 @@ def messages(waiting: Iterable[TicketMessage]) -> Table:
     return table
 
 
+def waiting(counts: Mapping[str, int], names: Mapping[str, str]) -> Table:
+    table = _table("网格 / grid", "名称 / name", "待办 / waiting")
+    for code, count in sorted(counts.items()):
+        table.add_row(code, names[code], str(count))
+    return table
+
+
 def tickets(found: Iterable[Ticket]) -> Table:
     table = _table(
         "案卷号 / ticket", "隐患 / hazard", "网格 / grid", "位置 / place", "状态 / state", "×"
@@ -52,7 +59,7 @@ def tickets(found: Iterable[Ticket]) -> Table:
     return table
 
 
-def ticket(one: Ticket) -> RenderableType:
+def ticket(one: Ticket, evidence_dir: Path) -> RenderableType:
     place = one.place
     near = f"   相邻 / near: {', '.join(one.near_grids)}" if one.near_grids else ""
     steps = Table("时间 / at", "步骤 / step", "状态 / state", "经办 / by", "备注 / note")
@@ -65,7 +72,8 @@ def ticket(one: Ticket) -> RenderableType:
         f"位置 / place: {place.lat:.6f}, {place.lon:.6f} WGS-84 ±{place.radius_m:.0f} m",
         f"受理时限 / accept by: {_time(one.accept_due_at)}",
         f"处置时限 / handle by: {_time(one.handle_due_at)}",
-        *(f"图 / picture: evidence/{evidence.annotated}" for evidence in one.evidence),
+        f"摄像头 / cameras: {', '.join(one.camera_ids)}",
+        *(f"图 / picture: {evidence_dir / evidence.annotated}" for evidence in one.evidence),
         steps,
     )
 
@@ -82,7 +90,8 @@ def reasons(incident: Incident) -> RenderableType:
         f"停留 / dwell {trail['dwell_s']} s",
         f"遮挡 / obstructed looks {trail['obstructed_looks']}   "
         f"模型 / model {trail['model']}   设置 / settings {trail['settings']}",
-        f"量测 / measures {dict(incident.measures)}",
+        "量测 / measures "
+        + (", ".join(f"{name} {value:g}" for name, value in incident.measures.items()) or "—"),
         looks,
     )
 
@@ -131,6 +140,9 @@ def played(
             f"漏报 / missed {overall['missed']}, 误报 / false {overall['false_alarms']}, "
             f"F1 {_figure(overall['f1'])}, S4 {_figure(overall['s4'])}",
         )
+        if result["not_played"]:
+            missing = ", ".join(result["not_played"])
+            lines.insert(1, f"真值中未回放的摄像头 / in the truth but not played: {missing}")
     return Group(table, *lines)
 
 

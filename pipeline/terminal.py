@@ -5,11 +5,19 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from pipeline.errors import SettingsError
+from pipeline.settings import load_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pipeline.settings import Settings
 
 # No markup: what is printed comes from files and cameras and may contain brackets.
 out = Console(markup=False)
@@ -21,6 +29,19 @@ SettingsFile = Annotated[
 ]
 Overrides = Annotated[list[str] | None, typer.Option("--set", help="key=value, may be repeated")]
 AsJson = Annotated[bool, typer.Option("--json", help="for machines, stable")]
+
+
+def town_settings(file: Path | None, overrides: Iterable[str] = ()) -> Settings:
+    """Settings of a command that needs a town; says so where none was named."""
+    settings = load_settings(file, overrides)
+    if file is None and not settings.town.cameras.exists():
+        raise SettingsError(
+            "no settings file named, and no town in this folder",
+            file=settings.town.cameras,
+            found="no such file",
+            allowed="--settings FILE, e.g. configs/yulong/settings.yaml",
+        )
+    return settings
 
 
 def print_json(value: Any) -> None:

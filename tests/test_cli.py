@@ -7,6 +7,8 @@ import shutil
 import sys
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 import yaml
 
@@ -334,7 +336,57 @@ def test_a_folder_without_clips_is_refused(gridwatch, tmp_path):
     refused(gridwatch("replay", tmp_path, "--out", tmp_path / "out"), str(tmp_path), ".mp4")
 
 
-def test_pictures_that_are_none_are_refused(gridwatch, tmp_path):
+def test_a_picture_that_is_none_is_named_and_the_others_are_done(gridwatch, tmp_path):
     (tmp_path / "a.jpg").write_bytes(b"no picture")
-    answer = gridwatch("model", "predict", tmp_path / "a.jpg", "--out", tmp_path / "out.jsonl")
+    (tmp_path / "b.png").write_bytes(cv2.imencode(".png", np.zeros((36, 64, 3), np.uint8))[1])
+    answer = gridwatch("model", "predict", tmp_path, "--out", tmp_path / "out.jsonl")
     refused(answer, "a.jpg")
+    (row,) = map(json.loads, (tmp_path / "out.jsonl").read_text("utf-8").splitlines())
+    assert row["image"].endswith("b.png")
+
+
+def test_an_import_never_replaces_its_source_nor_without_force_another_file(gridwatch, town):
+    file = town / "cameras.csv"
+    before = file.read_text("utf-8")
+    refused(gridwatch("cameras", "import", file, "--out", file, "--force"), "cameras.csv")
+    (town / "there.csv").write_text("mine", "utf-8")
+    refused(gridwatch("cameras", "import", file, "--out", town / "there.csv"), "there.csv")
+    assert (town / "there.csv").read_text("utf-8") == "mine"
+    assert file.read_text("utf-8") == before
+    forced = gridwatch("cameras", "import", file, "--out", town / "there.csv", "--force")
+    assert forced.code == 0
+
+
+def test_a_replay_goes_nowhere_but_to_an_empty_folder_or_an_older_replay(
+    gridwatch, tmp_path, tiny_clip
+):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "footage.txt").write_text("precious", "utf-8")
+    refused(gridwatch("replay", tiny_clip, "--out", tmp_path / "mine"), "mine")
+    out = tmp_path / "out"
+    assert gridwatch("replay", tiny_clip, "--out", out).code == 0
+    (out / "score.json").write_text("{}", "utf-8")
+    assert gridwatch("replay", tiny_clip, "--out", out).code == 0
+    assert not (out / "score.json").exists()
+
+
+def test_a_camera_of_the_truth_that_was_not_played_is_named(gridwatch, tmp_path, tiny_clip):
+    line = {"camera_id": "Typo", "hazard": "crowd", "start_s": 1, "end_s": None}
+    (tmp_path / "t.jsonl").write_text(json.dumps(line | dict.fromkeys(("box", "lon", "lat"))))
+    answer = gridwatch(
+        "replay", tiny_clip, "--truth", tmp_path / "t.jsonl", "--out", tmp_path / "out"
+    )
+    assert "Typo" in answer.out
+
+
+def test_without_settings_and_without_a_town_here_the_next_step_is_named(
+    gridwatch, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    refused(gridwatch("tickets", "list"), "--settings")
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_waits_where_is_listed(gridwatch, town):
+    assert json.loads(gridwatch("queue", "list", "-s", town / "settings.yaml", "--json").out) == {}
+    assert "没有待办" in gridwatch("queue", "list", "-s", town / "settings.yaml").out

@@ -74,6 +74,12 @@ def test_variables_that_are_not_settings_are_none_of_our_business(monkeypatch):
     assert load_settings() == load_settings()
 
 
+def test_a_variable_of_a_section_that_does_not_exist_is_refused(monkeypatch):
+    monkeypatch.setenv("GRIDWATCH_HAZARD__ROAD__DWELL_S", "3")
+    with pytest.raises(SettingsError, match=r"GRIDWATCH_HAZARD__ROAD__DWELL_S.*hazards"):
+        load_settings()
+
+
 @pytest.mark.parametrize(
     "wrong, field, allowed",
     [

@@ -78,21 +78,20 @@ def load_card(model: Path) -> ModelCard:
     if not model.is_file():
         raise ModelError("model file not found", file=model, allowed="an ONNX file with its card")
     try:
-        card = ModelCard.model_validate(json.loads(path.read_text(encoding="utf-8")))
+        values = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(values, dict):
+            raise ModelError("model card is no object", file=path, found=type(values).__name__)
+        card = ModelCard.model_validate(values)
     except FileNotFoundError:
-        raise ModelError("model card not found", file=path, allowed="NAME.json") from None
+        raise ModelError(
+            "model card not found",
+            file=path,
+            allowed="the card beside the model, as models/street-n.json is",
+        ) from None
     except (json.JSONDecodeError, UnicodeDecodeError, OSError) as error:
         raise ModelError("model card cannot be read", file=path, found=error) from None
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "classes"
-        raise ModelError(
-            "model card is wrong",
-            file=path,
-            where=where,
-            found=repr(first.get("input"))[:80],
-            allowed=first["msg"],
-        ) from None
+        raise ModelError.from_validation(error, file=path, known=ModelCard.model_fields) from None
     found = hashlib.sha256(model.read_bytes()).hexdigest()
     if found != card.sha256:
         raise ModelError(

@@ -12,7 +12,7 @@ from pipeline.detect.still import look_at
 from pipeline.errors import FootageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable
     from pathlib import Path
 
     from pipeline.detect.detections import Detections
@@ -43,27 +43,20 @@ def pictures_in(paths: Iterable[Path]) -> list[Path]:
     return found
 
 
-def predict(pictures: Sequence[Path], detector: Detector) -> Iterator[dict[str, Any]]:
-    """A row for each picture: ``image``, ``detections`` from the card's thresholds up, ``people``.
+def predict(path: Path, detector: Detector) -> dict[str, Any]:
+    """``image``, ``detections`` from the card's thresholds up, and ``people`` of a picture.
 
     Boxes are x1, y1, x2, y2 in pixels of the picture. Raises FootageError for a file that is no
     picture.
     """
-    for path in pictures:
-        picture = (
-            cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR)
-            if path.stat().st_size
-            else None
+    size = path.stat().st_size
+    picture = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR) if size else None
+    if picture is None:
+        raise FootageError(
+            "is not a picture that can be read", file=path, allowed=" ".join(sorted(SUFFIXES))
         )
-        if picture is None:
-            raise FootageError(
-                "is not a picture that can be read",
-                file=path,
-                found=f"{path.stat().st_size} bytes",
-                allowed=" ".join(sorted(SUFFIXES)),
-            )
-        (seen,) = detector([look_at(picture.astype(np.uint8, copy=False), detector.size)])
-        yield _row(path, seen, detector)
+    (seen,) = detector([look_at(picture.astype(np.uint8, copy=False), detector.size)])
+    return _row(path, seen, detector)
 
 
 def _row(path: Path, seen: Detections, detector: Detector) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from pipeline.replay.compare import Comparison, compare, load_incidents, write_comparison
 from pipeline.replay.files import write_incidents, write_json, write_tickets
+from pipeline.replay.folder import clear_folder
 from pipeline.replay.footage import Clip, gather
 from pipeline.replay.report import write_report
 from pipeline.replay.run import Played, replay
@@ -14,6 +15,7 @@ __all__ = [
     "Comparison",
     "Played",
     "TruthEvent",
+    "clear_folder",
     "compare",
     "gather",
     "load_incidents",

@@ -87,12 +87,12 @@ def _read_set(path: Path) -> list[tuple[str, Path]]:
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
         clips = _Set.model_validate(values).clips
+    except ValidationError as error:
+        raise FootageError.from_validation(
+            error, file=path, known=[*_Set.model_fields, *_Entry.model_fields]
+        ) from None
     except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         raise FootageError("the set cannot be read", file=path, found=error) from None
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or None
-        raise FootageError("the set is wrong", file=path, where=where, found=first["msg"]) from None
     at = [path.parent / clip.path for clip in clips]
     return [(clip.camera_id or file.stem, file) for clip, file in zip(clips, at, strict=True)]
 

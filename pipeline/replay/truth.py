@@ -57,14 +57,8 @@ def _event(path: Path, at: int, line: str) -> TruthEvent:
     try:
         return TruthEvent.model_validate(json.loads(line))
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ", ".join([f"line {at}", ".".join(str(part) for part in first["loc"])])
-        raise TruthError(
-            "is not allowed",
-            file=path,
-            where=where.removesuffix(", "),
-            found=repr(first.get("input"))[:80],
-            allowed=first["msg"],
+        raise TruthError.from_validation(
+            error, file=path, where=f"line {at}", known=TruthEvent.model_fields
         ) from None
     except ValueError as error:
         raise TruthError(
