@@ -357,17 +357,24 @@ def test_an_import_never_replaces_its_source_nor_without_force_another_file(grid
     assert forced.code == 0
 
 
-def test_a_replay_goes_nowhere_but_to_an_empty_folder_or_an_older_replay(
-    gridwatch, tmp_path, tiny_clip
+@pytest.mark.parametrize("name", ["street.mp4", "outbox.sqlite"])
+def test_a_replay_never_writes_among_footage_or_into_a_daemons_data(
+    gridwatch, tmp_path, tiny_clip, name
 ):
     (tmp_path / "mine").mkdir()
-    (tmp_path / "mine" / "footage.txt").write_text("precious", "utf-8")
-    refused(gridwatch("replay", tiny_clip, "--out", tmp_path / "mine"), "mine")
+    (tmp_path / "mine" / name).write_text("precious", "utf-8")
+    refused(gridwatch("replay", tiny_clip, "--out", tmp_path / "mine"), "mine", name)
+    assert [path.name for path in (tmp_path / "mine").iterdir()] == [name]
+
+
+def test_the_results_of_an_older_replay_give_way(gridwatch, tmp_path, tiny_clip):
     out = tmp_path / "out"
     assert gridwatch("replay", tiny_clip, "--out", out).code == 0
     (out / "score.json").write_text("{}", "utf-8")
+    (out / "notes.txt").write_text("mine", "utf-8")
     assert gridwatch("replay", tiny_clip, "--out", out).code == 0
     assert not (out / "score.json").exists()
+    assert (out / "notes.txt").exists()
 
 
 def test_a_camera_of_the_truth_that_was_not_played_is_named(gridwatch, tmp_path, tiny_clip):

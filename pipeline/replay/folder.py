@@ -1,4 +1,4 @@
-"""The folder that a replay writes to: empty, or an older replay's, whose results give way."""
+"""The folder that a replay writes to: old results give way, other people's data is left alone."""
 
 from __future__ import annotations
 
@@ -6,27 +6,34 @@ import shutil
 from typing import TYPE_CHECKING
 
 from pipeline.errors import FootageError
+from pipeline.replay.footage import SUFFIXES
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 _MARK = "incidents.jsonl"
-_FILES = (_MARK, "tickets.jsonl", "score.json", "report.html", "compare.html")
+_FILES = ("tickets.jsonl", "score.json", "report.html", "compare.html")
+_DAEMONS = "outbox.sqlite"
 
 
 def clear_folder(folder: Path) -> None:
     """Make ``folder`` ready: old results go, so that no old score stands beside new incidents.
 
-    Raises FootageError for a folder with something else in it: it may be somebody's footage.
+    Raises FootageError for a folder of footage and for a daemon's data: evidence lies there, too.
     """
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / _MARK).is_file():
-        raise FootageError(
-            "holds other things than a replay", file=folder, allowed="--out with an empty folder"
-        )
     if folder.exists() and not folder.is_dir():
         raise FootageError("is no folder", file=folder, allowed="--out with a folder")
     folder.mkdir(parents=True, exist_ok=True)
-    for name in _FILES:
-        (folder / name).unlink(missing_ok=True)
-    shutil.rmtree(folder / "evidence", ignore_errors=True)
-    (folder / _MARK).touch()  # an interrupted replay may be followed by another one
+    for path in folder.iterdir():
+        if path.name == _DAEMONS or path.suffix.lower() in SUFFIXES:
+            raise FootageError(
+                "holds footage or a daemon's data",
+                file=folder,
+                found=path.name,
+                allowed="--out with a folder for results",
+            )
+    if (folder / _MARK).is_file():
+        for name in _FILES:
+            (folder / name).unlink(missing_ok=True)
+        shutil.rmtree(folder / "evidence", ignore_errors=True)
+    (folder / _MARK).write_bytes(b"")  # an interrupted replay leaves no incidents of an older one
