@@ -21,6 +21,7 @@ from pipeline.town.camera import (
     Zone,
     masked_url,
 )
+from pipeline.town.datum import ALLOWED as DATUMS_ALLOWED
 from pipeline.town.datum import datum_name, to_wgs84
 from pipeline.town.ground import plane_of
 
@@ -38,13 +39,21 @@ COLUMNS = (
 
 _RANGES = {
     "height_m": (0.5, 200.0),
-    "pitch_deg": (-30.0, 90.0),
+    "pitch_deg": (0.0, 90.0),
     "heading_deg": (0.0, 360.0),
     "hfov_deg": (2.0, 170.0),
     "interval_s": (0.01, 86400.0),
 }
 _SCHEMES = ("rtsp", "rtsps")
+# What would be a file's path by its form, but is an address whose scheme was forgotten or misspelt.
+_ADDRESS = re.compile(
+    r"(rtsps?)(?![\w.-])\W*(.*)"
+    r"|((?:\d{1,3}(?:\.\d{1,3}){3}|\[[\da-f:.]+\])(?:[:/].*)?|[\w.-]+:\d+(?:/.*)?)",
+    re.IGNORECASE,
+)
 _URL_HELP = "rtsp://, rtsps://, or the path of a video file relative to the list"
+DATUM_HELP = f"{DATUMS_ALLOWED}; ask where the coordinates come from"
+_MISSING = {"url": _URL_HELP, "datum": DATUM_HELP}
 _YES = {"true", "yes", "1", "是"}
 _NO = {"false", "no", "0", "否"}
 
@@ -98,6 +107,7 @@ def read_row(
         declared_datum=datum or "wgs84",
         **{name: row.number(name) for name in POSE},
     )
+    _check_pose(row)
     if not row.problems:
         row.guarded("ground_points", lambda: plane_of(camera))
     return (None if row.problems else camera), row.problems
@@ -114,19 +124,26 @@ class _Row:
         self._line = line
         self.problems: list[Problem] = []
 
+    def has(self, column: str) -> bool:
+        return self._cells.get(column) not in (None, "")
+
     def take(self, column: str, parse: Callable[[Any], Any]) -> Any:
-        value = self._cells.get(column)
-        if value is None or value == "":
+        if not self.has(column):
             if column in REQUIRED:
-                self.add(column, "is missing")
+                self.add(column, "is missing", allowed=_MISSING.get(column))
             return None
+        value = self._cells[column]
         return self.guarded(column, lambda: parse(value))
 
     def number(self, column: str) -> float | None:
         low, high = _RANGES[column]
         value = self.take(column, _number)
         if value is not None and not low <= value <= high:
-            self.add(column, "is out of range", value, f"{low:g} to {high:g}")
+            allowed = f"{low:g} to {high:g}"
+            if column == "pitch_deg":
+                allowed += "; positive is down"
+                allowed += f" (did you mean {-value:g}?)" if -high <= value < 0 else ""
+            self.add(column, "is out of range", value, allowed)
             return None
         return cast("float | None", value)
 
@@ -149,7 +166,24 @@ def _place(row: _Row) -> tuple[tuple[float, float], str | None]:
     datum = row.take("datum", datum_name)
     if lon is None or lat is None or datum is None:
         return (0.0, 0.0), datum
+    if lon == lat == 0:
+        row.add(
+            "lon, lat", "is no place", "0, 0", "where the camera stands, not what a form filled in"
+        )
     return row.guarded("lon, lat", lambda: to_wgs84(lon, lat, datum)) or (0.0, 0.0), datum
+
+
+def _check_pose(row: _Row) -> None:
+    """A pose is whole or absent: half a one looks calibrated and places nothing."""
+    given = [name for name in POSE if row.has(name)]
+    missing = [name for name in POSE if name not in given]
+    if given and missing and given != ["heading_deg"] and not row.has("ground_points"):
+        row.add(
+            ", ".join(missing),
+            "is missing, half a pose places nothing",
+            f"only {', '.join(given)}",
+            "all four or none (heading_deg alone is allowed)",
+        )
 
 
 def _camera_id(value: Any) -> str:
@@ -175,9 +209,7 @@ def _url(value: Any, folder: Path) -> str:
     if not text.isprintable():
         raise InputError("not an address", found="control characters", allowed=_URL_HELP)
     if "://" not in text:
-        if re.search(":.*@", text):  # rtsp:/user:password@host; never to be shown as a file name
-            shown = text.rpartition("@")[2]
-            raise InputError("not a complete address", found=shown, allowed=_URL_HELP)
+        _check_path(text)
         return os.path.normpath(folder.absolute() / text)
     shown = masked_url(text)
     scheme = text.partition("://")[0].lower()
@@ -193,6 +225,20 @@ def _url(value: Any, folder: Path) -> str:
     if not parts.hostname or " " in text:
         raise InputError("not a complete address", found=shown, allowed=_URL_HELP)
     return text
+
+
+def _check_path(text: str) -> None:
+    """Refuse what is an address without its scheme; credentials are never shown as a file name."""
+    shown = masked_url(text.rpartition("@")[2]) if re.search(":.*@", text) else text
+    address = _ADDRESS.fullmatch(shown)
+    if shown is text and address is None:
+        return
+    hint = ""
+    if address is not None:
+        scheme, rest, host = address.groups()
+        meant = masked_url(f"{(scheme or 'rtsp').lower()}://{host or rest}")
+        hint = f" (did you mean {meant}?)"
+    raise InputError("not a complete address", found=shown, allowed=_URL_HELP + hint)
 
 
 def _number(value: Any) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -126,6 +127,16 @@ def row(**cells):
         ({"datum": "gcj20"}, "unknown datum; found 'gcj20'.*did you mean gcj02"),
         ({"height_m": "0"}, "column height_m: is out of range; found 0.0; allowed: 0.5 to 200"),
         ({"pitch_deg": "120"}, "column pitch_deg: is out of range"),
+        ({"pitch_deg": "-12"}, "found -12.0; .*positive is down .did you mean 12."),
+        ({"lon": "0", "lat": "0.0"}, "column lon, lat: is no place; found 0, 0"),
+        ({"datum": ""}, "allowed: wgs84, gcj02.*ask where the coordinates come from"),
+        ({"url": "192.168.1.5:554/ch1"}, "did you mean rtsp://192.168.1.5:554/ch1"),
+        ({"url": "192.168.1.5"}, "did you mean rtsp://192.168.1.5"),
+        ({"url": "nvr-3:8554"}, "did you mean rtsp://nvr-3:8554"),
+        ({"url": "[::1]:554/1"}, r"did you mean rtsp://\[::1\]:554/1"),
+        ({"url": "rtsp//h/1"}, "not a complete address.*did you mean rtsp://h/1"),
+        ({"url": "RTSPS:/h/1"}, "did you mean rtsps://h/1"),
+        ({"url": "rtsp：//h/1"}, "did you mean rtsp://h/1"),
         ({"heading_deg": "361"}, "column heading_deg: is out of range"),
         ({"hfov_deg": "inf"}, "column hfov_deg: not a number"),
     ],
@@ -155,6 +166,40 @@ def test_a_wrong_optional_cell_is_refused_too(listed, column, value, told):
     quoted = '"' + value.replace('"', '""') + '"'
     with pytest.raises(CameraListError, match=told):
         load_cameras(listed(f"{GOOD},{quoted}", header=f"{HEADER},{column}"))
+
+
+@pytest.mark.parametrize(
+    "url", ["rtsp_clips/a.mp4", "rtsp.mp4", "2026-08-01T10:30:00.mp4", "./rtsp/a.mp4"]
+)
+def test_a_file_whose_name_only_resembles_an_address_is_a_file(listed, tmp_path, url):
+    (camera,) = load_cameras(listed(row(url=url)))
+    assert camera.url == str(tmp_path / url)
+
+
+@pytest.mark.parametrize(
+    "emptied",
+    [("height_m",), ("heading_deg",), ("pitch_deg", "hfov_deg"),
+     ("pitch_deg", "heading_deg", "hfov_deg")],
+)  # fmt: skip
+def test_half_a_pose_is_refused_with_the_columns_that_are_missing(listed, emptied):
+    told = f"column {', '.join(emptied)}: is missing.*all four or none"
+    with pytest.raises(CameraListError, match=told):
+        load_cameras(listed(row(**dict.fromkeys(emptied, ""))))
+
+
+def test_a_heading_alone_is_allowed(listed):
+    (camera,) = load_cameras(listed(row(height_m="", pitch_deg="", hfov_deg="")))
+    assert camera.heading_deg == 90.0
+
+
+def test_marked_points_need_no_whole_pose(listed):
+    plane = GroundPlane.from_pose(113.445, 34.785, **POSE)
+    spots = [(0.2, 0.9), (0.8, 0.9), (0.3, 0.5), (0.7, 0.55)]
+    marks = json.dumps([[u, v, (at := plane.place(u, v)).lon, at.lat] for u, v in spots])
+    (camera,) = load_cameras(
+        listed(f'{row(pitch_deg="")},"{marks}"', header=f"{HEADER},ground_points")
+    )
+    assert len(camera.ground_points) == 4
 
 
 def test_a_refusal_never_shows_credentials(listed):
@@ -308,7 +353,6 @@ cameras = st.builds(
     url=st.sampled_from(["rtsp://u:p%20w@nvr:8554/1?a=b", "/far/away.mp4"]),
     lon=st.floats(113.4, 113.5).map(lambda value: round(value, 7)),
     lat=st.floats(34.7, 34.8).map(lambda value: round(value, 7)),
-    height_m=st.none() | st.floats(1, 20),
     heading_deg=st.none() | st.floats(0, 360),
     zones=st.sampled_from([(), (Zone("ignore", ((0.0, 0.0), (0.5, 0.0), (0.1, 0.7))),)]),
     policy=st.sampled_from([None, "keys", "all"]),
@@ -317,7 +361,17 @@ cameras = st.builds(
 )
 
 
-@given(listed=st.lists(cameras, unique_by=lambda camera: camera.camera_id))
+posed = st.builds(
+    replace,
+    cameras,
+    height_m=st.floats(1, 20),
+    pitch_deg=st.floats(5, 60),
+    heading_deg=st.floats(0, 360),
+    hfov_deg=st.floats(30, 100),
+)
+
+
+@given(listed=st.lists(cameras | posed, unique_by=lambda camera: camera.camera_id))
 def test_what_is_written_is_read_back_the_same(tmp_path_factory, listed):
     path = tmp_path_factory.mktemp("lists") / "cameras.csv"
     write_cameras(path, listed)
