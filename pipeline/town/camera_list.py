@@ -6,7 +6,7 @@ import csv
 import io
 import json
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +14,8 @@ import yaml
 
 from pipeline.errors import CameraListError
 from pipeline.town.camera import masked_url
-from pipeline.town.camera_row import COLUMNS, POSE, REQUIRED, Problem, read_row
-from pipeline.town.files import read_text, read_yaml, unknown, write_atomically
+from pipeline.town.camera_row import COLUMNS, DATUM_HELP, POSE, REQUIRED, Problem, read_row
+from pipeline.town.files import nearest, read_text, read_yaml, unknown, write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 _SHOWN = 8  # problems spelled out in one message
 _DECIMALS = 7  # of a degree: a centimetre
+
+_SEPARATORS = {";": "';'", "\t": "tabs", "|": "'|'", "，": "'，'", "；": "'；'"}
 
 Row = tuple[int, dict[str, Any]]
 
@@ -34,6 +36,11 @@ class ImportReport:
 
     cameras: tuple[Camera, ...]
     problems: tuple[Problem, ...]
+
+    @property
+    def bad_rows(self) -> int:
+        """How many rows are bad; one row may have several problems."""
+        return len({problem.line for problem in self.problems})
 
 
 def load_cameras(path: Path) -> tuple[Camera, ...]:
@@ -60,11 +67,13 @@ def load_cameras(path: Path) -> tuple[Camera, ...]:
 def import_cameras(path: Path) -> ImportReport:
     """Keep the good rows and report the bad ones with line, column, found and allowed.
 
-    Raises CameraListError only when the file as a whole can't be read as a list. Of a camera id
-    that stands twice the first row is kept.
+    Raises CameraListError only when the file as a whole can't be read as a list, or lists nothing.
+    Of a camera id that stands twice the first row is kept.
     """
     is_yaml = path.suffix.lower() in (".yaml", ".yml")
     rows, problems = _yaml_rows(path) if is_yaml else _csv_rows(path)
+    if not rows and not problems:
+        raise CameraListError("lists no camera", file=path, allowed="one row per camera")
     cameras: dict[str, Camera] = {}
     lines: dict[str, int] = {}
     for line, cells in rows:
@@ -86,13 +95,15 @@ def import_cameras(path: Path) -> ImportReport:
         cameras[camera.camera_id] = camera
         lines[camera.camera_id] = line
     problems.sort(key=lambda problem: problem.line)
-    return ImportReport(tuple(cameras.values()), tuple(problems))
+    named = tuple(replace(problem, file=path.name) for problem in problems)
+    return ImportReport(tuple(cameras.values()), named)
 
 
 def write_cameras(path: Path, cameras: Iterable[Camera]) -> None:
     """Write a CSV list in WGS-84, in one step; files below its folder are named relatively.
 
     It holds the addresses with their credentials, so a new file is for its owner and group only.
+    Raises CameraListError when it can't be written; missing folders are not made.
     """
     listed = [_cells(camera, path.parent) for camera in cameras]
     columns = [name for name in COLUMNS if name in _FIXED or any(row[name] for row in listed)]
@@ -100,7 +111,15 @@ def write_cameras(path: Path, cameras: Iterable[Camera]) -> None:
     writer = csv.DictWriter(out, columns, extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
     writer.writerows(listed)
-    write_atomically(path, out.getvalue().encode(), mode=0o640)
+    try:
+        write_atomically(path, out.getvalue().encode(), mode=0o640)
+    except OSError as error:
+        raise CameraListError(
+            "cannot be written",
+            file=path,
+            found=error.strerror,
+            allowed="a file in a folder that is there and may be written to",
+        ) from None
 
 
 _FIXED = (*REQUIRED, "name", *POSE)
@@ -136,6 +155,7 @@ def _degrees(value: float) -> float:
 
 def _csv_rows(path: Path) -> tuple[list[Row], list[Problem]]:
     text = read_text(path, CameraListError, "a CSV file in UTF-8 or GBK")
+    _check_separator(text, path)
     records = list(_records(text, path))
     if not records:
         raise CameraListError("is empty", file=path, allowed=f"a header: {','.join(COLUMNS)}")
@@ -151,6 +171,17 @@ def _csv_rows(path: Path) -> tuple[list[Row], list[Problem]]:
             continue
         rows.append((line, dict(zip(names, record, strict=True))))
     return rows, problems
+
+
+def _check_separator(text: str, path: Path) -> None:
+    header = next((line for line in text.splitlines() if line.strip()), "")
+    if "," in header:
+        return
+    for sign, name in _SEPARATORS.items():
+        if sign in header:
+            raise CameraListError(
+                f"is separated by {name}, needs ','", file=path, allowed="save it as CSV UTF-8"
+            )
 
 
 def _records(text: str, path: Path) -> Iterator[tuple[int, list[str]]]:
@@ -177,7 +208,7 @@ def _header_problems(names: list[str], line: int, path: Path) -> list[Problem]:
             where=f"line {line}",
             # A list without a header has addresses here.
             found=f"no {', '.join(missing)} among {masked_url(', '.join(names))[:200]}",
-            allowed=",".join(COLUMNS),
+            allowed=",".join(COLUMNS) + _meant(names, missing),
         )
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
@@ -185,6 +216,14 @@ def _header_problems(names: list[str], line: int, path: Path) -> list[Problem]:
             "a column stands twice", file=path, where=f"line {line}", found=", ".join(twice)
         )
     return _unknown_columns(names, line, path)
+
+
+def _meant(names: list[str], missing: list[str]) -> str:
+    """What to do about the missing columns, as far as it can be guessed."""
+    unknowns = {name: nearest(name, missing) for name in names if name not in COLUMNS}
+    pairs = [f"{masked_url(name)[:40]} -> {meant}" for name, meant in unknowns.items() if meant]
+    hint = f" (did you mean {', '.join(pairs)}?)" if pairs else ""
+    return hint + (f"; datum: {DATUM_HELP}" if "datum" in missing else "")
 
 
 def _unknown_columns(names: Iterable[Any], line: int, path: Path) -> list[Problem]:

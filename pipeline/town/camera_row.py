@@ -60,7 +60,7 @@ _NO = {"false", "no", "0", "否"}
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is wrong in a camera list; ``line`` counts from 1.
+    """One thing that is wrong in a camera list; ``line`` counts from 1, ``file`` is its name.
 
     An address that got into the wrong column is masked like any other.
     """
@@ -70,14 +70,15 @@ class Problem:
     problem: str
     found: str | None = None
     allowed: str | None = None
+    file: str | None = None
 
     def __post_init__(self) -> None:
         if self.found is not None:
             object.__setattr__(self, "found", masked_url(self.found)[:120])
 
     def __str__(self) -> str:
-        place = f"line {self.line}" + (f", column {self.column}" if self.column else "")
-        text = f"{place}: {self.problem}"
+        place = (f"{self.file}, " if self.file else "") + f"line {self.line}"
+        text = place + (f", column {self.column}" if self.column else "") + f": {self.problem}"
         text += f"; found {self.found}" if self.found is not None else ""
         return text + (f"; allowed: {self.allowed}" if self.allowed is not None else "")
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 Model = TypeVar("Model", bound=BaseModel)
 
+_WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")  # how .xlsx (a ZIP) and .xls begin
+
 
 class _OnceLoader(yaml.SafeLoader):
     """Refuses a key that stands twice in one mapping; YAML would quietly keep the last."""
@@ -44,6 +46,8 @@ def read_bytes(path: Path, error: type[InputError], allowed: str) -> bytes:
 def read_text(path: Path, error: type[InputError], allowed: str) -> str:
     """UTF-8 with or without a byte order mark, or GB18030 as a Chinese Excel saves it."""
     raw = read_bytes(path, error, allowed)
+    if raw.startswith(_WORKBOOKS):
+        raise error("is an Excel workbook", file=path, allowed=f"{allowed}: save it as CSV UTF-8")
     for encoding in ("utf-8-sig", "gb18030"):
         try:
             text = raw.decode(encoding)
@@ -98,6 +102,17 @@ def checked(
     )
 
 
+def nearest(name: str, allowed: Iterable[str]) -> str | None:
+    """The allowed name that was most likely meant: ``Longitude`` is ``lon``; None if none is near.
+
+    ``allowed`` are in small letters.
+    """
+    plain, names = name.strip().lower(), list(allowed)
+    close = difflib.get_close_matches(plain, names, n=1)
+    longer = [known for known in names if len(plain) >= 3 and plain.startswith(known)]
+    return next(iter([*close, *longer]), None)
+
+
 def unknown(
     what: str,
     name: Any,
@@ -109,8 +124,8 @@ def unknown(
 ) -> InputError:
     """The error about a name that isn't one of the allowed, with the nearest that is."""
     names = list(allowed)
-    near = difflib.get_close_matches(str(name), names, n=1)
-    hint = f" (did you mean {near[0]}?)" if near else ""
+    near = nearest(str(name), names)
+    hint = f" (did you mean {near}?)" if near else ""
     return error(
         f"unknown {what}",
         file=file,
@@ -123,9 +138,8 @@ def unknown(
 def write_atomically(path: Path, content: bytes, *, mode: int = 0o644) -> None:
     """Replace the file in one step: readers see the old content or the new, never a part.
 
-    An existing file keeps its permissions; a new one gets ``mode``.
+    An existing file keeps its permissions; a new one gets ``mode``. Raises OSError.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as out:

@@ -242,6 +242,12 @@ def test_an_unknown_column_is_refused_with_the_one_that_was_meant(listed):
     "header, told",
     [
         ("camera_id,url,lon,lat", "required columns missing.*no datum"),
+        ("camera_id,url,lon,lat", "allowed: .*datum: wgs84, gcj02, .*ask where the coordinates"),
+        (HEADER.replace("lon", "longitude"), r"did you mean longitude -> lon\?"),
+        (HEADER.replace("camera_id", "Camera_ID"), r"did you mean Camera_ID -> camera_id\?"),
+        (HEADER.replace(",", ";"), "is separated by ';', needs ','"),
+        (HEADER.replace(",", "\t"), "is separated by tabs, needs ','"),
+        (HEADER.replace("name", "Heading"), r"unknown column.*mean heading_deg\?"),
         (f"{HEADER},lon", "column stands twice.*lon"),
         ("", "is empty|required columns missing"),
     ],
@@ -265,8 +271,15 @@ def test_an_import_keeps_the_good_rows_and_reports_the_bad(listed):
     assert report.cameras[0].name == "郑上路口"
     assert [(problem.line, problem.column) for problem in report.problems] == [
         (3, "lat"), (4, None), (5, "name"), (8, "camera_id")]  # fmt: skip
+    assert report.bad_rows == 4
+    assert str(report.problems[0]).startswith("cameras.csv, line 3, column lat: ")
     assert report.problems[0].found == "'north'"
     assert report.problems[-1].problem == "stands twice, first on line 2"
+
+
+def test_a_row_with_many_problems_is_one_bad_row(listed):
+    report = import_cameras(listed(GOOD, row(camera_id="b", lat="north", height_m="high")))
+    assert (report.bad_rows, len(report.problems)) == (1, 2)
 
 
 YAML = """\
@@ -299,6 +312,7 @@ def test_yaml_is_a_camera_list_too(tmp_path):
         (("  - {camera_id: b", "  - 5 #"), "line 9: is no camera"),
         (("lat: 34.785", "lat: 34\n    lat: 35"), "is not YAML; found lat stands twice"),
         (("cameras:", "list:"), "is no camera list"),
+        ((YAML, "cameras: []"), "lists no camera"),
         (("cameras:\n", "cameras: [\n"), "is not YAML"),
     ],
 )
@@ -312,7 +326,9 @@ def test_a_wrong_yaml_list_is_refused_by_line(tmp_path, change, told):
 @pytest.mark.parametrize(
     "content, told",
     [(b"", "is empty"), (b"\x00\x01\x02", "is not text"), (b"\xff\xfe\xff", "is not text"),
-     (b'camera_id,"url', "is not CSV")],
+     (b'camera_id,"url', "is not CSV"), (HEADER.encode() + b"\n\n", "lists no camera"),
+     (b"PK\x03\x04\0\0", "is an Excel workbook; allowed: .*: save it as CSV UTF-8"),
+     (b"\xd0\xcf\x11\xe0\0", "is an Excel workbook")],
 )  # fmt: skip
 def test_what_is_no_list_at_all_is_refused(tmp_path, content, told):
     path = tmp_path / "cameras.csv"
@@ -371,7 +387,7 @@ posed = st.builds(
 )
 
 
-@given(listed=st.lists(cameras | posed, unique_by=lambda camera: camera.camera_id))
+@given(listed=st.lists(cameras | posed, min_size=1, unique_by=lambda camera: camera.camera_id))
 def test_what_is_written_is_read_back_the_same(tmp_path_factory, listed):
     path = tmp_path_factory.mktemp("lists") / "cameras.csv"
     write_cameras(path, listed)
@@ -380,8 +396,17 @@ def test_what_is_written_is_read_back_the_same(tmp_path_factory, listed):
 
 def test_a_written_list_is_private_and_can_move_with_its_clips(tmp_path):
     path = tmp_path / "a" / "cameras.csv"
+    path.parent.mkdir()
     write_cameras(path, [Camera("a", "a", str(tmp_path / "a/clips/x.mp4"), 113.4, 34.8)])
     assert path.stat().st_mode & 0o777 == 0o640
     (tmp_path / "a").rename(tmp_path / "b")
     (camera,) = load_cameras(tmp_path / "b" / "cameras.csv")
     assert camera.url == str(tmp_path / "b/clips/x.mp4")
+
+
+def test_a_list_is_not_written_where_there_is_no_folder(tmp_path):
+    path = tmp_path / "tpyo" / "cameras.csv"
+    with pytest.raises(CameraListError, match="cannot be written; found No such file") as caught:
+        write_cameras(path, [Camera("a", "a", "/x.mp4", 113.4, 34.8)])
+    assert caught.value.file == str(path)
+    assert not path.parent.exists()
