@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -292,3 +293,13 @@ def test_whatever_stands_in_a_map_it_is_read_or_refused(tmp_path_factory, spot, 
 def test_a_missing_map_is_refused(tmp_path):
     with pytest.raises(GridMapError, match="cannot be read"):
         load_grids(tmp_path / "none.geojson")
+
+
+def test_the_example_in_the_handbook_is_a_town(tmp_path):
+    text = (Path(__file__).parents[2] / "docs" / "town.md").read_text(encoding="utf-8")
+    example = text[text.index('    {"type": "FeatureCollection"') :].split("\n\n")[0]
+    path = tmp_path / "grids.geojson"
+    path.write_text(example, encoding="utf-8")
+    grids = load_grids(path)
+    assert grids.owner((113.43, 34.78)).code == "T-01"
+    assert grids.owner((113.41, 34.78)).level == 1
