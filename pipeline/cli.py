@@ -254,17 +254,24 @@ def cameras_import(
             allowed="another --out; --force replaces, never the source",
         )
     report = import_cameras(source)
-    write_cameras(target, report.cameras)
+    if report.cameras:
+        write_cameras(target, report.cameras)
     if as_json:
         problems = [str(problem) for problem in report.problems]
-        print_json({"cameras": len(report.cameras), "problems": problems})
+        print_json(
+            {
+                "cameras": len(report.cameras),
+                "bad_rows": report.bad_rows,
+                "problems": problems,
+            }
+        )
     else:
         for problem in report.problems:
             out.print(str(problem), style="yellow", soft_wrap=True)
-        out.print(
-            f"{len(report.cameras)} 个摄像头已写入 / cameras written to {target}, "
-            f"{len(report.problems)} 行有误 / bad rows"
+        written = (
+            f"个摄像头已写入 / cameras written to {target}" if report.cameras else "写入 / written"
         )
+        out.print(f"{len(report.cameras)} {written}, {report.bad_rows} 行有误 / bad rows")
     if report.problems:
         raise typer.Exit(1)
 
