@@ -26,6 +26,7 @@ from pydantic_settings import SettingsError as EnvironmentError_
 
 from pipeline.errors import SettingsError
 from pipeline.shipped import shipped
+from pipeline.strict_yaml import load_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -216,7 +217,7 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     except UnicodeDecodeError:
         raise SettingsError("is not text in UTF-8", file=path, allowed="a YAML file") from None
     try:
-        values = yaml.safe_load(text)
+        values = load_yaml(text)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         raise SettingsError(

@@ -74,6 +74,13 @@ def test_variables_that_are_not_settings_are_none_of_our_business(monkeypatch):
     assert load_settings() == load_settings()
 
 
+def test_a_key_that_stands_twice_is_refused_with_its_line(tmp_path):
+    file = tmp_path / "town.yaml"
+    file.write_text("redis: {url: null}\ndata_dir: a\nredis: {prefix: b}\n", "utf-8")
+    with pytest.raises(SettingsError, match=r"town\.yaml, line 3.*redis stands twice"):
+        load_settings(file)
+
+
 def test_a_variable_of_a_section_that_does_not_exist_is_refused(monkeypatch):
     monkeypatch.setenv("GRIDWATCH_HAZARD__ROAD__DWELL_S", "3")
     with pytest.raises(SettingsError, match=r"GRIDWATCH_HAZARD__ROAD__DWELL_S.*hazards"):

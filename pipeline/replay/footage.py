@@ -10,6 +10,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pipeline.errors import FootageError
+from pipeline.strict_yaml import load_yaml
 from pipeline.town import Camera
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ def _clip(at: int, camera_id: str, path: Path, known: dict[str, Camera]) -> Clip
 
 def _read_set(path: Path) -> list[tuple[str, Path]]:
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        values = load_yaml(path.read_text(encoding="utf-8"))
         clips = _Set.model_validate(values).clips
     except ValidationError as error:
         raise FootageError.from_validation(

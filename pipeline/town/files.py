@@ -11,29 +11,16 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from pipeline.strict_yaml import load_yaml
+
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable
+    from collections.abc import Iterable
 
     from pipeline.errors import InputError
 
 Model = TypeVar("Model", bound=BaseModel)
 
 _WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")  # how .xlsx (a ZIP) and .xls begin
-
-
-class _OnceLoader(yaml.SafeLoader):
-    """Refuses a key that stands twice in one mapping; YAML would quietly keep the last."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:  # noqa: FBT001, FBT002 - PyYAML's signature
-        seen = set()
-        for key_node, _ in node.value:
-            key = key_node.value
-            if isinstance(key_node, yaml.ScalarNode) and key in seen:
-                raise yaml.constructor.ConstructorError(
-                    problem=f"{key} stands twice", problem_mark=key_node.start_mark
-                )
-            seen.add(key if isinstance(key, str) else id(key))
-        return super().construct_mapping(node, deep)
 
 
 def read_bytes(path: Path, error: type[InputError], allowed: str) -> bytes:
@@ -64,7 +51,7 @@ def read_yaml(path: Path, error: type[InputError]) -> Any:
     """The content of a YAML file; raises ``error`` with the line of what can't be read."""
     text = read_text(path, error, "a YAML file")
     try:
-        return yaml.load(text, Loader=_OnceLoader)  # noqa: S506 - derived from SafeLoader
+        return load_yaml(text)
     except (yaml.YAMLError, RecursionError, ValueError) as cause:
         mark = getattr(cause, "problem_mark", None)
         raise error(
