@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pipeline.detect import Detections
-    from pipeline.hazards.boxes import Box, Boxes
+    from pipeline.hazards.boxes import Boxes
     from pipeline.ingest import Look
 
 SEEN = 0.25
@@ -46,11 +46,6 @@ class Scene:
     crash_scores: NDArray[np.float64]
     cavities: Boxes
     cavity_scores: NDArray[np.float64]
-
-    @property
-    def to_unit(self) -> Box:
-        """Multiply a box by this to get 0..1 of the picture on both axes."""
-        return np.array([1 / self.aspect, 1.0, 1 / self.aspect, 1.0])
 
 
 def scene_of(look: Look, seen: Detections, classes: Sequence[str]) -> Scene:

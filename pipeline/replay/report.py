@@ -26,7 +26,7 @@ STYLE = """
 body { font: 15px/1.5 system-ui, "Noto Sans CJK SC", sans-serif; margin: 1.5rem auto;
   max-width: 62rem; padding: 0 1rem }
 h1 { font-size: 1.3rem } h2 { font-size: 1.05rem; margin: 2rem 0 .3rem } small { opacity: .7 }
-table { border-collapse: collapse }
+table { border-collapse: collapse; display: block; overflow-x: auto }
 td, th { padding: .25rem .7rem; border-bottom: 1px solid var(--line); text-align: left }
 svg { width: 100%; height: auto; display: block }
 .cards { display: grid; grid-template-columns: repeat(auto-fill, minmax(18rem, 1fr)); gap: 1rem }
