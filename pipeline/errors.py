@@ -10,7 +10,8 @@ GridwatchError
 │   ├── CalibrationError    ground plane can't be made from pose or marked points
 │   ├── ModelError          model file, card or hash
 │   ├── FootageError        clip missing, empty, truncated, no video in it
-│   └── TruthError          truth.jsonl
+│   ├── TruthError          truth.jsonl
+│   └── DataError           training data: folder, picture, label, start weights
 ├── SourceError             a camera can't deliver now; carries the camera state that says so
 ├── DeskError               the desk refused or could not be reached
 │   ├── DeskUnavailableError   Redis away, read-only or out of memory: try again later
@@ -121,6 +122,10 @@ class FootageError(InputError):
 
 
 class TruthError(InputError):
+    pass
+
+
+class DataError(InputError):
     pass
 
 

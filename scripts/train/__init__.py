@@ -1,0 +1,1 @@
+"""Trains the models of gridwatch: from data folders to a checked ONNX file and its card."""
