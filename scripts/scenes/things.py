@@ -28,11 +28,12 @@ Each module of makers exports ``MAKERS``; ``placing`` draws from them by class a
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import bpy
     import numpy as np
 
