@@ -74,6 +74,19 @@ class ModelSettings(Section):
     close_after_s: Seconds = Field(0.03, description="a batch that isn't full leaves after this")
 
 
+class RoadLookSettings(Section):
+    """Windows at (nearly) native resolution over the far carriageway, looked at now and then."""
+
+    most: int = Field(3, ge=0, le=16, description="windows of a camera at most; 0: no road looks")
+    interval_s: Seconds = Field(
+        10.0, gt=0, le=20, description="every window of a camera is looked at this often"
+    )
+    hole_m: float = Field(0.7, gt=0, le=20, description="the smallest hole that must be seen")
+    seen_px: float = Field(
+        12.0, gt=0, le=200, description="side in a look's pixels from which it sees a hole well"
+    )
+
+
 class IngestSettings(Section):
     """How pictures are taken in."""
 
@@ -81,6 +94,7 @@ class IngestSettings(Section):
         None, description="which frames become looks; null: keys for live cameras, auto for files"
     )
     interval_s: Seconds = Field(0.5, gt=0, description="a camera's looks are this far apart")
+    road_looks: RoadLookSettings = RoadLookSettings()
     open_timeout_s: Seconds = Field(5.0, gt=0, description="longest wait for a camera to open")
     read_timeout_s: Seconds = Field(10.0, gt=0, description="longest silence of a live camera")
     stalled_after_s: Seconds = Field(
