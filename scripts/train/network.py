@@ -1,4 +1,4 @@
-"""The street network: YOLO26n with the classes of ``classes.NAMES``, and where its weights start."""
+"""The street network, YOLO26n with the classes of ``classes.NAMES``, and its start weights."""
 
 from __future__ import annotations
 
