@@ -173,6 +173,15 @@ class GroundPlane:
         across, along = np.linalg.norm(self._slope(u, v), axis=0)
         return float(across), float(along)
 
+    def metres_per_unit_at(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
+        """``metres_per_unit`` of many spots (N, 2): float64 (N, 2), NaN without a ground place."""
+        ground = np.column_stack([points, np.ones(len(points))]) @ self.to_ground.T
+        w = ground[:, 2]
+        placed = (w > 0) & (np.hypot(ground[:, 0], ground[:, 1]) <= RANGE_M * w)
+        metres = np.full((len(points), 2), np.nan)
+        metres[placed] = np.linalg.norm(slopes(self.to_ground, points[placed]), axis=1)
+        return metres
+
     def size_m(self, box: tuple[float, float, float, float]) -> tuple[float, float] | None:
         """(width_m, area_m2) of something flat and round on the ground, seen in ``box`` (0..1).
 

@@ -152,6 +152,16 @@ def test_a_unit_of_the_picture_is_many_metres_far_away():
     assert far[1] > 3 * near[1]
 
 
+def test_many_spots_at_once_are_as_each_of_them_alone():
+    plane = street_camera()
+    spots = np.random.default_rng(0).uniform(0, 1, (60, 2))
+    metres = plane.metres_per_unit_at(spots)
+    alone = [plane.metres_per_unit(*spot) or (np.nan, np.nan) for spot in spots]
+    np.testing.assert_allclose(metres, alone)
+    assert 0 < np.isnan(metres[:, 0]).sum() < len(spots)
+    assert plane.metres_per_unit_at(np.zeros((0, 2))).shape == (0, 2)
+
+
 def swapped(points):
     return [(b, a) for a, b in points]
 
