@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -42,22 +42,48 @@ class TrainingData(_Part):
     licence: str
 
 
-class ModelCard(_Part):
-    """Stands beside ``NAME.onnx`` as ``NAME.json``."""
+class _Card(_Part):
+    """What every model must say about itself. Stands beside ``NAME.onnx`` as ``NAME.json``."""
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")
     version: str
     licence: str
-    classes: tuple[str, ...] = Field(min_length=1)
-    input: ModelInput
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
-    thresholds: dict[str, Annotated[float, Field(gt=0, lt=1)]]
     architecture: str
     training: str
     training_data: tuple[TrainingData, ...] = Field(min_length=1)
     use_restriction: str
     scores: dict[str, dict[str, float]]
     known_faults: tuple[str, ...]
+
+    @property
+    def label(self) -> str:
+        """Name, version and the first of the hash, for logs and trails."""
+        return f"{self.name}-{self.version}-{self.sha256[:8]}"
+
+
+class HeadInput(_Part):
+    """Pictures are brought to ``longest_side``, but never made larger than ``enlarge`` times."""
+
+    longest_side: _Side
+    enlarge: float = Field(ge=1, le=4)
+    format: Literal["bgr"]
+
+
+class HeadCard(_Card):
+    """Of a model that counts heads: people per cell of ``cell_px`` pixels, both ways."""
+
+    kind: Literal["heads"]
+    input: HeadInput
+    cell_px: int = Field(ge=1, le=32)
+
+
+class ModelCard(_Card):
+    """Of a detector."""
+
+    classes: tuple[str, ...] = Field(min_length=1)
+    input: ModelInput
+    thresholds: dict[str, Annotated[float, Field(gt=0, lt=1)]]
 
     @model_validator(mode="after")
     def _classes_agree(self) -> ModelCard:
@@ -66,14 +92,23 @@ class ModelCard(_Part):
             raise ValueError(f"thresholds and classes differ in {', '.join(odd)}")
         return self
 
-    @property
-    def label(self) -> str:
-        """Name, version and the first of the hash, for logs and trails."""
-        return f"{self.name}-{self.version}-{self.sha256[:8]}"
+
+_Kind = TypeVar("_Kind", HeadCard, ModelCard)
 
 
 def load_card(model: Path) -> ModelCard:
-    """Card of the model file ``model``; ModelError if it is missing, wrong or for another file."""
+    """Card of the detector ``model``; ModelError if it is missing, wrong or for another file."""
+    card = _load(model, ModelCard)
+    _check_classes(card, model.with_suffix(".json"))
+    return card
+
+
+def load_head_card(model: Path) -> HeadCard:
+    """Card of the head counter ``model``; ModelError as of ``load_card``."""
+    return _load(model, HeadCard)
+
+
+def _load(model: Path, kind: type[_Kind]) -> _Kind:
     path = model.with_suffix(".json")
     if not model.is_file():
         raise ModelError("model file not found", file=model, allowed="an ONNX file with its card")
@@ -81,7 +116,7 @@ def load_card(model: Path) -> ModelCard:
         values = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(values, dict):
             raise ModelError("model card is no object", file=path, found=type(values).__name__)
-        card = ModelCard.model_validate(values)
+        card = kind.model_validate(values)
     except FileNotFoundError:
         raise ModelError(
             "model card not found",
@@ -91,7 +126,7 @@ def load_card(model: Path) -> ModelCard:
     except (json.JSONDecodeError, UnicodeDecodeError, OSError) as error:
         raise ModelError("model card cannot be read", file=path, found=error) from None
     except ValidationError as error:
-        raise ModelError.from_validation(error, file=path, known=ModelCard.model_fields) from None
+        raise ModelError.from_validation(error, file=path, known=kind.model_fields) from None
     found = hashlib.sha256(model.read_bytes()).hexdigest()
     if found != card.sha256:
         raise ModelError(
@@ -101,7 +136,6 @@ def load_card(model: Path) -> ModelCard:
             found=found,
             allowed=card.sha256,
         )
-    _check_classes(card, path)
     return card
 
 
