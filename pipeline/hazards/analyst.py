@@ -87,6 +87,8 @@ class Analyst:
         Looks come in order of time. After a long gap, or when time has gone back, what isn't
         confirmed starts anew.
         """
+        if look.purpose == "road":
+            return []
         scene = scene_of(look, seen, self._classes)
         if self._view is None or abs(self._view.aspect - scene.aspect) > 0.01:
             self._view = self._start_on(scene.aspect, self._view)

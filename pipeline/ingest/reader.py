@@ -54,18 +54,10 @@ class CameraReader:
         self._settings = settings
         self._clock = clock
         self._deliver = deliver
-        self._source = Source(
-            camera.camera_id,
-            camera.url,
-            settings,
-            size=size,
-            clock=clock,
-            policy=camera.policy,
-            interval_s=camera.interval_s,
-            gate=gate,
-        )
+        self._source = Source.of(camera, settings, size=size, clock=clock, gate=gate)
         self._keeper = StateKeeper(camera.camera_id, clock)
         self._health = PictureHealth(settings.picture_fault_s)
+        self._telling = False  # whether the last picture tells anything
         self._stop = threading.Event()
         self._started_at = 0.0  # steady, when a file began to play; live: captured_at is it
         self._first_at: float | None = None  # monotonic, of this session's first look
@@ -164,11 +156,18 @@ class CameraReader:
         if self._stop.is_set():
             return
         self._first_at = self._first_at or self._clock.monotonic()
+        if look.purpose == "whole":
+            self._judge(look)
+        if self._telling:
+            self._deliver(look)
+
+    def _judge(self, look: Look) -> None:
+        """A picture is judged by its whole look, and its road looks share the verdict."""
         verdict = self._health.judge(look)
         self._keeper.shown(verdict.state, verdict.why)
+        self._telling = verdict.telling
         if verdict.telling:
             self._keeper.looked(look.captured_at)
-            self._deliver(look)
 
     def _pause_s(self, failures: int) -> float:
         """Exponential with full jitter, so that the cameras of one recorder don't come in step."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from contextlib import closing, nullcontext
+from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
 import av
@@ -13,11 +14,13 @@ from pipeline.ingest.decoding import KEY_DECODERS, Decoder
 from pipeline.ingest.evidence import PacketRing, frame_of_file
 from pipeline.ingest.look import Look
 from pipeline.ingest.pictures import Scaler, bgr_of, region_of
+from pipeline.ingest.road_looks import RoadLooks
 from pipeline.ingest.sampling import Sampler, Step
 from pipeline.ingest.streams import CameraStream, FileStream, is_camera, path_of
+from pipeline.ingest.windows import plan_windows
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator
+    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
     from contextlib import AbstractContextManager
 
     import numpy as np
@@ -27,8 +30,9 @@ if TYPE_CHECKING:
     from pipeline.clock import Clock
     from pipeline.ingest.decoding import Codec
     from pipeline.ingest.streams import Arrival, Stream
+    from pipeline.ingest.windows import Size, Window
     from pipeline.settings import IngestSettings
-    from pipeline.town import Policy
+    from pipeline.town import Camera, Policy
 
 # Packets held back for a look that isn't due yet; beyond this they are decoded to let go of them.
 _HELD_BYTES = 16 << 20
@@ -40,8 +44,9 @@ class Source:
 
     ``url`` is ``rtsp://``, ``rtsps://`` or a file path. ``size`` is the model's (width, height).
     ``policy`` and ``interval_s`` override the settings; an interval of 0 keeps every picture the
-    policy decodes. ``gate`` is held while the source is being opened. ``looks`` and what it
-    yields belong to one thread; the rest may be used from any.
+    policy decodes. ``gate`` is held while the source is being opened. ``windows`` says for a source
+    size which windows get road looks. ``looks`` and what it yields belong to one thread; the rest
+    may be used from any.
     """
 
     def __init__(
@@ -55,6 +60,7 @@ class Source:
         policy: Policy | None = None,
         interval_s: float | None = None,
         gate: AbstractContextManager[object] | None = None,
+        windows: Callable[[Size], Sequence[Window]] = lambda _source: (),
     ) -> None:
         self.camera_id = camera_id
         self.live = is_camera(url)
@@ -65,6 +71,7 @@ class Source:
         self._policy: Policy = policy or settings.policy or ("keys" if self.live else "auto")
         self._interval_s = settings.interval_s if interval_s is None else interval_s
         self._gate = gate or nullcontext()
+        self._windows = windows
         self._ring = PacketRing()
         self._closed = False
         self.corrupt = 0
@@ -74,13 +81,40 @@ class Source:
         self.opened_at: float | None = None
         """When opening began (monotonic seconds); None while not open, or waiting at the gate."""
 
-    def looks(self) -> Generator[Look, None, None]:
-        """Whole looks in the order of time, until the file ends.
+    @classmethod
+    def of(
+        cls,
+        camera: Camera,
+        settings: IngestSettings,
+        *,
+        size: tuple[int, int],
+        clock: Clock,
+        gate: AbstractContextManager[object] | None = None,
+    ) -> Source:
+        """The source of a camera of the list: its own policy and interval, road looks by its view.
 
-        ``captured_at`` is the time of receipt (live) or seconds from the first picture (file).
-        May be called again after a failure: it opens the camera anew. Raises SourceError when a
-        camera can't deliver (the end of a live stream is a failure) and FootageError when a file
-        is missing, empty, no video, or damaged: what can be decoded of it comes first.
+        The one way in, live and in replay, so that both look at the same.
+        """
+        return cls(
+            camera.camera_id,
+            camera.url,
+            settings,
+            size=size,
+            clock=clock,
+            policy=camera.policy,
+            interval_s=camera.interval_s,
+            gate=gate,
+            windows=lambda source: plan_windows(camera, source, size, settings.road_looks).windows,
+        )
+
+    def looks(self) -> Generator[Look, None, None]:
+        """Whole looks in the order of time, each followed by its road looks, until the file ends.
+
+        Looks of one picture have the same ``captured_at``: the time of receipt (live) or seconds
+        from the first picture (file). May be called again after a failure: it opens
+        the camera anew. Raises SourceError when a camera can't deliver (the end of a live stream
+        is a failure) and FootageError when a file is missing, empty, no video, or damaged: what
+        can be decoded of it comes first.
         """
         try:
             stream = self._open()
@@ -128,6 +162,7 @@ class Source:
     def _kept(self, stream: Stream) -> Iterator[Look]:
         """Looks of the pictures that are due and undamaged."""
         scaler = Scaler(self._size)
+        roads = RoadLooks(self._windows, self._size, self._settings.road_looks.interval_s)
         sampler = Sampler(self._policy, self._interval_s)
         seen = False
         try:
@@ -139,11 +174,14 @@ class Source:
                     continue
                 try:
                     look = self._look(frame, arrival, scaler)
+                    cuts = roads.due(frame, arrival.at_s)
                 except (av.FFmpegError, OSError, ValueError):  # a size or format swscale can't take
                     self.corrupt += 1
                     continue
                 seen = True
                 yield look
+                for region, picture in cuts:
+                    yield replace(look, region=region, picture=picture, purpose="road")
         except (av.FFmpegError, OSError, ValueError) as error:
             raise stream.failure(error) from None
         if not seen and not self._closed:

@@ -92,15 +92,7 @@ def _play(
 
 
 def _source(clip: Clip, detector: Detector, settings: Settings) -> Source:
-    return Source(
-        clip.camera.camera_id,
-        str(clip.path),
-        settings.ingest,
-        size=detector.size,
-        clock=ManualClock(),
-        policy=clip.camera.policy,
-        interval_s=clip.camera.interval_s,
-    )
+    return Source.of(clip.camera, settings.ingest, size=detector.size, clock=ManualClock())
 
 
 def _keep_picture(

@@ -5,10 +5,15 @@ import numpy as np
 
 from pipeline.ingest import LatestLooks, Look
 
+PICTURE = np.zeros((6, 4), np.uint8)
+
 
 def look(camera_id, at=0.0):
-    picture = np.zeros((6, 4), np.uint8)
-    return Look(camera_id, at, (0, 0, 4, 4), (4, 4), picture)
+    return Look(camera_id, at, (0, 0, 4, 4), (4, 4), PICTURE)
+
+
+def road_look(camera_id, at=0.0, window=0):
+    return Look(camera_id, at, (window, 0, window + 4, 4), (40, 40), PICTURE, "road")
 
 
 def test_a_newer_look_replaces_an_unread_one_and_the_old_one_is_counted():
@@ -73,3 +78,52 @@ def test_nothing_is_lost_between_many_readers_and_one_taker():
     while more := looks.take(3, 0):
         taken += len(more)
     assert taken + sum(looks.skipped().values()) == 8 * 200
+
+
+def test_windows_have_slots_of_their_own_and_replace_no_whole_look():
+    looks = LatestLooks()
+    looks.put(look("a", 1.0))
+    for window in (0, 8):
+        looks.put(road_look("a", 1.0, window))
+    assert [(one.purpose, one.region[0]) for one in looks.take(8, 0)] == [
+        ("whole", 0),
+        ("road", 0),
+        ("road", 8),
+    ]
+    assert looks.skipped() == looks.skipped("road") == {}
+
+
+def test_whole_looks_never_wait_for_road_looks_and_those_that_are_dropped_are_counted():
+    looks = LatestLooks()
+    taken = []
+    for at in range(10):  # a detector that manages half of all looks
+        for camera_id in "abcd":
+            looks.put(road_look(camera_id, at))
+            looks.put(look(camera_id, at))
+        taken += looks.take(4, 0)
+    assert {(one.purpose, one.camera_id) for one in taken} == {("whole", name) for name in "abcd"}
+    assert [one.captured_at for one in taken] == sorted(one.captured_at for one in taken)
+    assert looks.skipped() == {}
+    assert looks.skipped("road") == dict.fromkeys("abcd", 9)
+
+
+def test_what_is_left_of_the_time_goes_to_the_windows_that_have_waited_longest():
+    looks = LatestLooks()
+    seen = []
+    for at in range(12):  # time for the whole looks and one window more
+        for camera_id in "ab":
+            looks.put(look(camera_id, at))
+        for window in (0, 8):
+            looks.put(road_look("a", at, window))
+        looks.put(road_look("b", at))
+        seen += [one for one in looks.take(3, 0) if one.purpose == "road"]
+    turns = [(one.camera_id, one.region[0]) for one in seen]
+    assert {turns.count(turn) for turn in set(turns)} == {4}
+    assert looks.skipped() == {}
+
+
+def test_a_camera_that_changes_its_resolution_still_has_one_slot():
+    looks = LatestLooks()
+    looks.put(look("a", 1.0))
+    looks.put(Look("a", 2.0, (0, 0, 8, 8), (8, 8), PICTURE))
+    assert [one.captured_at for one in looks.take(8, 0)] == [2.0]
