@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-import onnxruntime as ort
 
 from pipeline.detect.card import ModelCard, load_card
 from pipeline.detect.detections import Detections
+from pipeline.detect.session import open_session
 from pipeline.errors import ModelError
 
 if TYPE_CHECKING:
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 FLOOR = 0.04
 """Scores below this are dropped: weak evidence is used by the hazards, noise is not."""
 
-_QUIET = 3  # onnxruntime's level "error": its warnings are about graph details nobody can act on
-
 
 class Detector:
     """Loads a model only if hash, card and graph agree; every call is one session run.
@@ -35,7 +33,7 @@ class Detector:
     def __init__(self, settings: ModelSettings) -> None:
         self.card: ModelCard = load_card(settings.path)
         self.size = (self.card.input.width, self.card.input.height)
-        self._session = _open_session(settings)
+        self._session = open_session(settings.path, settings.threads)
         self._check_graph(settings.path)
         self._warm_up(settings.path)
 
@@ -74,26 +72,6 @@ class Detector:
                 found=boxes.shape,
                 allowed=f"(N, K, 6), finite, classes 0 to {most}",
             )
-
-
-def _open_session(settings: ModelSettings) -> Any:
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = settings.threads
-    options.log_severity_level = _QUIET
-    # Waiting threads must not burn the cores that decode.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    try:
-        # From memory, so that a model which wants further files beside it is refused.
-        return ort.InferenceSession(
-            settings.path.read_bytes(), options, providers=["CPUExecutionProvider"]
-        )
-    except Exception as error:  # noqa: BLE001 - onnxruntime's exceptions have no common public base
-        raise ModelError(
-            "cannot be loaded by onnxruntime",
-            file=settings.path,
-            found=str(error).splitlines()[0][:200],
-            allowed="one self-contained ONNX file",
-        ) from None
 
 
 def _detections(rows: NDArray[np.float32], look: Look) -> Detections:
