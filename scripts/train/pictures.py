@@ -35,7 +35,7 @@ LEFT_SHARE, LEFT_PX = 0.3, 3.0
 
 
 class Paster(Protocol):
-    """Puts hazards and their look-alikes onto the road of a picture (BGR, boxes in pixels)."""
+    """Puts hazards and their look-alikes onto the road of a picture (BGR, boxes 0..1)."""
 
     def __call__(
         self, bgr: NDArray[np.uint8], boxes: Boxes, classes: Classes, rng: np.random.Generator
@@ -99,22 +99,25 @@ class Sampler:
         drawn = min(int(np.searchsorted(self._steps, rng.random())), len(self._pictures) - 1)
         picture = self._pictures[drawn]
         source = source_of(picture)
-        bgr = read_picture(picture.path)
-        high, wide = bgr.shape[:2]
-        scene = (bgr, picture.boxes * np.float32([wide, high, wide, high]), picture.classes)
+        scene = (read_picture(picture.path), picture.boxes, picture.classes)
         if self._paster is not None and source.paste and rng.random() < PASTE:
             scene = self._paster(*scene, rng)
+        high, wide = scene[0].shape[:2]
         size = int(window[2] - window[0]), int(window[3] - window[1])
         scale = min(self._size[0] / wide, self._size[1] / high)
         offset = np.zeros(2)
         if not plain:
             scale *= np.exp(rng.uniform(*np.log(source.zoom)))
             offset = (np.array(size) - scale * np.array([wide, high])) * rng.random(2)
-        return place(scene, scale, (float(offset[0]), float(offset[1])), size)
+        bgr, boxes, classes = scene
+        boxes = boxes * np.float32([wide, high, wide, high])
+        return place((bgr, boxes, classes), scale, (float(offset[0]), float(offset[1])), size)
 
 
 def place(scene: Scene, scale: float, offset: tuple[float, float], size: tuple[int, int]) -> Scene:
-    """The scene scaled, moved by ``offset`` pixels and cut to ``size`` (width, height) on grey."""
+    """The scene (boxes in pixels) scaled, moved by ``offset`` pixels and cut to ``size`` (width,
+    height) on grey.
+    """
     bgr, boxes, classes = scene
     if scale < 0.6:  # an affine warp reads single pixels and would flicker; shrink by area first
         smaller = cv2.resize(bgr, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
