@@ -87,6 +87,20 @@ class RoadLookSettings(Section):
     )
 
 
+class HeadSettings(Section):
+    """The model that counts heads where boxes run together."""
+
+    path: Path | None = Field(
+        default_factory=lambda: shipped("models/heads-n.onnx"),
+        description="ONNX file, its card beside it; null: people are counted by boxes alone",
+    )
+    threads: int = Field(0, ge=0, le=256, description="CPU threads of the session; 0: all cores")
+    from_people: int = Field(
+        8, ge=1, description="a look with so many boxes of people has its heads counted"
+    )
+    interval_s: Seconds = Field(5.0, description="a camera's heads are counted this far apart")
+
+
 class IngestSettings(Section):
     """How pictures are taken in."""
 
@@ -172,6 +186,7 @@ class Settings(BaseSettings):
     redis: RedisSettings = RedisSettings()
     data_dir: Path = Field(Path("data"), description="outbox, evidence and the private Redis")
     model: ModelSettings = Field(default_factory=ModelSettings)
+    heads: HeadSettings = Field(default_factory=HeadSettings)
     ingest: IngestSettings = IngestSettings()
     hazards: HazardSettings = HazardSettings()
     tickets: TicketSettings = TicketSettings()
@@ -340,11 +355,12 @@ def _absolute(settings: Settings, base: Path) -> Settings:
     def at(path: Path) -> Path:
         return Path(os.path.abspath(base / path.expanduser()))  # noqa: PTH100 - keeps symlinks
 
-    town = settings.town
+    town, heads = settings.town, settings.heads.path
     return settings.model_copy(
         update={
             "data_dir": at(settings.data_dir),
             "model": settings.model.model_copy(update={"path": at(settings.model.path)}),
+            "heads": settings.heads.model_copy(update={"path": heads and at(heads)}),
             "town": town.model_copy(
                 update={name: at(getattr(town, name)) for name in ("cameras", "grids", "duties")}
             ),

@@ -1,0 +1,115 @@
+"""Counts people where boxes run together: how many heads lie where in a picture.
+
+Nobody is recognised or followed: the network gives numbers of people per cell, nothing else.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+import structlog
+
+from pipeline.detect.card import HeadCard, load_head_card
+from pipeline.detect.session import open_session
+from pipeline.errors import ModelError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from pipeline.settings import HeadSettings
+
+log = structlog.get_logger()
+
+_STEP = 32  # the network halves its picture five times
+_GREY = 114
+_FAINT = 0.002  # people in a cell; less is what a sum over thousands of empty cells is made of
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HeadMap:
+    """``people`` float32 (h, w): people whose head lies in a cell of ``cell`` source pixels."""
+
+    people: NDArray[np.float32]
+    cell: float
+
+    @property
+    def total(self) -> float:
+        return float(self.people.sum())
+
+    def places(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Where heads are: x, y (K, 2) in source pixels, and how many people at each (K,)."""
+        rows, columns = np.nonzero(self.people)
+        xy = (np.stack([columns, rows], axis=1).astype(np.float64) + 0.5) * self.cell
+        return xy, self.people[rows, columns].astype(np.float64)
+
+
+class HeadCounter:
+    """Loads a model only if hash, card and graph agree; a call counts the heads in one picture."""
+
+    def __init__(self, path: Path, threads: int) -> None:
+        self.card: HeadCard = load_head_card(path)
+        self._session = open_session(path, threads)
+        self._check(path)
+
+    def __call__(self, picture: NDArray[np.uint8]) -> HeadMap:
+        """``picture`` is uint8 BGR (H, W, 3), best at the camera's own resolution."""
+        height, width = picture.shape[:2]
+        scale = min(self.card.input.longest_side / max(height, width), self.card.input.enlarge)
+        rows, columns = max(1, round(height * scale)), max(1, round(width * scale))
+        how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+        padded = np.full((_up(rows), _up(columns), 3), _GREY, np.uint8)
+        cv2.resize(picture, (columns, rows), dst=padded[:rows, :columns], interpolation=how)
+        cell = self.card.cell_px
+        people = self.run(padded)[: -(-rows // cell), : -(-columns // cell)]
+        return HeadMap(np.where(people < _FAINT, np.float32(0), people), cell / scale)
+
+    def run(self, picture: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Bare model: uint8 BGR (H, W, 3), sides multiples of 32 -> float32 people per cell."""
+        (density,) = self._session.run(None, {"pictures": picture[None]})
+        return np.asarray(density[0], np.float32)
+
+    def _check(self, path: Path) -> None:
+        found = [(one.name, one.type, len(one.shape)) for one in self._session.get_inputs()]
+        wanted = [("pictures", "tensor(uint8)", 4)]
+        if found != wanted:
+            raise ModelError("has the wrong input", file=path, found=found, allowed=str(wanted))
+        rows, columns = 2 * _STEP, 3 * _STEP
+        try:
+            people = self.run(np.full((rows, columns, 3), _GREY, np.uint8))
+        except Exception as error:  # noqa: BLE001 - onnxruntime's exceptions have no common base
+            raise ModelError(
+                "cannot count in a picture", file=path, found=str(error).splitlines()[0][:200]
+            ) from None
+        cell = self.card.cell_px
+        right = people.shape == (rows // cell, columns // cell)
+        if not (right and np.isfinite(people).all() and (people >= 0).all()):
+            raise ModelError(
+                "gives no usable counts",
+                file=path,
+                found=people.shape,
+                allowed=f"people per cell of {cell} pixels, finite, none negative",
+            )
+
+
+def head_counter(settings: HeadSettings) -> HeadCounter | None:
+    """The head counter, or None (and a line in the log) where there is no model for it.
+
+    Raises ModelError for a model that is there but not what its card says.
+    """
+    if settings.path is not None and settings.path.is_file():
+        return HeadCounter(settings.path, settings.threads)
+    log.warning(
+        "no_head_counter",
+        model=None if settings.path is None else str(settings.path),
+        effect="people are counted by boxes alone, which misses most of a dense crowd",
+    )
+    return None
+
+
+def _up(side: int) -> int:
+    return -(-side // _STEP) * _STEP
