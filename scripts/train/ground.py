@@ -33,7 +33,8 @@ HEIGHTS_M = np.geomspace(1.0, 25.0, 26)[:, None, None]
 FOCAL = 0.87
 # Boxes wider than this part of the picture make it a close-up.
 CLOSE_UP = 0.4
-CELL_PX = 4
+# The road is looked for in this many cells across.
+CELLS = 144
 # Edges in brightness (Sobel, 8 bit) that end a smooth road: kerbs, rails, leaves.
 STEEPEST = 45.0
 
@@ -42,8 +43,9 @@ STEEPEST = 45.0
 class Ground:
     """The road plane of a picture of ``size`` (height, width) in pixels.
 
-    ``road`` uint8 (H/4, W/4) is 1 where a cell looks like the road under the vehicles and hangs
-    together with it; ``feet`` float32 (N, 2) are the places in pixels where vehicles stand.
+    ``road`` uint8 (rows, columns) is 1 where a cell of ``cell_px`` pixels looks like the road
+    under the vehicles and hangs together with it; ``feet`` float32 (N, 2) are the places in pixels
+    where vehicles stand.
     """
 
     size: tuple[int, int]
@@ -51,6 +53,10 @@ class Ground:
     height_m: float
     road: NDArray[np.uint8]
     feet: NDArray[np.float32]
+
+    @property
+    def cell_px(self) -> float:
+        return self.size[1] / CELLS
 
     def px_per_m(self, y: float) -> float:
         """Pixels a metre across takes at row ``y``; 0 at and above the horizon."""
@@ -121,11 +127,12 @@ def _road(
     horizon_px: float,
 ) -> NDArray[np.uint8] | None:
     """Cells of the colour and smoothness of the road right under the vehicles."""
-    rows, columns = bgr.shape[0] // CELL_PX, bgr.shape[1] // CELL_PX
+    cell_px = bgr.shape[1] / CELLS
+    rows, columns = round(bgr.shape[0] / cell_px), CELLS
     small = cv2.resize(bgr, (columns, rows), interpolation=cv2.INTER_AREA)
     lab = cv2.cvtColor(small, cv2.COLOR_BGR2LAB)
     taken = np.zeros((rows, columns), np.uint8)
-    cells = np.round(px / CELL_PX).astype(int)
+    cells = np.round(px / cell_px).astype(int)
     for x0, y0, x1, y1 in cells:
         taken[max(0, y0 - 1) : y1 + 1, max(0, x0 - 1) : x1 + 1] = 1
 
@@ -145,7 +152,7 @@ def _road(
     slope = cv2.magnitude(cv2.Sobel(light, cv2.CV_32F, 1, 0), cv2.Sobel(light, cv2.CV_32F, 0, 1))
     road = ((alike > 0) & (slope < STEEPEST) & (taken == 0)).astype(np.uint8)
     # What is higher up than the farthest vehicle's feet is as likely a wall as a road.
-    top = max(float(px[vehicles, 3].min()), horizon_px + 4.0) / CELL_PX
+    top = max(float(px[vehicles, 3].min()), horizon_px + 4.0) / cell_px
     road[: max(0, int(top))] = 0
     road = cv2.morphologyEx(road, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
     _, parts = cv2.connectedComponents(road, connectivity=4)

@@ -52,17 +52,25 @@ def is_grey(bgr: NDArray[np.uint8]) -> bool:
     return float((few.max(axis=2) - few.min(axis=2)).mean()) < GREY_SPREAD
 
 
-def lay(bgr: NDArray[np.uint8], layer: Layer, x: int, y: int, *, grey: bool) -> None:
-    """Lay it into the picture, in place, its upper left corner at x, y; it must fit inside."""
+def lay(bgr: NDArray[np.uint8], layer: Layer, x: int, y: int, *, base: int, grey: bool) -> None:
+    """Lay it into the picture, in place, its upper left corner at x, y; it must fit inside.
+
+    ``base``: how many of its lowest rows lie on the road and tell the road's brightness; all of
+    them for what lies flat.
+    """
     height, width = layer.alpha.shape
     view = bgr[y : y + height, x : x + width]
-    road = view.astype(np.float32)
+    was = view.astype(np.float32)
     ratio = layer.ratio
     if grey:
         ratio = np.repeat(ratio.mean(axis=2, keepdims=True), 3, axis=2)
-    under = road if layer.stains else road_shade(road)
-    alpha = layer.alpha[..., None]
-    mixed = road + alpha * (under * ratio - road)
+    if layer.stains:
+        under = was
+    elif base < height:
+        under = np.median(was[-base:], axis=(0, 1))
+    else:
+        under = road_shade(was)
+    mixed = was + layer.alpha[..., None] * (under * ratio - was)
     if grey:
         mixed = np.repeat(mixed[..., :1], 3, axis=2)
     np.copyto(view, np.clip(mixed + 0.5, 0, 255).astype(np.uint8))

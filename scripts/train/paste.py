@@ -7,27 +7,37 @@ get none, where the vehicles in the picture say that road is.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import cv2
 import numpy as np
 
 from .classes import HAZARDS, IDS
+from .collapses import ROOM, collapse
+from .cutouts import Cutouts, overturned
 from .decoys import DRAWN
 from .ground import read_ground
 from .layers import Layer
+from .patches import Patches
 from .scene import Scene
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from numpy.typing import NDArray
 
-    from .patches import Patches
+    from .cutouts import Cutout
+    from .folders import Picture
 
-HAZARD_COUNTS = (0.3, 0.4, 0.2, 0.1)  # chance of none, one, two, three
-DECOY_COUNTS = (0.2, 0.3, 0.25, 0.15, 0.1)
+    Way = Callable[[Scene, np.random.Generator], None]
+
+T = TypeVar("T")
+
+HAZARD_COUNTS = (0.25, 0.4, 0.25, 0.1)  # chance of none, one, two, three
+DECOY_COUNTS = (0.2, 0.25, 0.25, 0.2, 0.1)
 HOLE_M = (0.4, 5.0)
+COLLAPSE_M = (0.5, 8.0)
 PLAIN_M = (0.5, 3.0)
-PLAIN_SHARE = 0.35
 # Holes whose brightness differs by less than this from the road get more contrast.
 FAINTEST = 0.12
 
@@ -35,10 +45,28 @@ FAINTEST = 0.12
 class Paster:
     """Callable that lays things cut and drawn on the road of one picture after the other."""
 
-    def __init__(self, patches: Patches) -> None:
+    def __init__(self, patches: Patches, cutouts: Cutouts) -> None:
         if not patches.holes:
             raise ValueError("no holes to paste: the pictures hold no usable cavity")
         self._patches = patches
+        self._cutouts = cutouts
+        self._hazards = _Choice(
+            (self._hole, 0.5, bool(patches.holes)),
+            (self._collapse, 0.3, True),
+            (self._crash, 0.1, bool(cutouts.crashes)),
+            (self._overturned, 0.1, bool(cutouts.vehicles)),
+        )
+        self._decoys = _Choice(
+            (self._drawn, 0.5, True),
+            (self._plain, 0.25, bool(patches.plain)),
+            (self._group, 0.1, bool(cutouts.groups)),
+            (self._queue, 0.15, bool(cutouts.vehicles)),
+        )
+
+    @classmethod
+    def cut(cls, pictures: Sequence[Picture], seed: int = 0) -> Paster:
+        """A paster of all that can be cut from the pictures of a training part (some 20 s)."""
+        return cls(Patches.cut(pictures, seed), Cutouts.cut(pictures, seed))
 
     def __call__(
         self,
@@ -58,25 +86,68 @@ class Paster:
             return bgr, boxes, classes
         scene = Scene(bgr.copy(), boxes, ground, rng)
         for _ in range(rng.choice(len(DECOY_COUNTS), p=DECOY_COUNTS)):
-            self._decoy(scene, rng)
+            self._decoys.draw(rng)(scene, rng)
         for _ in range(rng.choice(len(HAZARD_COUNTS), p=HAZARD_COUNTS)):
-            self._hole(scene, rng)
+            self._hazards.draw(rng)(scene, rng)
         return scene.bgr, *scene.labels(boxes, classes)
 
     def _hole(self, scene: Scene, rng: np.random.Generator) -> None:
-        layer = self._patches.holes[rng.integers(len(self._patches.holes))]
-        layer = varied(layer if rng.random() < 0.5 else layer.mirrored(), rng)
+        layer = varied(_any(self._patches.holes, rng), rng)
         x0, _, x1, _ = layer.inner
-        scene.put_layer(layer, _between(HOLE_M, rng) / (x1 - x0), IDS["cavity"])
+        scene.put_layer(_either_way(layer, rng), _between(HOLE_M, rng) / (x1 - x0), IDS["cavity"])
 
-    def _decoy(self, scene: Scene, rng: np.random.Generator) -> None:
-        if self._patches.plain and rng.random() < PLAIN_SHARE:
-            layer = self._patches.plain[rng.integers(len(self._patches.plain))]
-            scene.put_layer(layer, _between(PLAIN_M, rng), None)
-            return
+    def _collapse(self, scene: Scene, rng: np.random.Generator) -> None:
+        place = scene.lying(_between(COLLAPSE_M, rng) / (1 - 2 * ROOM), ratio=rng.uniform(0.6, 1.5))
+        if place is not None:
+            scene.put(collapse(place.width, place.height, rng), place, IDS["cavity"])
+
+    def _crash(self, scene: Scene, rng: np.random.Generator) -> None:
+        self._stand(scene, _any(self._cutouts.crashes, rng))
+
+    def _overturned(self, scene: Scene, rng: np.random.Generator) -> None:
+        self._stand(scene, overturned(_any(self._cutouts.vehicles, rng), rng))
+
+    def _group(self, scene: Scene, rng: np.random.Generator) -> None:
+        self._stand(scene, _any(self._cutouts.groups, rng))
+
+    def _stand(self, scene: Scene, cutout: Cutout) -> None:
+        if (place := scene.standing(cutout)) is not None:
+            scene.put_cutout(cutout, place)
+
+    def _queue(self, scene: Scene, rng: np.random.Generator) -> None:
+        for _ in range(rng.integers(1, 4)):
+            cutout = _any(self._cutouts.vehicles, rng)
+            if (place := scene.before(cutout)) is not None:
+                scene.put_cutout(cutout, place)
+
+    def _plain(self, scene: Scene, rng: np.random.Generator) -> None:
+        layer = _either_way(_any(self._patches.plain, rng), rng)
+        scene.put_layer(layer, _between(PLAIN_M, rng), None)
+
+    def _drawn(self, scene: Scene, rng: np.random.Generator) -> None:
         draw, metres, _ = DRAWN[rng.choice(len(DRAWN), p=[often for *_, often in DRAWN])]
-        if (place := scene.find(_between(metres, rng))) is not None:
+        if (place := scene.lying(_between(metres, rng))) is not None:
             scene.put(draw(place.width, place.height, rng), place, None)
+
+
+class _Choice:
+    """Draws one of several ways by their weights, of those there is material for."""
+
+    def __init__(self, *ways: tuple[Way, float, bool]) -> None:
+        usable = [(way, weight) for way, weight, possible in ways if possible]
+        self._ways = [way for way, _ in usable]
+        self._steps = np.cumsum([weight for _, weight in usable])
+
+    def draw(self, rng: np.random.Generator) -> Way:
+        return self._ways[int(np.searchsorted(self._steps, rng.random() * self._steps[-1]))]
+
+
+def _any(items: Sequence[T], rng: np.random.Generator) -> T:
+    return items[int(rng.integers(len(items)))]
+
+
+def _either_way(layer: Layer, rng: np.random.Generator) -> Layer:
+    return layer if rng.random() < 0.5 else layer.mirrored()
 
 
 def varied(layer: Layer, rng: np.random.Generator) -> Layer:
