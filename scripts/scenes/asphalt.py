@@ -36,7 +36,7 @@ class Surface:
 def paint(plan: Plan, rng: np.random.Generator) -> Surface:
     """The whole surface of one street."""
     canvas = _Canvas(rng)
-    tint, level = _base(rng, plan.concrete)
+    tint, level = _base(rng, concrete=plan.concrete)
     canvas.light = level * np.ones((_ROWS, _COLS), np.float32)
     canvas.light += level * rng.uniform(0.05, 0.16) * _noise(rng, 5.0)
     canvas.light += level * rng.uniform(0.03, 0.09) * _noise(rng, 0.7)
@@ -68,9 +68,9 @@ def paint(plan: Plan, rng: np.random.Generator) -> Surface:
     return Surface(colour, _puddles(rng, canvas.low), linear)
 
 
-def _base(rng: np.random.Generator, concrete: bool) -> tuple[np.ndarray, float]:
+def _base(rng: np.random.Generator, *, concrete: bool) -> tuple[np.ndarray, float]:
     """Tint (3,) around 1 and level 0..255 of the bare surface."""
-    warm = rng.normal(0.02, 0.045)
+    warm = float(np.clip(rng.normal(0.02, 0.03), -0.03, 0.1))
     tint = np.array([1 + warm, 1.0, 1 - warm * 1.3], np.float32)
     level = rng.uniform(125, 190) if concrete else rng.uniform(48, 140)
     return tint, float(level)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cache
 
 import bpy
+import numpy as np
 
 Colour = tuple[float, float, float]
 
@@ -155,3 +157,73 @@ def _noise(
 def _surface(material: bpy.types.Material) -> bpy.types.ShaderNode:
     """The principled node that Blender 5 gives every new material."""
     return next(n for n in material.node_tree.nodes if n.type == "BSDF_PRINCIPLED")
+
+
+@dataclass(frozen=True)
+class Road:
+    """A painted road's material. ``wetten`` changes it between pictures: 0 dry to 1 in rain."""
+
+    material: bpy.types.Material
+    shine: bpy.types.NodeSocket
+    darkness: bpy.types.NodeSocket
+
+    def wetten(self, wet: float) -> None:
+        self.shine.default_value = wet
+        self.darkness.default_value = 0.55 * wet
+
+
+def road(colour: np.ndarray, gloss: np.ndarray, origin: tuple[float, float], step: float) -> Road:
+    """Painted maps (rows, cols, 3) and (rows, cols), uint8, laid onto world X and Y.
+
+    Row 0, column 0 lies at ``origin``; a pixel is ``step`` metres.
+    """
+    material = bpy.data.materials.new("road")
+    node, tree = _surface(material), material.node_tree
+    place = tree.nodes.new("ShaderNodeMapping")
+    rows, cols = gloss.shape
+    place.vector_type = "TEXTURE"
+    place.inputs["Location"].default_value = (*origin, 0)
+    place.inputs["Scale"].default_value = (cols * step, rows * step, 1)
+    source = tree.nodes.new("ShaderNodeNewGeometry").outputs["Position"]
+    tree.links.new(source, place.inputs["Vector"])
+    tint = _texture(tree, colour, place.outputs[0])
+    water = _texture(tree, np.repeat(gloss[..., None], 3, axis=2), place.outputs[0])
+    shine, darkness = (tree.nodes.new("ShaderNodeValue").outputs[0] for _ in range(2))
+    shine.default_value = darkness.default_value = 0.0
+
+    def math(operation: str, *inputs: bpy.types.NodeSocket | float) -> bpy.types.NodeSocket:
+        sum_node = tree.nodes.new("ShaderNodeMath")
+        sum_node.operation = operation
+        for slot, value in zip(sum_node.inputs, inputs, strict=False):
+            if isinstance(value, float):
+                slot.default_value = value
+            else:
+                tree.links.new(value, slot)
+        return sum_node.outputs[0]
+
+    # Roughness: 0.92 dry; 0.45 where it is wet, 0.05 where water stands.
+    standing = math("MULTIPLY", water, shine)
+    rough = math("MULTIPLY_ADD", shine, -0.47, 0.92)
+    tree.links.new(math("MULTIPLY_ADD", standing, -0.40, rough), node.inputs["Roughness"])
+    dark = tree.nodes.new("ShaderNodeMix")
+    dark.data_type, dark.blend_type = "RGBA", "MULTIPLY"
+    tree.links.new(darkness, dark.inputs[0])
+    tree.links.new(tint, dark.inputs[6])
+    dark.inputs[7].default_value = (0.25, 0.25, 0.27, 1)
+    tree.links.new(dark.outputs[2], node.inputs["Base Color"])
+    return Road(material, shine, darkness)
+
+
+def _texture(
+    tree: bpy.types.NodeTree, picture: np.ndarray, place: bpy.types.NodeSocket
+) -> bpy.types.NodeSocket:
+    rows, cols = picture.shape[:2]
+    image = bpy.data.images.new("map", cols, rows)
+    filled = np.ones((rows, cols, 4), np.float32)
+    np.multiply(picture, 1 / 255, out=filled[..., :3])
+    image.pixels.foreach_set(filled.ravel())
+    image.pack()
+    node = tree.nodes.new("ShaderNodeTexImage")
+    node.image, node.extension = image, "MIRROR"
+    tree.links.new(place, node.inputs["Vector"])
+    return node.outputs["Color"]

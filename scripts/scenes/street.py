@@ -128,7 +128,7 @@ class Street:
                     shape.box((side * (face - 0.25), y + 1.15, z - 0.7), (0.4, 0.7, 0.55), frame)
 
     def _trees(self, rng: np.random.Generator) -> None:
-        kinds = [_tree(rng, f"tree {i}") for i in range(3)]
+        kinds = [tree(rng, f"tree {i}") for i in range(3)]
         for side in (-1, 1):
             for y in np.arange(-4.0 if side < 0 else 21.0, 90.0, 8.5):
                 copy = link_copy(kinds[rng.integers(3)], "tree")
@@ -178,7 +178,7 @@ def _shades(colour: m.Colour) -> tuple[m.Colour, m.Colour]:
     return tuple(c * 0.85 for c in colour), tuple(c * 1.1 for c in colour)
 
 
-def _tree(rng: np.random.Generator, name: str) -> bpy.types.Object:
+def tree(rng: np.random.Generator, name: str) -> bpy.types.Object:
     shape, bark = Shape(), m.plain((0.07, 0.05, 0.035), 0.95)
     shape.tube((0, 0, 0), (0, 0, 2.9), 0.14, bark, end_radius=0.09, points=8)
     for _ in range(5):
