@@ -98,7 +98,9 @@ class HeadSettings(Section):
     from_people: int = Field(
         8, ge=1, description="a look with so many boxes of people has its heads counted"
     )
-    interval_s: Seconds = Field(5.0, description="a camera's heads are counted this far apart")
+    interval_s: float = Field(
+        5.0, ge=0, le=15, description="a camera's heads are counted this far apart"
+    )
 
 
 class IngestSettings(Section):

@@ -3,6 +3,8 @@
 from pipeline.detect.card import CLASSES, VEHICLES, ModelCard, load_card
 from pipeline.detect.detections import Detections
 from pipeline.detect.detector import FLOOR, Detector
+from pipeline.detect.heads import HeadCounter, HeadMap, HeadRhythm, head_counter
+from pipeline.detect.merging import uncut
 from pipeline.detect.predict import pictures_in, predict, time_per_look_ms
 from pipeline.detect.still import look_at
 
@@ -12,10 +14,15 @@ __all__ = [
     "VEHICLES",
     "Detections",
     "Detector",
+    "HeadCounter",
+    "HeadMap",
+    "HeadRhythm",
     "ModelCard",
+    "head_counter",
     "load_card",
     "look_at",
     "pictures_in",
     "predict",
     "time_per_look_ms",
+    "uncut",
 ]

@@ -17,13 +17,19 @@ from pipeline.detect.session import open_session
 from pipeline.errors import ModelError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
+    from pipeline.detect.detections import Detections
+    from pipeline.ingest import Look
     from pipeline.settings import HeadSettings
 
 log = structlog.get_logger()
+
+COUNT_SCORE = 0.15
+"""Boxes of persons count from here on; at 0.25 half of a crowd is missing (model card)."""
 
 _STEP = 32  # the network halves its picture five times
 _GREY = 114
@@ -94,6 +100,44 @@ class HeadCounter:
                 found=people.shape,
                 allowed=f"people per cell of {cell} pixels, finite, none negative",
             )
+
+
+class HeadRhythm:
+    """Has heads counted on looks with many people, at most every ``interval_s`` a camera.
+
+    One for any number of cameras, one thread at a time. Without a counter nothing is counted.
+    """
+
+    def __init__(
+        self, counter: HeadCounter | None, settings: HeadSettings, classes: Sequence[str]
+    ) -> None:
+        self._counter = counter
+        self._settings = settings
+        self._person = classes.index("person")
+        self._counted_at: dict[str, float] = {}
+
+    def __call__(
+        self, look: Look, seen: Detections, picture: Callable[[], NDArray[np.uint8] | None]
+    ) -> HeadMap | None:
+        """Heads of the look if they are due; ``picture`` gives its source as uint8 BGR (H, W, 3).
+
+        ``picture`` is called only then; None from it (no longer kept) is no count.
+        """
+        if self._counter is None or look.purpose != "whole" or not self._due(look, seen):
+            return None
+        whole = picture()
+        if whole is None:
+            return None
+        self._counted_at[look.camera_id] = look.captured_at
+        return self._counter(whole)
+
+    def _due(self, look: Look, seen: Detections) -> bool:
+        boxes = (seen.classes == self._person) & (seen.scores >= COUNT_SCORE)
+        if np.count_nonzero(boxes) < self._settings.from_people:
+            return False
+        before = self._counted_at.get(look.camera_id)
+        # Time that has gone back begins anew.
+        return before is None or not 0 <= look.captured_at - before < self._settings.interval_s
 
 
 def head_counter(settings: HeadSettings) -> HeadCounter | None:

@@ -13,10 +13,11 @@ from pipeline.hazards.blockage import lies_around_crash, new_objects, standing_v
 from pipeline.hazards.boxes import covered, iou
 from pipeline.hazards.cases import Case, Cases
 from pipeline.hazards.crash_signs import CrashSigns
-from pipeline.hazards.crowd import crowds
+from pipeline.hazards.crowd import CountedHeads, counted_heads, crowds
 from pipeline.hazards.incident import Hazard, Incident, Severity, incident_id_of
 from pipeline.hazards.pace import Pace
 from pipeline.hazards.road import holes
+from pipeline.hazards.road_look import RoadLook
 from pipeline.hazards.scene import Scene, scene_of
 from pipeline.hazards.tracks import CHANGED, Tracks
 from pipeline.hazards.traffic import Traffic
@@ -25,7 +26,8 @@ from pipeline.hazards.view import View
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from pipeline.detect import Detections
+    from pipeline.detect import Detections, HeadMap
+    from pipeline.hazards.background import NewThing
     from pipeline.hazards.boxes import Box
     from pipeline.hazards.observation import Observation
     from pipeline.ingest import Look
@@ -77,26 +79,62 @@ class Analyst:
         self._origin = {"model": model, "settings": settings_hash}
         self._view: View | None = None
         self._misfit_told = False
+        self._scene: Scene | None = None  # of the last whole look
+        self._new: Sequence[NewThing] = ()
+        self._vehicles: Sequence[Observation] = ()
+        self._anew_at = 0.0
         self._pace = Pace()
         self._cases = Cases(settings)
+        self._counted: CountedHeads | None = None
         self._reported: dict[Case, list[Incident]] = {}  # several if the hazard grew
 
-    def update(self, look: Look, seen: Detections) -> list[Change]:
-        """Take in one look of this camera.
+    def update(self, look: Look, seen: Detections, heads: HeadMap | None = None) -> list[Change]:
+        """Take in one look of this camera, and the heads in its picture if they were counted.
 
         Looks come in order of time. After a long gap, or when time has gone back, what isn't
         confirmed starts anew.
         """
         if look.purpose == "road":
-            return []
+            return self._update_road(look, seen)
         scene = scene_of(look, seen, self._classes)
         if self._view is None or abs(self._view.aspect - scene.aspect) > 0.01:
             self._view = self._start_on(scene.aspect, self._view)
         if self._pace.broke(scene.at):
             self._start_anew(scene.at)
-        confirmed, cleared = self._cases.update(
-            scene.at, self._observe(scene, self._view), lambda case: self._hidden(case, scene)
+        return self._changes(
+            *self._cases.update(
+                scene.at, self._observe(scene, self._view), lambda case: self._hidden(case, scene)
+            )
         )
+
+    def _update_road(self, look: Look, seen: Detections) -> list[Change]:
+        """Evidence about the window alone, by the rule for holes.
+
+        What is new, and who stood in front, is what the last whole look found. A road look from
+        before an outage, or of pictures of another shape, comes too late to say anything.
+        """
+        view, whole = self._view, self._scene
+        road = RoadLook(look, seen, self._classes, whole)
+        late = look.captured_at < self._anew_at
+        if view is None or late or abs(view.aspect - road.scene.aspect) > 0.01:
+            return []
+        found = [
+            hole
+            for hole in holes(road.scene, self._new, view, self._settings.road)
+            if not lies_around_crash(hole, self._vehicles)
+        ]
+        return self._changes(
+            *self._cases.update(
+                look.captured_at,
+                found,
+                lambda case: road.hides(case.best.box, HIDDEN),
+                "road",
+                lambda case: case.family == "road" and road.shows(case.best.box),
+            )
+        )
+
+    def _changes(self, confirmed: Iterable[Case], cleared: Iterable[Case]) -> list[Change]:
+        """What the desk must know of cases newly confirmed and newly cleared."""
         changes = []
         for case in confirmed:
             incident = self._incident(case)
@@ -129,6 +167,8 @@ class Analyst:
 
     def _start_anew(self, at: float) -> None:
         """Nothing seen before ``at`` counts for what is not confirmed, or for clearing."""
+        self._anew_at = at
+        self._scene, self._new, self._vehicles = None, (), ()
         self._background.start_anew(at)
         self._tracks = Tracks()
         self._signs = CrashSigns()
@@ -155,6 +195,7 @@ class Analyst:
         vehicles = standing_vehicles(
             scene, standing, new, self._signs, self._traffic, view, hazards.blockage
         )
+        self._scene, self._new, self._vehicles = scene, new, vehicles
         return [
             *(
                 hole
@@ -169,7 +210,7 @@ class Analyst:
                 )
                 if not self._is_reported_hole(thing.box)
             ),
-            *crowds(scene, view, hazards.crowd),
+            *crowds(scene, view, hazards.crowd, self._counted),
         ]
 
     def _hidden(self, case: Case, scene: Scene) -> bool:
@@ -238,7 +279,7 @@ def _history(case: Case) -> dict[str, object]:
         "obstructed_looks": case.obstructed,
         "looks": [
             [round(seen.at, 3), round(seen.score, 3), seen.rule]
-            for seen in list(case.seen)[-TRAIL:]
+            for seen in list(case.by["whole"].seen)[-TRAIL:]
         ],
     }
 
