@@ -101,6 +101,8 @@ class Analyst:
             self._view = self._start_on(scene.aspect, self._view)
         if self._pace.broke(scene.at):
             self._start_anew(scene.at)
+        if heads is not None:
+            self._counted = counted_heads(scene, heads, self._view, look.source_size[1])
         return self._changes(
             *self._cases.update(
                 scene.at, self._observe(scene, self._view), lambda case: self._hidden(case, scene)

@@ -154,4 +154,4 @@ def _heights(boxes: Boxes, y: Numbers) -> Numbers:
     if np.ptp(top) < np.median(tall):  # all in a row: no slope to be seen
         return np.full_like(y, np.median(tall))
     slope, level = np.polyfit(top, tall, 1)
-    return np.clip(level + slope * y, tall.min(), tall.max())
+    return np.asarray(np.clip(level + slope * y, tall.min(), tall.max()), np.float64)
