@@ -26,15 +26,17 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from .cutouts import Cutout
     from .folders import Picture
 
-    Way = Callable[[Scene, np.random.Generator], None]
+    Way = Callable[[Scene, np.random.Generator], bool]
+    Labelled = tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.int16]]
 
 T = TypeVar("T")
 
 HAZARD_COUNTS = (0.25, 0.4, 0.25, 0.1)  # chance of none, one, two, three
 DECOY_COUNTS = (0.2, 0.25, 0.25, 0.2, 0.1)
+# How many things are drawn until one finds its place.
+DRAWS = 3
 HOLE_M = (0.4, 5.0)
 COLLAPSE_M = (0.5, 8.0)
 PLAIN_M = (0.5, 3.0)
@@ -45,16 +47,20 @@ FAINTEST = 0.12
 class Paster:
     """Callable that lays things cut and drawn on the road of one picture after the other."""
 
-    def __init__(self, patches: Patches, cutouts: Cutouts) -> None:
+    def __init__(self, patches: Patches, cutouts: Cutouts, *, only_real: bool = False) -> None:
+        """``only_real``: lay no hazards but holes that were cut from pictures.
+
+        Raises ValueError if there are none.
+        """
         if not patches.holes:
             raise ValueError("no holes to paste: the pictures hold no usable cavity")
         self._patches = patches
         self._cutouts = cutouts
         self._hazards = _Choice(
             (self._hole, 0.5, bool(patches.holes)),
-            (self._collapse, 0.3, True),
-            (self._crash, 0.1, bool(cutouts.crashes)),
-            (self._overturned, 0.1, bool(cutouts.vehicles)),
+            (self._collapse, 0.3, not only_real),
+            (self._crash, 0.1, bool(cutouts.crashes) and not only_real),
+            (self._overturned, 0.1, bool(cutouts.vehicles) and not only_real),
         )
         self._decoys = _Choice(
             (self._drawn, 0.5, True),
@@ -74,60 +80,71 @@ class Paster:
         boxes: NDArray[np.float32],
         classes: NDArray[np.int16],
         rng: np.random.Generator,
-    ) -> tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.int16]]:
+    ) -> Labelled:
         """A picture (H, W, 3) with boxes (N, 4) xyxy 0..1 and classes (N,), with things laid on.
 
-        Unchanged where no road is found or a hazard is there already; never changed in place.
+        The very same where no road is found or a hazard is there already; never changed in place.
         """
+        hazards = int(rng.choice(len(HAZARD_COUNTS), p=HAZARD_COUNTS))
+        decoys = int(rng.choice(len(DECOY_COUNTS), p=DECOY_COUNTS))
+        return self.paste(bgr, boxes, classes, rng, hazards, decoys)
+
+    def paste(
+        self,
+        bgr: NDArray[np.uint8],
+        boxes: NDArray[np.float32],
+        classes: NDArray[np.int16],
+        rng: np.random.Generator,
+        hazards: int,
+        decoys: int,
+    ) -> Labelled:
+        """The same with up to so many ``hazards`` and ``decoys``; fewer if there is no room."""
         if np.isin(classes, HAZARDS).any():
             return bgr, boxes, classes
         ground = read_ground(bgr, boxes, classes)
         if ground is None:
             return bgr, boxes, classes
         scene = Scene(bgr.copy(), boxes, ground, rng)
-        for _ in range(rng.choice(len(DECOY_COUNTS), p=DECOY_COUNTS)):
-            self._decoys.draw(rng)(scene, rng)
-        for _ in range(rng.choice(len(HAZARD_COUNTS), p=HAZARD_COUNTS)):
-            self._hazards.draw(rng)(scene, rng)
+        for choice, count in ((self._decoys, decoys), (self._hazards, hazards)):
+            for _ in range(count):
+                # What was drawn may be too large or seen too differently for all free places.
+                any(choice.draw(rng)(scene, rng) for _ in range(DRAWS))
         return scene.bgr, *scene.labels(boxes, classes)
 
-    def _hole(self, scene: Scene, rng: np.random.Generator) -> None:
+    def _hole(self, scene: Scene, rng: np.random.Generator) -> bool:
         layer = varied(_any(self._patches.holes, rng), rng)
         x0, _, x1, _ = layer.inner
-        scene.put_layer(_either_way(layer, rng), _between(HOLE_M, rng) / (x1 - x0), IDS["cavity"])
+        metres = _between(HOLE_M, rng) / (x1 - x0)
+        return scene.put_layer(_either_way(layer, rng), metres, IDS["cavity"])
 
-    def _collapse(self, scene: Scene, rng: np.random.Generator) -> None:
+    def _collapse(self, scene: Scene, rng: np.random.Generator) -> bool:
         place = scene.lying(_between(COLLAPSE_M, rng) / (1 - 2 * ROOM), ratio=rng.uniform(0.6, 1.5))
-        if place is not None:
-            scene.put(collapse(place.width, place.height, rng), place, IDS["cavity"])
+        if place is None:
+            return False
+        return scene.put(collapse(place.width, place.height, rng), place, IDS["cavity"])
 
-    def _crash(self, scene: Scene, rng: np.random.Generator) -> None:
-        self._stand(scene, _any(self._cutouts.crashes, rng))
+    def _crash(self, scene: Scene, rng: np.random.Generator) -> bool:
+        return scene.stand(_any(self._cutouts.crashes, rng))
 
-    def _overturned(self, scene: Scene, rng: np.random.Generator) -> None:
-        self._stand(scene, overturned(_any(self._cutouts.vehicles, rng), rng))
+    def _overturned(self, scene: Scene, rng: np.random.Generator) -> bool:
+        return scene.stand(overturned(_any(self._cutouts.vehicles, rng), rng))
 
-    def _group(self, scene: Scene, rng: np.random.Generator) -> None:
-        self._stand(scene, _any(self._cutouts.groups, rng))
+    def _group(self, scene: Scene, rng: np.random.Generator) -> bool:
+        return scene.stand(_any(self._cutouts.groups, rng))
 
-    def _stand(self, scene: Scene, cutout: Cutout) -> None:
-        if (place := scene.standing(cutout)) is not None:
-            scene.put_cutout(cutout, place)
+    def _queue(self, scene: Scene, rng: np.random.Generator) -> bool:
+        count = int(rng.integers(1, 4))
+        return sum(scene.hide(_any(self._cutouts.vehicles, rng)) for _ in range(count)) > 0
 
-    def _queue(self, scene: Scene, rng: np.random.Generator) -> None:
-        for _ in range(rng.integers(1, 4)):
-            cutout = _any(self._cutouts.vehicles, rng)
-            if (place := scene.before(cutout)) is not None:
-                scene.put_cutout(cutout, place)
-
-    def _plain(self, scene: Scene, rng: np.random.Generator) -> None:
+    def _plain(self, scene: Scene, rng: np.random.Generator) -> bool:
         layer = _either_way(_any(self._patches.plain, rng), rng)
-        scene.put_layer(layer, _between(PLAIN_M, rng), None)
+        return scene.put_layer(layer, _between(PLAIN_M, rng), None)
 
-    def _drawn(self, scene: Scene, rng: np.random.Generator) -> None:
+    def _drawn(self, scene: Scene, rng: np.random.Generator) -> bool:
         draw, metres, _ = DRAWN[rng.choice(len(DRAWN), p=[often for *_, often in DRAWN])]
-        if (place := scene.lying(_between(metres, rng))) is not None:
-            scene.put(draw(place.width, place.height, rng), place, None)
+        if (place := scene.lying(_between(metres, rng))) is None:
+            return False
+        return scene.put(draw(place.width, place.height, rng), place, None)
 
 
 class _Choice:

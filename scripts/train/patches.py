@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from .folders import Picture
 
 # Pictures that are themselves put together have no holes worth cutting.
-MADE = ("composite", "rendered")
+MADE = ("composite", "rendered", "pasted")
 # Road kept around a hole, as a part of its size; it measures the road's brightness and fades.
 MARGIN = 0.22
 LARGEST_PX, SMALLEST_PX = 128, 30

@@ -110,9 +110,10 @@ class Scene:
 
         return self._find(footprint)
 
-    def standing(self, cutout: Cutout) -> Place | None:
-        """A free place for a cutout where it is seen about as it was."""
-        return self._find(lambda y: self._standing_at(cutout, y))
+    def stand(self, cutout: Cutout) -> bool:
+        """Lay a cutout at a free place where it is seen about as it was; False if there is none."""
+        place = self._find(lambda y: self._standing_at(cutout, y))
+        return place is not None and self._put_cutout(cutout, place)
 
     def _standing_at(self, cutout: Cutout, y: float) -> Footprint | None:
         rows, columns = cutout.layer.alpha.shape
@@ -153,8 +154,8 @@ class Scene:
         road = sums[bottom, right] - sums[top, right] - sums[bottom, left] + sums[top, left]
         return bool(road >= ON_ROAD * (right - left) * (bottom - top))
 
-    def before(self, cutout: Cutout) -> Place | None:
-        """A place where the cutout hides a part of one vehicle and of nothing else."""
+    def hide(self, cutout: Cutout) -> bool:
+        """Lay a cutout where it hides a part of one vehicle and of nothing else."""
         for foot_x, foot_y in self._rng.permutation(self._ground.feet)[:TRIES]:
             y = foot_y + self._rng.uniform(0.2, 1.0) * self._ground.px_per_m(foot_y)
             if (found := self._standing_at(cutout, y)) is None:
@@ -165,26 +166,24 @@ class Scene:
             covered = shares(self._taken, place.box)
             one = (covered > 0.03).sum() == 1 and covered.max() <= COVERED
             if one and self._fits(place, max(2, base // 3)):
-                return place
-        return None
+                return self._put_cutout(cutout, place)
+        return False
 
-    def put_layer(self, layer: Layer, metres: float, kind: int | None) -> None:
+    def put_layer(self, layer: Layer, metres: float, kind: int | None) -> bool:
         """Lay a cut piece at a free place, squashed as the view there asks for."""
         widest = ENLARGED * layer.alpha.shape[1]
         place = self.lying(metres, widest, self._rng.uniform(0.7, 1.4))
-        if place is not None:
-            self.put(layer.sized(place.width, place.height), place, kind)
+        return place is not None and self.put(layer.sized(place.width, place.height), place, kind)
 
-    def put(self, layer: Layer, place: Place, kind: int | None) -> None:
-        """Lay what lies flat, with its label if it has one."""
-        self._put(layer, place, () if kind is None else ((layer.inner, kind),), place.height)
+    def put(self, layer: Layer, place: Place, kind: int | None) -> bool:
+        """Lay what lies flat, with its label if it has one; False if nobody would see it."""
+        return self._put(layer, place, () if kind is None else ((layer.inner, kind),), place.height)
 
-    def put_cutout(self, cutout: Cutout, place: Place) -> None:
-        """Lay what stands, with its labels."""
+    def _put_cutout(self, cutout: Cutout, place: Place) -> bool:
         layer = cutout.layer.sized(place.width, place.height)
-        self._put(layer, place, cutout.parts, max(2, place.height // 6))
+        return self._put(layer, place, cutout.parts, max(2, place.height // 6))
 
-    def _put(self, layer: Layer, place: Place, labels: Labels, base: int) -> None:
+    def _put(self, layer: Layer, place: Place, labels: Labels, base: int) -> bool:
         y, x = (
             slice(place.top, place.top + place.height),
             slice(place.left, place.left + place.width),
@@ -193,13 +192,14 @@ class Scene:
         lay(self.bgr, layer, place.left, place.top, base=base, grey=self._grey)
         if labels and float(cv2.absdiff(was, self.bgr[y, x]).mean()) < LEAST_CHANGE:
             self.bgr[y, x] = was
-            return
+            return False
         self._taken = np.vstack([self._taken, place.box.astype(np.float32)])
         size = np.array([place.width, place.height] * 2)
         for part, kind in labels:
             box = np.array(part) * size + np.tile(place.box[:2], 2)
             if min(box[2] - box[0], 2 * (box[3] - box[1])) >= LEAST_LABEL_PX:
                 self._new.append((box, kind))
+        return True
 
     def labels(
         self, boxes: NDArray[np.float32], classes: NDArray[np.int16]
