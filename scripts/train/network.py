@@ -97,7 +97,7 @@ def start(first: Weights, second: Weights | None = None) -> DetectionModel:
     network = build()
     known = [weights for weights in (first, second) if weights is not None]
     state = network.state_dict()
-    rows = {name for name in state if _is_class_row(name)}
+    rows = {name for name in state if is_class_row(name)}
     try:
         for name in state:
             given = [weights.state[name] for weights in known]
@@ -142,7 +142,7 @@ def raw(network: DetectionModel, pictures: Tensor) -> tuple[dict[str, Any], dict
     return head.forward_head(feats, **head.one2many), head.forward_head(feats, **head.one2one)
 
 
-def _is_class_row(name: str) -> bool:
+def is_class_row(name: str) -> bool:
     return "cv3." in name and name.split(".")[-2] == "2" and name.count(".") == 5
 
 

@@ -19,7 +19,6 @@ from .losses import STRIDES, Labels
 from .pictures import place, read_picture
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from .folders import Picture
@@ -48,6 +47,7 @@ class Teacher:
     """Weights trained on everyday pictures, asked about each sample as the student sees it."""
 
     def __init__(self, path: Path, device: torch.device) -> None:
+        self.device = device
         self._network = network.load(path).to(device, memory_format=torch.channels_last)
         names = list(self._network.names.values())
         traffic = [NAMES[number] for number in TRAFFIC]
@@ -85,29 +85,21 @@ class Teacher:
         return scores, boxes, one["feats"]
 
 
-def pseudo_label(
-    pictures: Iterable[Picture], teacher: Teacher, progress: Callable[[], None]
-) -> list[Picture]:
-    """The pictures with boxes for those everyday classes that nobody labelled in them.
+def pseudo_label(picture: Picture, teacher: Teacher) -> Picture:
+    """The picture with boxes for those everyday classes that nobody labelled in it.
 
-    The teacher looks at them larger than training does. True boxes win.
+    The teacher looks at it larger than training does. True boxes win.
     """
-    done = []
-    for picture in pictures:
-        wanted = [number for number in picture.unlabelled if number in TRAFFIC]
-        done.append(_labelled(picture, wanted, teacher) if wanted else picture)
-        progress()
-    return done
-
-
-def _labelled(picture: Picture, wanted: list[int], teacher: Teacher) -> Picture:
+    wanted = sorted(picture.unlabelled & set(TRAFFIC))
+    if not wanted:
+        return picture
     bgr = read_picture(picture.path)
     high, wide = bgr.shape[:2]
     scale = min(PSEUDO_SIZE[0] / wide, PSEUDO_SIZE[1] / high)
     nothing = np.zeros((0, 4), np.float32), np.zeros(0, np.int16)
     fitted = place((bgr, *nothing), scale, (0, 0), PSEUDO_SIZE)[0]
     rgb = torch.from_numpy(fitted[..., ::-1].transpose(2, 0, 1).copy())[None].float() / 255
-    scores, boxes, _ = (x[0] for x in teacher.see(rgb))
+    scores, boxes = (x[0].cpu() for x in teacher.see(rgb.to(teacher.device))[:2])
     best, number = scores[:, wanted].max(-1)
     keep = best >= SURE
     boxes, best = boxes[keep] / scale / torch.tensor([wide, high, wide, high]), best[keep]

@@ -1,0 +1,122 @@
+"""python -m scripts.train COMMAND: trains, checks and writes models (needs the train extra)."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from pipeline.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+STOPPED = 130
+COLUMNS = (
+    TextColumn("{task.description}"),
+    BarColumn(),
+    TextColumn("{task.percentage:>3.0f} %"),
+    TimeElapsedColumn(),
+    TimeRemainingColumn(),
+)
+
+
+@app.callback()
+def main() -> None:
+    """Train, check and write the models of gridwatch."""
+
+
+@app.command()
+def street(
+    data: Annotated[list[Path], typer.Option(help="a data folder; may be given several times")],
+    out: Annotated[Path, typer.Option(help="folder of this training")],
+    start: Annotated[Path, typer.Option(help="weights to start from")],
+    also: Annotated[
+        Path | None, typer.Option(help="second weights; the start is the mean of both")
+    ] = None,
+    teacher: Annotated[
+        Path | None, typer.Option(help="COCO weights that keep people and vehicles; or --start")
+    ] = None,
+    hold_out: Annotated[
+        Path | None, typer.Option(help="file with names of pictures never to train on")
+    ] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="length of the training")] = None,
+    minutes: Annotated[float | None, typer.Option(min=0.1, help="length in time instead")] = None,
+    batch: Annotated[int, typer.Option(min=1)] = 16,
+    size: Annotated[str, typer.Option(help="input size, multiples of 32")] = "640x384",
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
+    seed: Annotated[int, typer.Option(help="of samples and their changes")] = 1,
+    resume: Annotated[bool, typer.Option("--resume", help="go on with the one in --out")] = False,
+) -> None:
+    """Train the street network on data folders; stop it with Ctrl-C and go on with --resume."""
+    from .loop import Plan
+    from .street import Job, prepare, set_up
+
+    if (steps is None) == (minutes is None):
+        raise typer.BadParameter("give either --steps or --minutes")
+    plan = Plan(out, teacher or start, steps, minutes, batch, seed)
+    job = Job(plan, tuple(data), hold_out, start, also, read_size(size), set_up(device), resume)
+    console = Console()
+    with Progress(*COLUMNS, console=console) as bars:
+
+        def track(what: str, pictures: Iterable[Any]) -> Iterable[Any]:
+            return bars.track(pictures, description=what)
+
+        training, sampler = prepare(job, console.print, track)
+        bar = bars.add_task("train", total=1.0)
+
+        def show(facts: dict[str, float]) -> None:
+            text = (
+                f"step {facts['step']:.0f}  loss {facts['loss']:.2f}"
+                f"  {facts['pictures_per_s']:.1f} pictures/s, {facts['waited']:.0%} waiting"
+            )
+            bars.update(bar, completed=facts["progress"], description=text)
+            if not console.is_terminal and facts["step"] % 20 == 0:
+                console.print(f"{facts['progress']:.1%}  {text}")
+
+        finished = training.run(sampler, show)
+    if not finished:
+        console.print(f"stopped at step {training.state.step}; go on with --resume")
+        raise typer.Exit(STOPPED)
+    console.print(f"done after {training.state.step} steps: {out / 'last.pt'}")
+
+
+@app.command()
+def average(
+    trained: Annotated[Path, typer.Argument(help="last.pt of a training")],
+    other: Annotated[Path, typer.Argument(help="for example its start.pt")],
+    out: Annotated[Path, typer.Argument()],
+    share: Annotated[float, typer.Option(min=0, max=1, help="of the first")] = 0.8,
+) -> None:
+    """Average two weights of the street network: less is forgotten, for less that is learnt."""
+    from . import network
+    from .loop import save
+
+    one, two = network.read_weights(trained), network.read_weights(other)
+    if one.names != two.names:
+        raise InputError("the two know different classes", found=f"{one.names} and {two.names}")
+    save({"names": one.names, "ema": network.average(one.state, two.state, share)}, out)
+
+
+def read_size(text: str) -> tuple[int, int]:
+    """Width and height from 640x384."""
+    try:
+        width, height = map(int, text.split("x"))
+    except ValueError:
+        width = height = 0
+    if min(width, height) < 64 or width % 32 or height % 32:
+        raise typer.BadParameter("--size must be WIDTHxHEIGHT, multiples of 32 from 64 on")
+    return width, height
+
+
+if __name__ == "__main__":
+    try:
+        app()
+    except InputError as error:
+        print(error, file=sys.stderr)
+        sys.exit(2)

@@ -1,0 +1,116 @@
+"""Puts a training of the street network together: data, start weights, pasting, loop."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+
+from pipeline.errors import DataError
+
+from . import network
+from .classes import NAMES, TRAFFIC
+from .folders import read_folder
+from .loop import Plan, Training, save
+from .mixing import for_training, read_held_out
+from .paste import Paster
+from .pictures import Sampler, read_picture
+from .teacher import Teacher, pseudo_label
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
+
+    from .folders import Picture
+
+    Track = Callable[[str, Iterable[Picture]], Iterable[Picture]]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What was asked for. ``size``: width and height of the input, multiples of 32."""
+
+    plan: Plan
+    data: tuple[Path, ...]
+    held_out: Path | None
+    start: Path
+    also: Path | None
+    size: tuple[int, int]
+    device: torch.device
+    resume: bool
+
+
+def prepare(job: Job, say: Callable[[str], None], track: Track) -> tuple[Training, Sampler]:
+    """Everything up to the first step; every mistake in what was given shows here, as DataError.
+
+    ``track`` wraps a loop over pictures to show how far it is.
+    """
+    left = (job.plan.out / "last.pt").exists()
+    if left and not job.resume:
+        raise DataError(
+            "holds a training already", file=job.plan.out, allowed="--resume or another folder"
+        )
+    if job.resume and not left:
+        raise DataError("there is nothing to resume", file=job.plan.out / "last.pt")
+    started = _start(job)
+    pictures = [picture for root in job.data for picture in read_folder(root)]
+    held_out = read_held_out(job.held_out, pictures) if job.held_out else frozenset()
+    shown = for_training(pictures, held_out)
+    if not shown:
+        raise DataError("leave no picture to train on", file=", ".join(map(str, job.data)))
+    for picture in track("check pictures", shown):
+        read_picture(picture.path)
+    if any(picture.unlabelled & set(TRAFFIC) for picture in shown):
+        teacher = Teacher(job.plan.teacher, job.device)
+        shown = [pseudo_label(picture, teacher) for picture in track("label traffic", shown)]
+    say(f"{len(shown)} pictures to train on, {len(pictures) - len(shown)} kept from it")
+    sampler = Sampler(shown, job.size, job.plan.seed, _paster(shown, say))
+    training = Training(job.plan, started, job.device, _summary(shown), say)
+    if job.resume:
+        training.resume()
+    return training, sampler
+
+
+def set_up(device: str) -> torch.device:
+    """The device by its name, ``auto`` for the GPU if there is one; threads and kernels set."""
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        chosen = torch.device(device)
+        torch.zeros(1, device=chosen)
+    except (RuntimeError, AssertionError) as error:
+        found = f"{device}: {str(error).splitlines()[0]}"
+        raise DataError("device can't be used", found=found, allowed="auto, cpu, cuda") from None
+    torch.set_num_threads(len(os.sched_getaffinity(0)))
+    torch.backends.cudnn.benchmark = True
+    return chosen
+
+
+def _start(job: Job) -> network.DetectionModel:
+    """The network before the first step, kept beside the training to average with."""
+    known = [network.read_weights(path) for path in (job.start, job.also) if path]
+    started = network.start(*known)
+    path = job.plan.out / "start.pt"
+    if not path.exists():
+        save({"names": NAMES, "ema": started.state_dict()}, path)
+    return started
+
+
+def _paster(pictures: list[Picture], say: Callable[[str], None]) -> Paster | None:
+    say("cut holes and vehicles to lay on roads (20 s)")
+    try:
+        return Paster.cut(pictures)
+    except ValueError as error:
+        say(f"nothing is laid on roads: {error}")
+        return None
+
+
+def _summary(pictures: list[Picture]) -> str:
+    """Number and fingerprint of pictures with their labels."""
+    digest = hashlib.sha256()
+    for one in pictures:
+        digest.update(f"{one.path}\n".encode() + one.boxes.tobytes() + one.classes.tobytes())
+    return f"{len(pictures)} pictures ({digest.hexdigest()[:12]})"
