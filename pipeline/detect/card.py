@@ -55,6 +55,8 @@ class _Card(_Part):
     use_restriction: str
     scores: dict[str, dict[str, float]]
     known_faults: tuple[str, ...]
+    precision: Literal["fp32", "int8"] = "fp32"
+    speed_ms: dict[str, Annotated[float, Field(gt=0)]] = {}
 
     @property
     def label(self) -> str:

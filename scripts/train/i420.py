@@ -68,6 +68,19 @@ def with_front(trained: onnx.ModelProto, width: int, height: int) -> onnx.ModelP
     return fronted
 
 
+def to_rgb(pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """What the network behind the front sees: I420 (N, H*3/2, W) -> RGB (N, 3, H, W) in 0..1.
+
+    Brightness and colour that don't fit together lie outside 0..1; nothing clips them.
+    """
+    count, rows, width = pictures.shape
+    height = rows * 2 // 3
+    colours = pictures[:, height:].reshape(count, 2, height // 2, width // 2)
+    planes = [pictures[:, None, :height].clip(BLACK, WHITE), colours.repeat(2, 2).repeat(2, 3)]
+    yuv = np.concatenate(planes, 1) - np.array([BLACK, GREY, GREY], np.float32)[:, None, None]
+    return np.einsum("rc,nchw->nrhw", (YUV_TO_RGB / 255).astype(np.float32), yuv)
+
+
 def _front(
     kernel: NDArray[np.float32], bias: NDArray[np.float32], width: int, height: int
 ) -> tuple[dict[str, NDArray[np.generic]], list[onnx.NodeProto]]:

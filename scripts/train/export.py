@@ -1,0 +1,103 @@
+"""From a checkpoint to models that the product loads, checked against the trained network."""
+
+from __future__ import annotations
+
+from pathlib import Path  # noqa: TC003 - typer reads it while it runs
+from typing import TYPE_CHECKING, Annotated
+
+import numpy as np
+import torch
+import typer
+
+from pipeline.errors import DataError, ModelError
+
+from . import network
+from .agreement import agreement
+from .card import card_of, read_record
+from .delivery import delivery_to, drawn_looks, looks, size_of
+from .graph import OPSET, to_onnx
+from .i420 import to_rgb, with_front
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+    from ultralytics.nn.tasks import DetectionModel
+
+    from pipeline.detect import Detector
+
+CHECKPOINTS = ("best.pt", "last.pt")
+CHECKED_ON = 10
+SCORE_OFF = 0.002
+CORNER_OFF_PX = 0.1
+"""How far a box may be from the trained network's: some times what float32 rounds."""
+
+
+def export(
+    run: Annotated[Path, typer.Argument(help="a checkpoint, or the folder of a training")],
+    out: Annotated[Path, typer.Option(help="the ONNX file of the first size; its card beside it")],
+    version: Annotated[str, typer.Option(help="version on the card")],
+    size: Annotated[
+        list[str] | None, typer.Option(help="WIDTHxHEIGHT; a second one gets OUT-WIDTH.onnx")
+    ] = None,
+    data: Annotated[
+        list[Path] | None, typer.Option(help="data folder whose val pictures are checked on, too")
+    ] = None,
+) -> None:
+    """Write a checkpoint as ONNX for I420 pictures, with its card, if both see the same."""
+    sizes = [size_of(text) for text in size or ["640x384"]]
+    checkpoint = _checkpoint(run)
+    record = read_record(checkpoint.parent)
+    with delivery_to(out.parent) as delivery:
+        for number, (width, height) in enumerate(sizes):
+            trained = network.load(checkpoint)
+            classes = tuple(trained.names.values())
+            name = f"{out.stem}-{width}" if number else out.stem
+            card = card_of(
+                record, classes, (width, height), name=name, version=version, opset=OPSET
+            )
+            model = with_front(to_onnx(network.load(checkpoint), width, height), width, height)
+            detector = delivery.add(model, card)
+            print(f"{name}: {_check(trained, detector, data or [])}")
+        for path in delivery.arrive():
+            print(f"{path}: {path.stat().st_size / 1e6:.1f} MB")
+
+
+def _checkpoint(run: Path) -> Path:
+    if not run.is_dir():
+        return run
+    for name in CHECKPOINTS:
+        if (run / name).is_file():
+            return run / name
+    raise DataError("has no checkpoint", file=run, allowed=" or ".join(CHECKPOINTS))
+
+
+def _check(trained: DetectionModel, detector: Detector, data: Sequence[Path]) -> str:
+    """What agreed, in words. Raises ModelError if the model sees other things than the network."""
+    pictures = drawn_looks(detector.size)
+    if data:
+        pictures = np.concatenate([pictures, looks(data, "val", CHECKED_ON, detector.size)])
+    got = [detector.run(one[None])[0] for one in pictures]
+    wanted = [_boxes(trained, to_rgb(one[None])) for one in pictures]
+    same = agreement(wanted, got)
+    back = agreement(got, wanted)
+    rows = np.stack(got)
+    usable = bool(np.isfinite(rows).all() and ((rows[..., 4] >= 0) & (rows[..., 4] <= 1)).all())
+    lost = same.boxes - same.found + back.boxes - back.found
+    if not usable or lost or same.score_off > SCORE_OFF or same.corner_off_px > CORNER_OFF_PX:
+        raise ModelError(
+            "doesn't see what the trained network sees",
+            file=detector.card.name,
+            found=f"{same}, {'finite' if usable else 'not finite'}, {back.boxes - back.found} more",
+            allowed=f"the same boxes, scores within {SCORE_OFF}, corners within {CORNER_OFF_PX} px",
+        )
+    return (
+        f"{same.boxes} boxes on {len(pictures)} pictures agree, scores within "
+        f"{same.score_off:.4f}, corners within {same.corner_off_px:.2f} px"
+    )
+
+
+def _boxes(trained: DetectionModel, rgb: NDArray[np.float32]) -> NDArray[np.float32]:
+    with torch.no_grad():
+        rows, _ = trained(torch.from_numpy(rgb))
+    return np.asarray(rows[0].numpy(), np.float32)
