@@ -88,6 +88,7 @@ def reasons(incident: Incident) -> RenderableType:
         Text.assemble((incident.incident_id, "bold"), f" {incident.camera_id} {incident.hazard}"),
         f"依据 / rule {trail['kind']}   证据 / log-odds {parts}",
         f"停留 / dwell {trail['dwell_s']} s",
+        f"观看 / looks {trail.get('purpose', 'whole')}   "
         f"遮挡 / obstructed looks {trail['obstructed_looks']}   "
         f"模型 / model {trail['model']}   设置 / settings {trail['settings']}",
         "量测 / measures "

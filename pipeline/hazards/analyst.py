@@ -277,11 +277,14 @@ def _as_of_now(incident: Incident, case: Case, cleared_at: float | None) -> Inci
 
 
 def _history(case: Case) -> dict[str, object]:
+    """The looks of the purpose that sees the place best, and which that is."""
+    purpose = case.purpose
     return {
         "obstructed_looks": case.obstructed,
+        "purpose": purpose,
         "looks": [
             [round(seen.at, 3), round(seen.score, 3), seen.rule]
-            for seen in list(case.by["whole"].seen)[-TRAIL:]
+            for seen in list(case.by[purpose].seen)[-TRAIL:]
         ],
     }
 

@@ -7,6 +7,7 @@ from pipeline.ingest.look import Look, Purpose
 from pipeline.ingest.shards import shard_of
 from pipeline.ingest.source import Source
 from pipeline.ingest.state import CameraState, CameraStatus
+from pipeline.ingest.windows import Window, WindowPlan, plan_windows
 
 __all__ = [
     "CameraState",
@@ -16,6 +17,9 @@ __all__ = [
     "Look",
     "Purpose",
     "Source",
+    "Window",
+    "WindowPlan",
     "check_cameras",
+    "plan_windows",
     "shard_of",
 ]

@@ -9,7 +9,8 @@ from hazard_street import heights, moved
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.hazards.cases import FADE_S, LEAST_LOOKS, Cases
+from pipeline.hazards.cases import Cases
+from pipeline.hazards.history import FADE_S, LEAST_LOOKS
 from pipeline.hazards.observation import Observation
 from pipeline.settings import HazardSettings
 
@@ -396,7 +397,7 @@ def play(looks):
             assert id(case) not in known
             assert at - case.started_at >= DWELL_S - 1e-6
             assert case.seen[-1].rule is not None
-            assert case.looks(case.best.rule) >= LEAST_LOOKS
+            assert case.by["whole"].looks(case.best.rule) >= LEAST_LOOKS
             assert case.mean(at - DWELL_S) >= SETTINGS.confirm_score
             known[id(case)] = (case, case.hazard, case.started_at, tuple(case.best.box))
         for case in cleared:
