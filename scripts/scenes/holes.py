@@ -80,7 +80,7 @@ def broken_edge(rng: np.random.Generator, size_m: float, ground: Ground) -> Thin
     stone = m.speckled((0.17, 0.17, 0.16), (0.28, 0.28, 0.27), 1.5)
     for _ in range(int(rng.integers(1, 4))):  # kerb stones that slid in
         piece = Shape()
-        piece.box((0, 0, 0), (0.18, 0.9, 0.3), stone)
+        piece.box((0, 0, 0), (0.15, min(0.9, 0.35 * along), min(0.3, 0.5 * depth)), stone)
         place = (
             float(rng.uniform(-across * 0.5, 0.0)),
             float(rng.uniform(-0.3, 0.3) * along),
@@ -177,6 +177,7 @@ def missing_cover(rng: np.random.Generator, size_m: float, ground: Ground) -> Th
     under = p.Under(rng, ground)
     iron = m.speckled((0.035, 0.032, 0.03), (0.085, 0.075, 0.065), 6.0, 0.55)
     concrete = m.speckled((0.16, 0.155, 0.145), (0.30, 0.29, 0.27), 2.0)
+    grimy = m.speckled((0.03, 0.028, 0.025), (0.09, 0.085, 0.075), 3.0)
     unit = _round_or_square(rng)
     radius, frame = size_m / 2, float(rng.uniform(0.05, 0.09))
     collar = float(rng.uniform(0.12, 0.3)) if rng.random() < 0.5 else 0.02
@@ -196,8 +197,8 @@ def missing_cover(rng: np.random.Generator, size_m: float, ground: Ground) -> Th
         iron,
         iron,
         iron,
-        concrete,
-        concrete,
+        grimy,
+        grimy,
         under.earth,
     )
     shaft.loft(rings, lambda row, _point: ring_looks[row], caps=False)
@@ -238,18 +239,22 @@ def pothole(rng: np.random.Generator, size_m: float, ground: Ground) -> Thing:
     rim = o.turned(make(rng, half, 0.2), float(rng.uniform(0, math.pi)))
     depth = float(rng.uniform(0.05, 0.10)) + 0.05 * size_m
     lip = depth * float(rng.uniform(0.3, 0.7))
-    fill = under.base if rng.random() < 0.6 else under.earth
+    tone = ground.tone * float(rng.uniform(0.3, 1.0))
+    grit = m.speckled(
+        (tone, tone * 0.97, tone * 0.92), (tone * 2, tone * 1.9, tone * 1.75), 5.0, fine=1.0
+    )
+    fill = (grit, under.base, under.earth)[rng.choice(3, p=(0.6, 0.2, 0.2))]
     bowl, loose = Shape(), Shape()
-    rings = [o.lifted(rim)]
-    for near, deep in ((0.985, lip), (0.9, 0.4 * lip + 0.6 * depth), (0.7, depth), (0.4, depth)):
-        jag, n = (1 - near) * 0.3 + 0.012, len(rim)
-        floor = rim * (near + jag * p.waves(rng, n, 3)[:, None])
-        rings.append(o.lifted(floor, -deep + depth * 0.12 * p.waves(rng, n, 3) * (near < 0.95)))
-    looks = (under.crust, fill, fill, fill)
-    bowl.loft(rings, lambda row, _point: looks[row], caps=False)
+    rings, n = [o.lifted(rim)], len(rim)
+    shares = ((0.985, 0.0), (0.92, 0.35), (0.8, 0.7), (0.6, 0.9), (0.4, 1.0), (0.2, 1.0))
+    for near, deep in shares:
+        floor = rim * (near + (0.012 + (1 - near) * 0.1) * p.waves(rng, n, 3)[:, None])
+        lumps = depth * 0.1 * p.waves(rng, n, 7) * (near < 0.95)
+        rings.append(o.lifted(floor, -lip - (depth - lip) * deep + lumps))
+    bowl.loft(rings, lambda row, _point: fill if row else under.crust, caps=False)
     bowl.add(rings[-1], [tuple(range(len(rim)))], fill)
-    count = int(rng.integers(15, 70))
-    places = p.within(rng, rim, count, 0.1, 1.0 if rng.random() < 0.3 else 1.5)
+    count = int(rng.integers(25, 120))
+    places = p.within(rng, rim, count, 0.1, 0.95 if rng.random() < 0.4 else 1.4)
     places[:, 2] = np.where(np.linalg.norm(places[:, :2], axis=1) < size_m * 0.36, -depth, 0.004)
     sizes = rng.gamma(2.0, 0.018, count).clip(0.012, 0.11)
     o.scatter(loose, rng, places, sizes, (under.base, under.crust, under.crust), fine=True)
