@@ -1,0 +1,342 @@
+"""Hazards and decoys cut out as a pole camera sees them, to be pasted into real street pictures.
+
+Each thing is rendered on a plain road twice, with it and without it. What differs becomes colour
+and alpha by the smallest alpha that explains the difference, so that shadows come out black and
+half transparent and darken whatever road they are laid on; the thing itself is opaque.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import bpy
+import cv2
+import numpy as np
+from mathutils import Vector
+from mathutils.geometry import tessellate_polygon
+
+from . import materials as m
+from .clip import clear
+from .mesh import Shape
+from .things import Ground, Maker, Thing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+SAMPLES, PLAIN_SAMPLES, MASK_SAMPLES = 20, 8, 4
+NOISE = 0.04  # alpha that is no more than the renderer's noise
+FADE_PX = 8  # shadows that leave the picture fade out over its border
+WIDTH_PX, HIGHEST_PX = (100, 200), 220
+PITCH_DEG = (8.0, 45.0)
+ROAD_M = 40.0
+# Share of the sprites of each class; "none" are decoys.
+SHARES = {
+    "cavity": 0.45,
+    "debris": 0.15,
+    "fallen_tree": 0.10,
+    "barrier": 0.08,
+    "crash": 0.10,
+    "none": 0.12,
+}
+
+
+@dataclass(frozen=True)
+class View:
+    """A pole camera that looks straight at the origin, and how many pixels it takes."""
+
+    pitch_deg: float
+    distance_m: float
+    turn: float
+    width_px: int
+    height_px: int
+    span: tuple[float, float, float, float]  # x1, y1, x2, y2 of the picture, in tangents
+
+    @property
+    def axes(self) -> np.ndarray:
+        """Right, up and forward as rows, float64 (3, 3)."""
+        pitch, turn = math.radians(self.pitch_deg), self.turn
+        right = np.array([math.cos(turn), math.sin(turn), 0.0])
+        ahead = np.array([-math.sin(turn), math.cos(turn), 0.0])
+        forward = ahead * math.cos(pitch) - np.array([0, 0, math.sin(pitch)])
+        return np.stack([right, np.cross(right, forward), forward])
+
+    @property
+    def place(self) -> np.ndarray:
+        return -self.axes[2] * self.distance_m
+
+    def tangents(self, points: np.ndarray) -> np.ndarray:
+        """Points (N, 3) as right and up by forward, (N, 2)."""
+        seen = (points - self.place) @ self.axes.T
+        return seen[:, :2] / seen[:, 2:]
+
+    def pixels(self, points: np.ndarray) -> np.ndarray:
+        """Points (N, 3) in the picture, px (N, 2)."""
+        x1, y1, x2, y2 = self.span
+        flat = self.tangents(points)
+        return np.column_stack(
+            [
+                (flat[:, 0] - x1) / (x2 - x1) * self.width_px,
+                (y2 - flat[:, 1]) / (y2 - y1) * self.height_px,
+            ]
+        )
+
+
+def aim(rng: np.random.Generator, thing: Thing) -> View:
+    """A view of the thing as large as it is, with room around it for its shadow."""
+    pitch = float(np.degrees(np.arctan(rng.uniform(*np.tan(np.radians(PITCH_DEG))))))
+    height = float(rng.uniform(4.0, 8.0))
+    wide = max(thing.size_m)
+    distance = max(height / math.sin(math.radians(pitch)), 2.2 * wide)
+    turn = float(rng.uniform(0, 2 * math.pi))
+    start = View(pitch, distance, turn, 1, 1, (0, 0, 1, 1))
+    flat = start.tangents(np.concatenate([thing.outline, *(p.outline for p in thing.parts)]))
+    low, high = flat.min(axis=0), flat.max(axis=0)
+    room = (high - low) * 0.3 + 0.15 / distance
+    low, high = low - room, high + room
+    width = int(rng.integers(*WIDTH_PX) * 1.6)
+    scale = min(width / (high - low)[0], HIGHEST_PX / (high - low)[1])
+    wide_px, high_px = (int(np.ceil(v * scale)) for v in high - low)
+    return View(pitch, distance, turn, wide_px, high_px, (*low, *high))
+
+
+def stage(
+    rng: np.random.Generator, make: Callable[[Ground], Thing], view_of: Callable[[Thing], View]
+) -> tuple[Thing, View, dict[str, Any]]:
+    """A thing on a road that goes on around it, lit, with the camera in place."""
+    clear()
+    wet = bool(rng.random() < 0.2)
+    tone = float(rng.uniform(0.06, 0.14))
+    # An even grey, so that the road's own grain is no part of the difference.
+    road = m.plain((tone, tone, tone * 1.02), 0.45 if wet else 0.9)
+    ground = Ground(road, tone, wet)
+    thing = make(ground)
+    view = view_of(thing)
+    light = _light(rng)
+    _road(ground, thing.cut)
+    _camera(view)
+    _settle(view)
+    return thing, view, {"light": light, "wet": wet, "tone": round(tone, 3)}
+
+
+def _road(ground: Ground, cut: np.ndarray | None) -> None:
+    half = ROAD_M / 2
+    outer = [
+        Vector((x, y, 0)) for x, y in ((-half, -half), (half, -half), (half, half), (-half, half))
+    ]
+    lines = [outer] if cut is None else [outer, [Vector((x, y, 0)) for x, y in cut.tolist()]]
+    shape = Shape()
+    corners = [tuple(p) for line in lines for p in line]
+    shape.add(corners, [tuple(face) for face in tessellate_polygon(lines)], ground.road)
+    shape.build("road")
+    if cut is not None:  # seen when the thing is taken away
+        whole = Shape()
+        whole.rectangle((-half, -half, half, half), 0.0, ground.road)
+        whole.build("whole road").hide_render = True
+
+
+def _light(rng: np.random.Generator) -> str:
+    name = str(
+        rng.choice(["sun", "low sun", "hazy", "overcast", "dusk"], p=[0.35, 0.15, 0.15, 0.25, 0.1])
+    )
+    sun, up, soft, sky, clouds = {
+        "sun": (5.0, (35, 70), 1.0, 0.8, 0.5),
+        "low sun": (5.0, (16, 32), 1.0, 0.7, 0.5),
+        "hazy": (2.0, (30, 65), 12.0, 1.3, 0.9),
+        "overcast": (0.0, (50, 60), 5.0, 2.0, 1.2),
+        "dusk": (0.0, (50, 60), 5.0, 0.7, 0.8),
+    }[name]
+    m.sky(sky, clouds)
+    if sun:
+        lamp = bpy.data.lights.new("sun", "SUN")
+        lamp.energy, lamp.angle, lamp.color = sun, math.radians(soft), (1.0, 0.95, 0.88)
+        thing = bpy.data.objects.new("sun", lamp)
+        tip = math.radians(90 - rng.uniform(*up))
+        thing.rotation_euler = (tip, 0, float(rng.uniform(0, 2 * math.pi)))
+        bpy.context.scene.collection.objects.link(thing)
+    bpy.context.scene.view_settings.exposure = float(rng.uniform(0.3, 0.9)) + (name == "dusk") * 0.6
+    return name
+
+
+def _camera(view: View) -> None:
+    data = bpy.data.cameras.new("camera")
+    camera = bpy.data.objects.new("camera", data)
+    camera.location = view.place
+    forward = view.axes[2]
+    camera.rotation_euler = Vector(forward).to_track_quat("-Z", "Y").to_euler()
+    x1, y1, x2, y2 = view.span
+    side = max(x2 - x1, y2 - y1)
+    data.sensor_fit = "HORIZONTAL" if x2 - x1 >= y2 - y1 else "VERTICAL"
+    data.angle = 2 * math.atan(side / 2)
+    data.shift_x, data.shift_y = (x1 + x2) / 2 / side, (y1 + y2) / 2 / side
+    data.clip_end = 500
+    bpy.context.scene.collection.objects.link(camera)
+    bpy.context.scene.camera = camera
+
+
+def _settle(view: View) -> None:
+    scene = bpy.context.scene
+    scene.render.engine = "CYCLES"
+    cycles, render = scene.cycles, scene.render
+    cycles.device, cycles.use_adaptive_sampling = "CPU", False
+    cycles.use_denoising, cycles.denoiser = True, "OPENIMAGEDENOISE"
+    cycles.denoising_prefilter, cycles.denoising_quality = "FAST", "FAST"
+    cycles.diffuse_bounces, cycles.glossy_bounces = 2, 2
+    cycles.transmission_bounces, cycles.transparent_max_bounces = 0, 6
+    cycles.caustics_reflective = cycles.caustics_refractive = False
+    render.resolution_x, render.resolution_y = view.width_px, view.height_px
+    render.resolution_percentage = 100
+    render.threads_mode, render.threads = "FIXED", 2
+    render.image_settings.file_format = "PNG"
+    render.image_settings.color_mode = "RGBA"
+    render.image_settings.compression = 5
+    scene.view_settings.view_transform = "AgX"
+    scene.view_settings.look = "AgX - Medium High Contrast"
+
+
+def shoot(path: Path, samples: int, *, transparent: bool = False) -> np.ndarray:
+    """Render the scene as it stands, uint8 (h, w, 4) BGRA."""
+    scene = bpy.context.scene
+    scene.cycles.samples = samples
+    scene.cycles.use_denoising = not transparent
+    scene.cycles.max_bounces = 0 if transparent else 3
+    scene.render.film_transparent = transparent
+    scene.render.filepath = str(path)
+    bpy.ops.render.render(write_still=True)
+    picture = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    if picture is None:
+        raise OSError(f"{path}: not a picture")
+    return picture
+
+
+@dataclass(frozen=True)
+class Sprite:
+    """``picture`` uint8 (h, w, 4) BGRA, alpha not multiplied in; ``card`` is its index line."""
+
+    picture: np.ndarray
+    card: dict[str, Any]
+
+
+def sprite(rng: np.random.Generator, maker: Maker, scratch: Path) -> Sprite:
+    """One thing of this kind, cut out of its road."""
+    size = float(np.exp(rng.uniform(*np.log(maker.sizes))))
+    thing, view, card = stage(
+        rng, lambda ground: maker.make(rng, size, ground), lambda made: aim(rng, made)
+    )
+    with_it = shoot(scratch, SAMPLES)[..., :3]
+    own = _opaque(thing, view, scratch)
+    _without(thing)
+    bpy.context.scene.render.resolution_percentage = 25  # of an even road
+    without = cv2.resize(shoot(scratch, PLAIN_SAMPLES)[..., :3], with_it.shape[1::-1])
+    picture = matte(with_it, without, own)
+    rows, columns = (np.flatnonzero((picture[..., 3] > 5).any(axis=k)) for k in (1, 0))
+    if not len(rows):
+        raise ValueError(f"{thing.kind}: nothing of it is to be seen")
+    top, left = int(rows[0]), int(columns[0])
+    cropped = picture[top : rows[-1] + 1, left : columns[-1] + 1]
+
+    def box(whose: Thing) -> list[float]:
+        points = np.concatenate([whose.outline, *(part.outline for part in whose.parts)])
+        flat = np.clip(view.pixels(points) - (left, top), 0, cropped.shape[1::-1])
+        return [round(float(v), 1) for v in (*flat.min(axis=0), *flat.max(axis=0))]
+
+    x1, _, x2, _ = box(thing)
+    px_per_m = view.width_px / (view.span[2] - view.span[0]) / view.distance_m
+    return Sprite(
+        cropped,
+        {
+            "class": thing.class_name,
+            "kind": thing.kind,
+            "box": [x1, *box(thing)[1:]],
+            "parts": [{"class": part.class_name, "box": box(part)} for part in thing.parts],
+            "width_m": round((x2 - x1) / px_per_m, 3),
+            "px_per_m": round(px_per_m, 2),
+            "height_px_per_m": round(px_per_m * math.sin(math.radians(view.pitch_deg)), 2),
+            "pitch_deg": round(view.pitch_deg, 1),
+            "road_bgr": [round(float(v), 1) for v in without.reshape(-1, 3).mean(axis=0)],
+            **card,
+        },
+    )
+
+
+def matte(with_it: np.ndarray, without: np.ndarray, own: np.ndarray) -> np.ndarray:
+    """Colour and the smallest alpha that turn one picture into the other, BGRA uint8 (h, w, 4).
+
+    ``with_it`` and ``without`` are uint8 (h, w, 3); ``own`` float (h, w) is the thing's own
+    coverage, below which alpha doesn't fall.
+    """
+    c, b = with_it.astype(np.float32), without.astype(np.float32)
+    darker, lighter = (b - c) / np.maximum(b, 1), (c - b) / np.maximum(255 - b, 1)
+    least = np.maximum(darker, lighter).max(axis=2)
+    least = np.clip((least - NOISE) / (1 - NOISE), 0, 1) * _border(*least.shape)
+    alpha = np.maximum(least, own)[..., None]
+    colour = np.where(alpha > 0, (c - (1 - alpha) * b) / np.maximum(alpha, 1e-3), c)
+    return np.dstack([np.clip(colour, 0, 255), alpha * 255]).round().astype(np.uint8)
+
+
+def _border(rows: int, columns: int) -> np.ndarray:
+    """1 inside, falling to 0 at the picture's border, float32 (rows, columns)."""
+    down, across = (np.minimum(np.arange(n), np.arange(n)[::-1]) for n in (rows, columns))
+    return np.clip(np.minimum.outer(down, across) / FADE_PX, 0, 1).astype(np.float32)
+
+
+def _opaque(thing: Thing, view: View, scratch: Path) -> np.ndarray:
+    """Where the thing itself is, float32 (h, w): the inside of a rim, else its silhouette."""
+    if thing.cut is not None:
+        inside = np.zeros((view.height_px * 4, view.width_px * 4), np.uint8)
+        corners = np.rint(view.pixels(thing.outline) * 4).astype(np.int32)
+        cv2.fillPoly(inside, [corners], 255)
+        small = cv2.resize(inside, (view.width_px, view.height_px), interpolation=cv2.INTER_AREA)
+        return small.astype(np.float32) / 255
+    bpy.data.objects["road"].hide_render = True
+    silhouette = shoot(scratch, MASK_SAMPLES, transparent=True)[..., 3]
+    bpy.data.objects["road"].hide_render = False
+    return silhouette.astype(np.float32) / 255
+
+
+def _without(thing: Thing) -> None:
+    """Take the thing away and close the road."""
+    for made in (thing, *thing.parts):
+        for root in made.objects:
+            for one in (root, *root.children_recursive):
+                one.hide_render = True
+    if thing.cut is not None:
+        bpy.data.objects["road"].hide_render = True
+        bpy.data.objects["whole road"].hide_render = False
+
+
+def draw(rng: np.random.Generator, makers: Sequence[Maker]) -> Maker:
+    """A class by its share, then a maker by its weight."""
+    shares = {
+        name: share for name, share in SHARES.items() if any(k.class_name == name for k in makers)
+    }
+    weights = np.array(list(shares.values()))
+    name = list(shares)[rng.choice(len(shares), p=weights / weights.sum())]
+    kinds = [maker for maker in makers if maker.class_name == name]
+    weights = np.array([maker.weight for maker in kinds])
+    return kinds[rng.choice(len(kinds), p=weights / weights.sum())]
+
+
+def make_all(
+    out: Path, makers: Sequence[Maker], count: int, seed: int, advance: Callable[[], None]
+) -> None:
+    """Write sprites that aren't there yet, and a line each in ``index.jsonl``."""
+    out.mkdir(parents=True, exist_ok=True)
+    index = out / "index.jsonl"
+    lines = index.read_text(encoding="utf-8").splitlines() if index.exists() else []
+    known = {json.loads(line)["name"] for line in lines}
+    for number in range(count):
+        rng = np.random.default_rng((seed, number))
+        maker = draw(rng, makers)
+        name = f"{maker.class_name}_{seed}_{number:04d}"
+        if name not in known:
+            made = sprite(rng, maker, out / f".{name}.png")
+            (out / f".{name}.png").unlink()
+            if not cv2.imwrite(str(out / f"{name}.png"), made.picture):
+                raise OSError(f"{out / name}.png can't be written")
+            with index.open("a", encoding="utf-8") as file:
+                file.write(json.dumps({"name": name, "seed": seed, **made.card}) + "\n")
+        advance()
