@@ -1,72 +1,86 @@
-"""python -m scripts.scenes: renders the demo clips (needs the ``train`` extra: bpy 5).
+"""python -m scripts.scenes: renders stills to train on, and the demo clips (needs bpy 5).
 
-Rendered frames are kept in the work folder, so a stopped run goes on where it was; remove a
-clip's folder there after changing the clip.
+Both go on where a stopped run was.
 """
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
-from . import actors, film, render, truth
-from .clip import FPS, SECONDS, Clip, clear
-from .clips import all_clips
+from .folder import FolderError
 
 CLIPS = Path(__file__).parents[2] / "pipeline" / "rehearsal" / "clips"
 
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
 
-def main(
+
+@app.command()
+def clips(
     work: Annotated[Path, typer.Option(help="where rendered frames are kept between runs")],
     only: Annotated[list[str] | None, typer.Option(help="a clip by name; all without it")] = None,
     out: Annotated[Path, typer.Option(help="where clips, truth and poses go")] = CLIPS,
 ) -> None:
     """Render the demo clips, then write their truth and the poses of their cameras."""
-    makers = dict(all_clips())
-    if unknown := set(only or ()) - set(makers):
-        raise typer.BadParameter(
-            f"found {', '.join(sorted(unknown))}; allowed: {', '.join(makers)}"
-        )
-    out.mkdir(parents=True, exist_ok=True)
-    made = []
-    for name, maker in makers.items():
-        clear()
-        clip = maker()
-        _refuse_collisions(clip)
-        made.append(clip)
-        if not only or name in only:
-            _film(clip, work / name, out / f"{name}.mp4")
-        clip.cast.clear()  # its objects go with the scene
-    truth.write(made, out)
+    _need_blender()
+    from . import filming
+
+    filming.film_clips(work, only, out, _progress())
 
 
-def _refuse_collisions(clip: Clip) -> None:
-    touching = [
-        f"{a} and {b} touch at {t:.1f} s"
-        for a, b, t in actors.overlaps(clip.cast, clip.times)
-        if not {a, b} <= clip.colliding
-    ]
-    if touching:
-        raise SystemExit(f"{clip.name}: the schedule must be changed: {'; '.join(touching)}")
+@app.command()
+def stills(
+    out: Annotated[Path, typer.Option(help="the data folder to write or to go on with")],
+    count: Annotated[int, typer.Option(min=1, help="pictures in all, those there included")],
+    seed: Annotated[int, typer.Option(min=0)] = 1,
+    split: Annotated[Literal["train", "val"], typer.Option(help="val: streets kept apart")] = (
+        "train"
+    ),
+    device: Annotated[Literal["cpu", "gpu"], typer.Option(help="gpu: the processor if none")] = (
+        "cpu"
+    ),
+    threads: Annotated[int, typer.Option(min=1)] = 2,
+) -> None:
+    """Render still pictures of streets with hazards, decoys and exact truth."""
+    _need_blender()
+    from .stills import Job, render
+
+    with _progress() as progress:
+        task = progress.add_task(f"{split} stills", total=count)
+        try:
+            render(Job(count, seed, split, device, threads), out, lambda: progress.advance(task))
+        except FolderError as error:
+            progress.stop()
+            sys.exit(f"scenes: {error}")
 
 
-def _film(clip: Clip, work: Path, target: Path) -> None:
-    render.prepare(clip)
-    columns = (
+def _progress() -> Progress:
+    return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
+        TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns) as progress:
-        task = progress.add_task(clip.name, total=SECONDS * FPS)
-        frames = render.render(clip, work, lambda: progress.advance(task))
-    film.encode(frames, target, fps=FPS, seed=clip.street.seed)
-    print(f"{target}: {target.stat().st_size / 1e6:.1f} MB")
+
+
+def _need_blender() -> None:
+    try:
+        import bpy  # noqa: F401  only whether it is there
+    except ImportError:
+        sys.exit("scenes: Blender is not installed; run: pip install bpy==5.0.1 (Python 3.11)")
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    app()

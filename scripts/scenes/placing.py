@@ -63,7 +63,7 @@ class Site:
         It will be in view, at least ``least_px`` (wide, high) pixels large.
         """
         for _ in range(_TRIES):
-            place = self._draw(outline, spot, turns=turns)
+            place = self._draw(spot, turns=turns)
             if place and self._seen(place.on_ground(outline), least_px):
                 area = self._area(outline, place)
                 if self._stands(area, spot) and not self._hit(area, 0.35):
@@ -79,7 +79,7 @@ class Site:
         self.taken.append(area)
         return True
 
-    def _draw(self, outline: np.ndarray, spot: str, *, turns: bool) -> Place | None:
+    def _draw(self, spot: str, *, turns: bool) -> Place | None:
         rng, plan = self.rng, self.plan
         away = math.exp(rng.uniform(math.log(NEAREST_M), math.log(FARTHEST_M)))
         bearing = math.radians(rng.uniform(-0.5, 0.5) * self.camera.hfov_deg + self.camera.yaw_deg)

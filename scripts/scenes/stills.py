@@ -1,0 +1,250 @@
+"""Still pictures of streets with exact truth: plans, renders, develops and writes them.
+
+One street is built once and photographed several times; each rendering gives two pictures, in
+another light and the second one mirrored. Every picture depends on its seed and name alone.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from . import labels, lens, looks, plans
+from .camera import HEIGHT, WIDTH, Camera
+from .catalogue import makers
+from .clip import clear
+from .denoise import Denoiser
+from .folder import Folder, Still, write
+from .placing import Site
+from .scene import Street, labelled
+from .shooting import Studio
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from .things import Maker
+
+SHOTS, PICTURES = 4, 2  # a street, a shot
+_SPLITS = {"train": 0, "val": 1}
+
+
+@dataclass(frozen=True)
+class Job:
+    """What to render: ``count`` pictures of one split."""
+
+    count: int
+    seed: int
+    split: Literal["train", "val"]
+    device: Literal["cpu", "gpu"] = "cpu"
+    threads: int = 2
+
+    def name(self, street: int, shot: int, picture: int) -> str:
+        return f"{self.split}-s{self.seed}-{street:05d}-{shot}{'ab'[picture]}"
+
+    def rng(self, street: int, *shot: int) -> np.random.Generator:
+        return np.random.default_rng((self.seed, _SPLITS[self.split], street, *shot))
+
+
+@dataclass(frozen=True)
+class Shot:
+    """What is drawn for one rendering before anything is built."""
+
+    camera: Camera
+    dark: bool
+    wet: float
+    sun: tuple[float, float, float]
+    looks: tuple[looks.Look, looks.Look]
+    makers: list[Maker]
+    people: int
+
+
+def render(job: Job, root: Path, advance: Callable[[], None]) -> None:
+    """Render what the folder doesn't hold yet; ``advance`` is called for every picture."""
+    folder = Folder(root, job.split)
+    begun, made, cpu = time.monotonic(), 0, time.process_time()
+    denoiser = Denoiser(HEIGHT, WIDTH, job.threads)
+    for street in range(-(-job.count // (SHOTS * PICTURES))):
+        wanted = [
+            [p for p in range(PICTURES) if (street * SHOTS + shot) * PICTURES + p < job.count]
+            for shot in range(SHOTS)
+        ]
+        missing = {
+            shot
+            for shot in range(SHOTS)
+            for p in wanted[shot]
+            if job.name(street, shot, p) not in folder.done
+        }
+        for _ in range(sum(map(len, wanted)) - sum(len(wanted[s]) for s in missing)):
+            advance()
+        if not missing:
+            continue
+        built = _street(job, street)
+        for shot in sorted(missing):
+            for still in _stills(job, built, street, shot, denoiser):
+                if still.name not in folder.done and len(wanted[shot]) > "ab".index(still.name[-1]):
+                    folder.add(still)
+                    made += 1
+                advance()
+    if made:
+        _note(root, job, made, time.monotonic() - begun, time.process_time() - cpu)
+
+
+def _street(job: Job, street: int) -> Street:
+    rng = job.rng(street)
+    kinds = plans.TRAIN_KINDS
+    if job.split == "val" and rng.random() < 0.6:
+        kinds = plans.VAL_KINDS
+    clear()
+    plan = plans.draw(str(rng.choice(kinds)), rng)
+    return Street(plan, rng, Studio(job.device, job.threads))
+
+
+def _stills(
+    job: Job, built: Street, street: int, number: int, denoiser: Denoiser
+) -> Iterator[Still]:
+    rng = job.rng(street, number)
+    shot = _draw(job, built.plan, rng)
+    site = Site(built.plan, shot.camera, rng)
+    built.dress(site, shot.makers, rng, wet=shot.wet, people=shot.people)
+    layers = built.studio.shoot(shot.camera, dark=shot.dark, sun=shot.sun)
+    rows = built.truth(shot.camera)
+    kept = labels.within(layers.ids, built.hulls(rows))
+    for row in rows:
+        row["visible"] = _share(built, row, kept, shot.camera)
+    for index, look in enumerate(shot.looks):
+        own = job.rng(street, number, 100 + index)
+        bend = lens.Bend(own, layers.ids.shape, flip=index == 1)
+        picture = looks.develop(bend.picture(looks.mix(layers, look, own, denoiser)), look, own)
+        if own.random() < 0.25:
+            picture = lens.overlay(picture, own)
+        things = list(_boxed(rows, bend.ids(kept)))
+        truth = {
+            "name": job.name(street, number, index),
+            "seed": job.seed,
+            "street": street,
+            "shot": number,
+            "kind": built.plan.kind,
+            "light": look.light,
+            "weather": look.weather,
+            "wet": round(shot.wet, 2),
+            "camera": {key: round(value, 2) for key, value in asdict(shot.camera).items()},
+            "flipped": index == 1,
+            "objects": [_public(row) for row in things],
+        }
+        yield Still(
+            str(truth["name"]),
+            lens.compress(picture, own),
+            [(row["class"], row["box"]) for row in things if labelled(row)],
+            truth,
+        )
+
+
+def _draw(job: Job, plan: plans.Plan, rng: np.random.Generator) -> Shot:
+    dark, wet = bool(rng.random() < 0.4), float(rng.choice([0.0, 0.0, 0.5, 1.0]))
+    wet *= rng.uniform(0.6, 1.0)
+    pair = ("dusk", "night") if dark else ("sun", "overcast")
+    if rng.random() < 0.25:
+        pair = (pair[0], "infrared")
+    order = rng.permutation(2)
+    chosen = tuple(looks.Look(pair[i], _weather(pair[i], wet, rng)) for i in order)
+    return Shot(
+        _camera(plan, rng),
+        dark,
+        wet,
+        (rng.uniform(14, 75), rng.uniform(0, 360), rng.uniform(0.5, 3)),
+        chosen,  # type: ignore[arg-type]  # two of them
+        _things(job, rng),
+        int(rng.integers(0, 7)),
+    )
+
+
+def _weather(light: looks.Light, wet: float, rng: np.random.Generator) -> looks.Weather:
+    if wet > 0:
+        return "rain" if light != "sun" and rng.random() < 0.4 else "wet"
+    return "haze" if rng.random() < 0.15 else "dry"
+
+
+def _camera(plan: plans.Plan, rng: np.random.Generator) -> Camera:
+    """On a pole at either edge, or over the carriageway; turned towards the road."""
+    hfov, side = rng.uniform(60, 100), rng.choice([-1, 1, 0], p=[0.4, 0.45, 0.15])
+    if side:
+        x = (plan.right + 0.6) if side > 0 else (plan.left - 0.6)
+        yaw = side * rng.uniform(0, 22)
+    else:
+        x, yaw = rng.uniform(plan.left / 2, plan.right / 2), rng.uniform(-8, 8)
+    half = np.degrees(np.arctan(np.tan(np.radians(hfov / 2)) * HEIGHT / WIDTH))
+    pitch = np.clip(half + rng.uniform(-12, 12), 12, 42)
+    return Camera(float(x), rng.uniform(4, 8), float(pitch), float(yaw), float(hfov))
+
+
+def _things(job: Job, rng: np.random.Generator) -> list[Maker]:
+    """Hazards and as many decoys; now and then none but decoys."""
+    known = makers()
+    holes = [m for m in known if m.class_name == "cavity"]
+    others = [m for m in known if m.class_name not in ("cavity", "none")]
+    decoys = [m for m in known if m.class_name == "none"]
+    if job.split == "train":
+        quiet = rng.random() < 0.15
+        hazards = _some(holes, int(rng.integers(2, 5)), rng)
+        hazards += _some(others, int(rng.choice([0, 1, 2], p=[0.3, 0.5, 0.2])), rng)
+    else:
+        quiet = rng.random() < 0.5
+        hazards = _some(holes, int(rng.choice([0, 1, 2], p=[0.2, 0.6, 0.2])), rng)
+        hazards += _some(others, int(rng.random() < 0.4), rng)
+    count = max(len(hazards), 2)
+    return ([] if quiet else hazards) + _some(decoys, count, rng)
+
+
+def _some(known: list[Maker], count: int, rng: np.random.Generator) -> list[Maker]:
+    if not known:
+        return []
+    weights = np.array([m.weight for m in known])
+    return [known[i] for i in rng.choice(len(known), count, p=weights / weights.sum())]
+
+
+def _share(built: Street, row: dict[str, Any], kept: np.ndarray, camera: Camera) -> float:
+    """The part of a thing that is seen, 0..1, of what is within the picture."""
+    own = int(np.isin(kept, row["members"]).sum())
+    if row["traffic"] or not row["own"]:
+        # Bodies fill about two thirds of the hull around their corners.
+        whole = 0.65 * labels.fill(row["hull"], kept.shape).sum()
+    else:
+        own = int((kept == row["members"][0]).sum())
+        whole = built.alone(row, camera)
+    return round(min(1.0, own / max(whole, 1)), 3)
+
+
+def _boxed(rows: list[dict[str, Any]], ids: np.ndarray) -> Iterator[dict[str, Any]]:
+    for row in rows:
+        found = labels.seen(ids, row["members"])
+        if found:
+            yield {**row, "box": found.box, "pixels": found.pixels}
+
+
+def _public(row: dict[str, Any]) -> dict[str, Any]:
+    keys = ("class", "kind", "box", "ground", "distance_m", "size_m", "visible", "pixels")
+    return {key: row[key] for key in keys}
+
+
+def _note(root: Path, job: Job, made: int, seconds: float, cpu: float) -> None:
+    """Keep what the pictures cost beside them."""
+    path = root / "cost.json"
+    runs = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
+    runs.append(
+        {
+            "split": job.split,
+            "seed": job.seed,
+            "device": job.device,
+            "threads": job.threads,
+            "pictures": made,
+            "seconds_a_picture": round(seconds / made, 3),
+            "cpu_seconds_a_picture": round(cpu / made, 3),
+        }
+    )
+    write(path, (json.dumps(runs, indent=1) + "\n").encode())
+    print(f"{made} pictures: {seconds / made:.2f} s each, {cpu / made:.2f} s of processor time")
