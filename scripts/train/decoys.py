@@ -93,7 +93,7 @@ def shadow(width: int, height: int, rng: np.random.Generator) -> Layer:
     points = rng.uniform(0.02, 0.98, (int(rng.integers(4, 8)), 2)) * sheet.shape[::-1]
     cv2.fillPoly(sheet, [cv2.convexHull(points.astype(np.int32))], 255)
     soft = rng.uniform(0.5, 3.0)
-    alpha = cv2.GaussianBlur(_shrunk(sheet, width, height), (0, 0), soft)
+    alpha = np.minimum(cv2.GaussianBlur(_shrunk(sheet, width, height), (0, 0), soft), 1.0)
     ratio = np.full((height, width, 3), rng.uniform(0.35, 0.7), np.float32)
     ratio[..., 0] *= 1.06  # what the sky alone lights is bluish
     return Layer(ratio, alpha, stains=True)

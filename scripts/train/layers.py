@@ -93,7 +93,7 @@ def wobbly_disc(
     v = np.linspace(-1, 1, height, dtype=np.float32)[:, None]
     u = np.linspace(-1, 1, width, dtype=np.float32)[None, :]
     angle = np.arctan2(v, u)
-    rim = np.full_like(angle, 1 - wobble)
+    rim = np.full_like(angle, 1 - wobble - 0.4 * soft)
     for turns in (2, 3, 5, 8):
         swing = wobble / 2.2 * np.float32(rng.uniform(-1, 1))
         rim += swing * np.cos(turns * angle + np.float32(rng.uniform(0, 6.3)))

@@ -24,7 +24,7 @@ LARGEST = 0.28
 # Labels that come out smaller than this are nothing a network can learn.
 LEAST_LABEL_PX = 6
 # Hazards that change the picture by less (mean of grey levels in their box) can't be seen.
-LEAST_CHANGE = 4.0
+LEAST_CHANGE = 5.0
 # Share of the footprint that must look like road.
 ON_ROAD = 0.9
 # A patch is not blown up by more than this; it would look soft.
@@ -81,6 +81,7 @@ class Scene:
         self._grey = is_grey(bgr)
         self._size = np.array(bgr.shape[1::-1] * 2, np.float32)
         self._taken = boxes * self._size
+        self._hidden = np.zeros(len(boxes))  # share of each taken box
         self._new: list[tuple[NDArray[np.float64], int]] = []
         self._sums = cv2.integral(ground.road)
         self._cells = np.argwhere(ground.road)
@@ -164,8 +165,9 @@ class Scene:
             x = foot_x + self._rng.uniform(-0.8, 0.8) * width
             place = Place(round(x - width / 2), round(y) - height, width, height)
             covered = shares(self._taken, place.box)
-            one = (covered > 0.03).sum() == 1 and covered.max() <= COVERED
+            one = (covered > 0.03).sum() == 1 and (covered + self._hidden).max() <= COVERED
             if one and self._fits(place, max(2, base // 3)):
+                self._hidden += covered
                 return self._put_cutout(cutout, place)
         return False
 
@@ -194,6 +196,7 @@ class Scene:
             self.bgr[y, x] = was
             return False
         self._taken = np.vstack([self._taken, place.box.astype(np.float32)])
+        self._hidden = np.append(self._hidden, 0.0)
         size = np.array([place.width, place.height] * 2)
         for part, kind in labels:
             box = np.array(part) * size + np.tile(place.box[:2], 2)
