@@ -110,7 +110,8 @@ def run(
     live = len(statuses) - len(bad)
     err.print(
         f"cameras {len(statuses)}, live {live}, looks {daemon.counts.looks}, "
-        f"skipped {daemon.skipped()}, incidents {daemon.counts.incidents}, "
+        f"skipped {daemon.skipped()}, road looks {daemon.counts.road_looks}, "
+        f"skipped {daemon.skipped('road')}, incidents {daemon.counts.incidents}, "
         f"cleared {daemon.counts.cleared}"
     )
 

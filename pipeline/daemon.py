@@ -1,34 +1,33 @@
 """One box: wires ingest -> detect -> hazards -> tickets, and keeps going.
 
-Readers fill one slot per camera; one thread takes what is there, detects, and lets each camera's
-analyst judge; what is confirmed is written to the outbox; another thread brings the outbox to the
-desk. Nothing here waits for Redis or for a camera.
+Readers fill the slots of their cameras; one thread takes what is there, detects, and lets each
+camera's analyst judge; what is confirmed is written to the outbox; another thread brings the outbox
+to the desk. Nothing here waits for Redis or for a camera.
 """
 
 from __future__ import annotations
 
 import threading
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Self
 
 import structlog
 
-from pipeline.errors import DeskError, OutboxError
+from pipeline.errors import DeskError
 from pipeline.hazards import Analyst
 from pipeline.ingest import Ingest, LatestLooks
-from pipeline.tickets import Filer, Outbox, snapshot_of
+from pipeline.tickets import Filer, PatientOutbox, snapshot_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
-    from pathlib import Path
 
     from pipeline.clock import Clock
     from pipeline.detect import Detections, Detector
-    from pipeline.hazards import Change, Incident
-    from pipeline.ingest import CameraStatus, Look
+    from pipeline.hazards import Change
+    from pipeline.ingest import CameraStatus, Look, Purpose
     from pipeline.settings import Settings
-    from pipeline.tickets import Desk, EvidenceRef, OpenDesk, Snapshot
+    from pipeline.tickets import OpenDesk, Snapshot
     from pipeline.town import Camera
 
 TELL_S = 2.0
@@ -41,99 +40,17 @@ FINE = ("connecting", "live", "disabled")
 IDLE_S = 0.5
 """Longest wait for a look, so that a stop is noticed."""
 
-Kind = Literal["file", "update"]
-
 log = structlog.get_logger()
 
 
 @dataclass(slots=True)
 class Counts:
-    """What the daemon has done since it started."""
+    """What the daemon has done since it started; ``looks`` at whole pictures."""
 
     looks: int = 0
+    road_looks: int = 0
     incidents: int = 0
     cleared: int = 0
-
-
-class PatientOutbox(Outbox):
-    """An outbox that a full or locked disk doesn't stop: what can't be written waits in memory.
-
-    It is written as soon as the disk takes it, in its order; of each incident only the newest news
-    waits, so that days of a full disk don't fill the memory. Only a kill loses it.
-    """
-
-    def __init__(self, path: Path, clock: Clock) -> None:
-        super().__init__(path, clock)
-        self._memory: dict[tuple[str, Kind], tuple[Incident, EvidenceRef | None]] = {}
-        self._memory_lock = threading.Lock()
-
-    def put(self, kind: Kind, incident: Incident, evidence: EvidenceRef | None = None) -> None:
-        """See Outbox.put. Raises OutboxError only for an incident that can't be written down."""
-        with self._memory_lock:
-            waits = bool(self._memory)  # then this one waits behind them
-        if not waits:
-            try:
-                return super().put(kind, incident, evidence)
-            except OutboxError as error:
-                if _is_hopeless(error):
-                    raise
-                log.warning("outbox_in_memory", why=str(error))
-        with self._memory_lock:
-            key = incident.incident_id, kind
-            self._memory.pop(key, None)
-            self._memory[key] = incident, evidence
-        return None
-
-    def send(self, desk: Desk) -> int:
-        """See Outbox.send. Raises OutboxError also while the disk takes nothing."""
-        try:
-            self._write_down()
-        finally:
-            sent = super().send(desk)
-        return sent
-
-    def backlog(self) -> int:
-        """How many entries wait to be sent; if the disk can't be read, those in memory alone."""
-        with self._memory_lock:
-            waiting = len(self._memory)
-        with suppress(OutboxError):
-            waiting += super().backlog()
-        return waiting
-
-    def close(self) -> None:
-        """Closes the file; logs what it could not take to the last."""
-        try:
-            self._write_down()
-        except OutboxError as error:
-            lost = [
-                {"incident_id": one.incident_id, "camera_id": one.camera_id, "hazard": one.hazard}
-                for one, _ in self._memory.values()
-            ]
-            log.critical("outbox_lost", why=str(error), incidents=lost)
-        super().close()
-
-    def _write_down(self) -> None:
-        while True:
-            with self._memory_lock:
-                if not self._memory:
-                    return
-                key, entry = next(iter(self._memory.items()))
-            try:
-                super().put(key[1], *entry)
-            except OutboxError as error:
-                if not _is_hopeless(error):
-                    raise
-                log.critical("outbox_refused", incident_id=key[0], why=str(error))
-            with self._memory_lock:
-                if self._memory.get(key) is entry:  # no newer news came meanwhile
-                    del self._memory[key]
-                if not self._memory:
-                    log.info("outbox_on_disk_again")
-
-
-def _is_hopeless(error: OutboxError) -> bool:
-    """Whether the incident is at fault and not the disk, so that no later attempt can succeed."""
-    return isinstance(error.__cause__, ValueError)
 
 
 class Daemon:
@@ -220,9 +137,9 @@ class Daemon:
         """Incidents that the desk doesn't know yet."""
         return self._outbox.backlog()
 
-    def skipped(self) -> int:
+    def skipped(self, purpose: Purpose = "whole") -> int:
         """Looks that a newer one replaced before the detector came to them."""
-        return sum(self._looks.skipped().values())
+        return sum(self._looks.skipped(purpose).values())
 
     def _analyst(self, camera: Camera) -> Analyst:
         return Analyst(
@@ -253,7 +170,10 @@ class Daemon:
             self._tell_open()
 
     def _take_in(self, look: Look, seen: Detections) -> None:
-        self.counts.looks += 1
+        if look.purpose == "road":
+            self.counts.road_looks += 1
+        else:
+            self.counts.looks += 1
         with self._judging(look.camera_id):
             for change in self._analysts[look.camera_id].update(look, seen):
                 self._report(change, look)

@@ -13,9 +13,9 @@ import pytest
 from structlog.testing import capture_logs
 
 from pipeline.clock import SystemClock
-from pipeline.daemon import PatientOutbox
 from pipeline.errors import DeskUnavailableError, OutboxError
 from pipeline.hazards import Incident
+from pipeline.tickets import PatientOutbox
 from pipeline.town import Place
 
 if TYPE_CHECKING:

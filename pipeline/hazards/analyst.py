@@ -91,8 +91,8 @@ class Analyst:
     def update(self, look: Look, seen: Detections, heads: HeadMap | None = None) -> list[Change]:
         """Take in one look of this camera, and the heads in its picture if they were counted.
 
-        Looks come in order of time. After a long gap, or when time has gone back, what isn't
-        confirmed starts anew.
+        Whole looks come in order of time, road looks may come late. After a long gap, or when time
+        has gone back, what isn't confirmed starts anew.
         """
         if look.purpose == "road":
             return self._update_road(look, seen)

@@ -30,9 +30,9 @@ class CameraStatus:
 
     ``since_at`` is when this state began, ``last_look_at`` when the newest look was captured
     (both Unix seconds UTC). ``why`` is a sentence for people, Chinese first, free of credentials;
-    it is empty while the camera is live. ``looks`` counts looks delivered since start; pictures
-    that repeat the one before or are black are none. ``corrupt`` counts pictures that were damaged
-    and therefore left out.
+    it is empty while the camera is live. ``looks`` counts whole looks delivered since start;
+    pictures that repeat the one before or are black are none. ``corrupt`` counts pictures that were
+    damaged and therefore left out.
     """
 
     camera_id: str

@@ -11,6 +11,7 @@ from pipeline.tickets.evidence import (
 )
 from pipeline.tickets.opening import OpenDesk, open_desk
 from pipeline.tickets.outbox import Outbox, Refused
+from pipeline.tickets.patient import PatientOutbox
 from pipeline.tickets.redis_server import open_redis, redis_risks
 from pipeline.tickets.ticket import EvidenceRef, Filing, Step, Ticket
 from pipeline.tickets.wire import TicketMessage
@@ -24,6 +25,7 @@ __all__ = [
     "Filing",
     "OpenDesk",
     "Outbox",
+    "PatientOutbox",
     "Refused",
     "Snapshot",
     "Step",
