@@ -103,6 +103,29 @@ def average(
     save({"names": one.names, "ema": network.average(one.state, two.state, share)}, out)
 
 
+@app.command()
+def pasted(
+    data: Annotated[list[Path], typer.Option(help="a data folder; may be given several times")],
+    out: Annotated[Path, typer.Option(help="data folder to write")],
+    count: Annotated[int, typer.Option(min=1)] = 150,
+    hold_out: Annotated[
+        Path | None, typer.Option(help="names of train pictures that no training sees, used too")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="of what is laid where")] = 1,
+) -> None:
+    """Make a validation set: held-back holes pasted into held-back street pictures."""
+    from .folders import read_folder
+    from .mixing import read_held_out
+    from .pasted import write_pasted
+
+    pictures = [one for root in data for one in read_folder(root)]
+    held = read_held_out(hold_out, pictures) if hold_out else frozenset()
+    unseen = [one for one in pictures if one.split == "val" or one.name in held]
+    with Progress(*COLUMNS) as bars:
+        for _ in bars.track(write_pasted(unseen, out, count, seed), total=count):
+            pass
+
+
 def read_size(text: str) -> tuple[int, int]:
     """Width and height from 640x384."""
     try:
