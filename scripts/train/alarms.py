@@ -1,0 +1,228 @@
+"""False alarms on pictures without a hazard, collapses found, and thresholds from both."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pipeline.errors import DataError
+
+from .classes import HAZARDS, IDS, TRAFFIC
+from .predictor import FLOOR
+from .slices import is_rendered
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from .precision import Seen
+
+PLAIN, PLAIN_CRASH = 0.25, 0.4
+"""Thresholds where nothing better is known."""
+PER_HUNDRED = 1.0
+"""False boxes in a hundred pictures that are allowed."""
+FOUND_IOU = 0.3
+"""A collapse counts as found from here on: far away it is a few pixels high, and who is sent
+there needs the place, not the outline."""
+_TOUCH_IOU = 0.1  # a second, loose box on a true hole is no false alarm
+_SAME_IOU = 0.9  # a label and the truth it was made of
+_LOWEST, _HIGHEST = 0.1, 0.6
+_VISIBLE = 0.25  # share of a hole that must be in sight to be asked for
+_NO_COLLAPSE = ("pothole", "missing_cover")
+_COLLAPSE_M, _WITHIN_M = 1.0, 40.0
+_BANDS = ((0, 10), (10, 20), (20, 30), (30, 40), (40, 80))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Hole:
+    """A true hole in a rendered picture. ``score``: the best cavity box on it, 0 if none.
+
+    ``labelled``: whether it is large enough in the picture to have a label.
+    """
+
+    kind: str
+    size_m: float
+    distance_m: float
+    labelled: bool
+    score: float
+
+    @property
+    def counts(self) -> bool:
+        """Whether it is a collapse that must be found."""
+        near = self.distance_m <= _WITHIN_M
+        return near and self.size_m >= _COLLAPSE_M and self.kind not in _NO_COLLAPSE
+
+
+def overlap(ones: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Intersection over union of each two boxes xyxy: (N, M)."""
+    a, b = ones[:, None], others[None]
+    sides = np.minimum(a[..., 2:], b[..., 2:]) - np.maximum(a[..., :2], b[..., :2])
+    shared = np.clip(sides, 0, None).prod(-1)
+    areas = (a[..., 2:] - a[..., :2]).prod(-1) + (b[..., 2:] - b[..., :2]).prod(-1)
+    return np.asarray(shared / np.maximum(areas - shared, 1e-9), np.float32)
+
+
+def is_quiet(one: Seen) -> bool:
+    """No hazard to be seen, and all hazards of the first classes would have been labelled."""
+    hazards = np.isin(one.picture.classes, HAZARDS)
+    return not hazards.any() and not one.picture.unlabelled & {IDS["cavity"], IDS["crash"]}
+
+
+def false_alarms(
+    seen: Iterable[Seen], classes: Iterable[str], thresholds: Mapping[str, float]
+) -> dict[str, Any]:
+    """Boxes of each hazard class a hundred quiet pictures at its threshold; how many pictures."""
+    quiet = [one for one in seen if is_quiet(one)]
+    result: dict[str, Any] = {"pictures": len(quiet)}
+    for name in classes:
+        if IDS[name] in HAZARDS and quiet:
+            counts = [int((_scores(one, IDS[name]) >= thresholds[name]).sum()) for one in quiet]
+            result[name] = {
+                "per_hundred": 100 * sum(counts) / len(quiet),
+                "pictures": sum(count > 0 for count in counts),
+            }
+    return result
+
+
+def thresholds_for(seen: Sequence[Seen], classes: Iterable[str]) -> dict[str, float]:
+    """Thresholds chosen on these pictures: for what moves, where precision and recall balance.
+
+    For a hazard the lowest with at most PER_HUNDRED false boxes on quiet pictures, but not below
+    the plain one: there are more kinds of quiet streets than pictures here. A class that is
+    nowhere to be seen gets the plain one.
+    """
+    there = {number for one in seen for number in one.picture.classes.tolist()}
+    chosen = {}
+    for name in classes:
+        number = IDS[name]
+        value = PLAIN_CRASH if name == "crash" else PLAIN
+        if number in there and number in TRAFFIC:
+            value = _balanced(seen, number)
+        elif number in there:
+            quiet = _quiet_from([_scores(one, number) for one in seen if is_quiet(one)])
+            value = max(value, quiet)
+        chosen[name] = round(float(np.clip(value, _LOWEST, _HIGHEST)), 2)
+    return chosen
+
+
+def collapses(seen: Iterable[Seen]) -> dict[str, Any] | None:
+    """Collapses found in rendered pictures at the score that keeps false cavity boxes rare.
+
+    None where no picture is rendered. A false box touches no true hole.
+    """
+    rendered = [one for one in seen if is_rendered(one.picture) and "truth" in one.picture.notes]
+    if not rendered:
+        return None
+    threshold = _quiet_from([_stray(one) for one in rendered])
+    holes = [hole for one in rendered for hole in holes_of(one)]
+    wanted = [hole for hole in holes if hole.counts]
+    return {
+        "pictures": len(rendered),
+        "threshold": round(threshold, 3),
+        "per_hundred": PER_HUNDRED,
+        "found_iou": FOUND_IOU,
+        "collapses": len(wanted),
+        "recall": _recall(wanted, threshold),
+        "labelled": sum(hole.labelled for hole in wanted),
+        "recall_of_labelled": _recall([hole for hole in wanted if hole.labelled], threshold),
+        "by_kind": {
+            kind: {"holes": len(part), "recall": _recall(part, threshold)}
+            for kind in sorted({hole.kind for hole in holes})
+            if (part := [h for h in holes if h.kind == kind and h.distance_m <= _WITHIN_M])
+        },
+        "by_distance": {
+            f"{near}-{far} m": {"holes": len(part), "recall": _recall(part, threshold)}
+            for near, far in _BANDS
+            if (part := [h for h in holes if near <= h.distance_m < far and _is_large(h)])
+        },
+    }
+
+
+def holes_of(one: Seen) -> list[Hole]:
+    """True holes in sight of a rendered picture. Raises DataError for truth that isn't complete."""
+    objects = one.picture.notes["truth"].get("objects", ())
+    try:
+        holes = [o for o in objects if o["class"] == "cavity" and o["visible"] >= _VISIBLE]
+        if not holes:
+            return []
+        boxes = np.array([hole["box"] for hole in holes], np.float32).reshape(-1, 4)
+        facts = [
+            (str(hole["kind"]), float(np.max(hole["size_m"])), float(hole["distance_m"]))
+            for hole in holes
+        ]
+    except (KeyError, ValueError, TypeError) as error:
+        raise DataError(
+            "truth of a hole is not complete",
+            file=one.picture.path,
+            found=error,
+            allowed="class, box, kind, visible, size_m and distance_m",
+        ) from None
+    mask = one.found.classes == IDS["cavity"]
+    on = overlap(boxes, one.found.boxes[mask]) >= FOUND_IOU
+    best = np.where(on, one.found.scores[mask], 0).max(1, initial=0)
+    true = one.truth[one.picture.classes == IDS["cavity"]]
+    labelled = overlap(boxes, true).max(1, initial=0) > _SAME_IOU
+    return [
+        Hole(*fact, bool(large), float(score))
+        for fact, large, score in zip(facts, labelled, best, strict=True)
+    ]
+
+
+def _is_large(hole: Hole) -> bool:
+    return hole.size_m >= _COLLAPSE_M and hole.kind not in _NO_COLLAPSE
+
+
+def _recall(holes: Sequence[Hole], threshold: float) -> float | None:
+    return sum(hole.score >= threshold for hole in holes) / len(holes) if holes else None
+
+
+def _scores(one: Seen, number: int) -> NDArray[np.float32]:
+    scores: NDArray[np.float32] = one.found.scores[one.found.classes == number]
+    return scores
+
+
+def _stray(one: Seen) -> NDArray[np.float32]:
+    """Scores of the cavity boxes that touch no true hole."""
+    cavity = IDS["cavity"]
+    mask = one.found.classes == cavity
+    true = one.truth[one.picture.classes == cavity]
+    touches = overlap(one.found.boxes[mask], true).max(1, initial=0) >= _TOUCH_IOU
+    scores: NDArray[np.float32] = one.found.scores[mask][~touches]
+    return scores
+
+
+def _quiet_from(scores: Sequence[NDArray[np.float32]]) -> float:
+    """The lowest score with at most PER_HUNDRED false boxes in a hundred pictures."""
+    allowed = int(len(scores) * PER_HUNDRED / 100)
+    falling = np.sort(np.concatenate([np.zeros(0, np.float32), *scores]))[::-1]
+    if len(falling) <= allowed:
+        return FLOOR
+    return float(np.nextafter(falling[allowed], np.float32(1)))
+
+
+def _balanced(seen: Sequence[Seen], number: int) -> float:
+    """The score with the best F1 at IoU 0.5, boxes taken by falling score."""
+    scores, hits, boxes = [], [], 0
+    for one in seen:
+        mask = one.found.classes == number
+        true = one.truth[one.picture.classes == number]
+        boxes += len(true)
+        shared = overlap(one.found.boxes[mask], true)
+        order = np.argsort(-one.found.scores[mask])
+        free = np.ones(len(true), bool)
+        for at in order:
+            left = np.where(free, shared[at], 0)
+            hit = bool(len(left)) and left.max() >= 0.5
+            if hit:
+                free[left.argmax()] = False
+            hits.append(hit)
+        scores += one.found.scores[mask][order].tolist()
+    if not scores:
+        return PLAIN
+    falling = np.argsort(-np.array(scores), kind="stable")
+    right = np.cumsum(np.array(hits)[falling])
+    f1 = 2 * right / (np.arange(1, len(falling) + 1) + boxes)
+    return float(np.array(scores)[falling][f1.argmax()])
