@@ -116,7 +116,8 @@ def model_predict(
     with progress_bar() as bar, file.open("w", encoding="utf-8") as lines:
         for path in bar.track(pictures):
             try:
-                lines.write(json.dumps(predict(path, detector), ensure_ascii=False) + "\n")
+                found = predict(path, detector, settings.ingest.road_looks)
+                lines.write(json.dumps(found, ensure_ascii=False) + "\n")
             except FootageError as error:
                 problems.append(str(error))
     err.print(f"{len(pictures) - len(problems)} 张图片 / pictures → {file}")

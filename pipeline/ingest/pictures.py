@@ -85,16 +85,24 @@ class Scaler:
 
 
 class Cutter:
-    """Cuts windows out of the frames of one stream without copying a pixel. One thread only.
+    """Windows of the frames of one stream, at model size. One thread only.
 
     All frames must have the same size.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, size: tuple[int, int]) -> None:
+        self._size = size
+        self._scaler = Scaler(size)
         self._graphs: dict[tuple[str, Window], Graph] = {}
 
-    def cut(self, frame: VideoFrame, window: Window) -> VideoFrame:
-        """The window as a frame that shares the pixels of ``frame``."""
+    def picture(self, frame: VideoFrame, window: Window) -> tuple[Region, NDArray[np.uint8]]:
+        """The rectangle in source pixels that the picture covers, and uint8 I420 (H·3/2, W)."""
+        _, _, width, height = region_of((window.width, window.height), self._size)
+        region = (window.x, window.y, window.x + width, window.y + height)
+        return region, self._scaler.picture(self.part(frame, window))
+
+    def part(self, frame: VideoFrame, window: Window) -> VideoFrame:
+        """The window as a frame that shares the pixels of ``frame``: none is copied."""
         key = frame.format.name, window
         if key not in self._graphs:
             self._graphs[key] = _cropping(frame, window)

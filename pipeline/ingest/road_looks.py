@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pipeline.ingest.pictures import Cutter, Scaler, region_of
+from pipeline.ingest.pictures import Cutter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -35,9 +35,8 @@ class RoadLooks:
         self._plan = plan
         self._size = size
         self._interval_s = interval_s
-        self._scaler = Scaler(size)
         self._source: Size | None = None
-        self._cutter = Cutter()
+        self._cutter = Cutter(size)
         self._due_at: dict[Window, float] = {}
 
     def due(self, frame: VideoFrame, at_s: float) -> list[Cut]:
@@ -47,9 +46,9 @@ class RoadLooks:
         """
         source = frame.width, frame.height
         if source != self._source:
-            self._source, self._cutter = source, Cutter()
+            self._source, self._cutter = source, Cutter(self._size)
             self._begin(self._plan(source), at_s)
-        return [self._cut(frame, window) for window in self._turns(at_s)]
+        return [self._cutter.picture(frame, window) for window in self._turns(at_s)]
 
     def _begin(self, windows: Sequence[Window], at_s: float) -> None:
         self._step_s = self._interval_s / max(1, len(windows))
@@ -66,8 +65,3 @@ class RoadLooks:
             start_s = at_s if late_s >= self._interval_s else self._due_at[window]
             self._due_at[window] = start_s + self._interval_s
         return turns
-
-    def _cut(self, frame: VideoFrame, window: Window) -> Cut:
-        _, _, width, height = region_of((window.width, window.height), self._size)
-        region = (window.x, window.y, window.x + width, window.y + height)
-        return region, self._scaler.picture(self._cutter.cut(frame, window))

@@ -42,26 +42,32 @@ FORMATS = ["yuv420p", "yuvj420p", "nv12", "yuv422p", "yuv420p10le", "bgr24", "gr
 @pytest.mark.parametrize("window", [MIDDLE, Window(40, 20, 320, 192)])
 def test_a_window_is_that_part_of_the_picture(pixel_format, color_range, window):
     frame = frame_of(pixel_format, color_range)
-    picture = Scaler(SIZE).picture(Cutter().cut(frame, window))
+    region, picture = Cutter(SIZE).picture(frame, window)
     whole = bgr_of(frame)[window.y :][: window.height, window.x :][:, : window.width]
     again = av.VideoFrame.from_ndarray(np.ascontiguousarray(whole), format="bgr24")
     wanted = Scaler(SIZE).picture(again)
     assert np.abs(picture[:96].astype(int) - wanted[:96]).mean() < 2.5
     assert picture.shape == (144, 160)
+    assert region == (
+        window.x,
+        window.y,
+        window.x + window.width,
+        window.y + window.height,
+    )
 
 
 def test_at_native_resolution_not_a_pixel_is_changed():
     frame = frame_of()
     whole = np.frombuffer(memoryview(frame.planes[0]), np.uint8)
     whole = whole.reshape(-1, frame.planes[0].line_size)
-    picture = Scaler(SIZE).picture(Cutter().cut(frame, MIDDLE))
+    _, picture = Cutter(SIZE).picture(frame, MIDDLE)
     np.testing.assert_array_equal(picture[:96], whole[64:160, 160:320])
 
 
 def test_cutting_copies_nothing_and_leaves_the_frame_as_it_was():
     frame = frame_of()
     before = frame.to_ndarray()
-    part = Cutter().cut(frame, MIDDLE)
+    part = Cutter(SIZE).part(frame, MIDDLE)
     assert part.planes[0].line_size == frame.planes[0].line_size
     np.testing.assert_array_equal(frame.to_ndarray(), before)
 
