@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 STOPPED = 130
+CORES = len(os.sched_getaffinity(0))
 COLUMNS = (
     TextColumn("{task.description}"),
     BarColumn(),
@@ -50,6 +52,9 @@ def street(
     batch: Annotated[int, typer.Option(min=1)] = 16,
     size: Annotated[str, typer.Option(help="input size, multiples of 32")] = "640x384",
     device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
+    threads: Annotated[
+        int, typer.Option(min=1, help="of the CPU; take 1 on a machine that does other work")
+    ] = CORES,
     seed: Annotated[int, typer.Option(help="of samples and their changes")] = 1,
     resume: Annotated[bool, typer.Option("--resume", help="go on with the one in --out")] = False,
 ) -> None:
@@ -60,7 +65,9 @@ def street(
     if (steps is None) == (minutes is None):
         raise typer.BadParameter("give either --steps or --minutes")
     plan = Plan(out, teacher or start, steps, minutes, batch, seed)
-    job = Job(plan, tuple(data), hold_out, start, also, read_size(size), set_up(device), resume)
+    job = Job(
+        plan, tuple(data), hold_out, start, also, read_size(size), set_up(device, threads), resume
+    )
     console = Console()
     with Progress(*COLUMNS, console=console) as bars:
 

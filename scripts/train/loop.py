@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 # The class rows learn faster than what COCO has taught already.
 RATE, ROWS_RATE, LAST_RATE = 3e-4, 1e-3, 0.02
 DECAY, WARM_UP, CLIP = 0.02, 60, 10.0
-EMA_DECAY, EMA_STEPS = 0.998, 100
+EMA_DECAY, EMA_STEPS = 0.996, 100
 SAVE_EVERY_S, LOG_EVERY = 180.0, 10
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -74,8 +73,12 @@ def prepare(job: Job, say: Callable[[str], None], track: Track) -> tuple[Trainin
     return training, sampler
 
 
-def set_up(device: str) -> torch.device:
-    """The device by its name, ``auto`` for the GPU if there is one; threads and kernels set."""
+def set_up(device: str, threads: int) -> torch.device:
+    """The device by its name, ``auto`` for the GPU if there is one.
+
+    Threads of the CPU wait for each other without sleeping: with other work on the machine,
+    fewer ``threads`` are faster by a multiple.
+    """
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     try:
@@ -84,7 +87,7 @@ def set_up(device: str) -> torch.device:
     except (RuntimeError, AssertionError) as error:
         found = f"{device}: {str(error).splitlines()[0]}"
         raise DataError("device can't be used", found=found, allowed="auto, cpu, cuda") from None
-    torch.set_num_threads(len(os.sched_getaffinity(0)))
+    torch.set_num_threads(threads)
     torch.backends.cudnn.benchmark = True
     return chosen
 
