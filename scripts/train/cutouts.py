@@ -7,7 +7,7 @@ ordinary vehicles that overlap in the picture: neither the cut nor the overlap m
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import cv2
@@ -42,13 +42,18 @@ class Cutout:
     """A thing as seen from a pole: how wide it is and how steeply it was looked at.
 
     ``flatness`` as of ``Ground``; ``parts``: boxes in the layer (0..1) and classes of all that
-    gets a label, none for a decoy.
+    gets a label, none for a decoy; ``lies``: it is flat and looks flatter in a flatter view.
     """
 
     layer: Layer
     width_m: float
     flatness: float
     parts: tuple[tuple[Box, int], ...]
+    lies: bool = False
+
+    def mirrored(self) -> Cutout:
+        parts = tuple(((1 - x1, y0, 1 - x0, y1), kind) for (x0, y0, x1, y1), kind in self.parts)
+        return replace(self, layer=self.layer.mirrored(), parts=parts)
 
 
 @dataclass(slots=True, eq=False)

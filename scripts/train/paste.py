@@ -14,15 +14,17 @@ import numpy as np
 
 from .classes import HAZARDS, IDS
 from .collapses import ROOM, collapse
-from .cutouts import Cutouts, overturned
+from .cutouts import Cutout, Cutouts, overturned
 from .decoys import DRAWN
 from .ground import read_ground
 from .layers import Layer
 from .patches import Patches
 from .scene import Scene
+from .sprites import Sprites, read_sprites
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     Labelled = tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.int16]]
 
 T = TypeVar("T")
+M = TypeVar("M", Layer, Cutout)
 
 HAZARD_COUNTS = (0.25, 0.4, 0.25, 0.1)  # chance of none, one, two, three
 DECOY_COUNTS = (0.2, 0.25, 0.25, 0.2, 0.1)
@@ -40,6 +43,8 @@ DRAWS = 3
 HOLE_M = (0.4, 5.0)
 COLLAPSE_M = (0.5, 8.0)
 PLAIN_M = (0.5, 3.0)
+# How often rendered hazards of each class are laid, as real and drawn ones are below.
+RENDERED = {"cavity": 0.2, "debris": 0.12, "fallen_tree": 0.08, "barrier": 0.1, "crash": 0.08}
 # Holes whose brightness differs by less than this from the road get more contrast.
 FAINTEST = 0.16
 
@@ -47,7 +52,14 @@ FAINTEST = 0.16
 class Paster:
     """Callable that lays things cut and drawn on the road of one picture after the other."""
 
-    def __init__(self, patches: Patches, cutouts: Cutouts, *, only_real: bool = False) -> None:
+    def __init__(
+        self,
+        patches: Patches,
+        cutouts: Cutouts,
+        sprites: Sprites | None = None,
+        *,
+        only_real: bool = False,
+    ) -> None:
         """``only_real``: lay no hazards but holes that were cut from pictures.
 
         Raises ValueError if there are none.
@@ -56,23 +68,34 @@ class Paster:
             raise ValueError("no holes to paste: the pictures hold no usable cavity")
         self._patches = patches
         self._cutouts = cutouts
+        self._sprites = sprites or Sprites()
+        rendered = self._sprites.hazards
         self._hazards = _Choice(
-            (self._hole, 0.5, bool(patches.holes)),
-            (self._collapse, 0.3, not only_real),
-            (self._crash, 0.1, bool(cutouts.crashes) and not only_real),
-            (self._overturned, 0.1, bool(cutouts.vehicles) and not only_real),
+            (self._hole, 0.35, True),
+            (self._collapse, 0.2, not only_real),
+            (self._crash, 0.07, bool(cutouts.crashes) and not only_real),
+            (self._overturned, 0.07, bool(cutouts.vehicles) and not only_real),
+            *(
+                (self._rendered(rendered.get(name)), share, bool(rendered.get(name)))
+                for name, share in RENDERED.items()
+            ),
         )
         self._decoys = _Choice(
-            (self._drawn, 0.5, True),
-            (self._plain, 0.25, bool(patches.plain)),
-            (self._group, 0.1, bool(cutouts.groups)),
-            (self._queue, 0.15, bool(cutouts.vehicles)),
+            (self._drawn, 0.4, True),
+            (self._plain, 0.2, bool(patches.plain)),
+            (self._group, 0.08, bool(cutouts.groups)),
+            (self._queue, 0.12, bool(cutouts.vehicles)),
+            (self._rendered(self._sprites.decoys), 0.2, bool(self._sprites.decoys)),
         )
 
     @classmethod
-    def cut(cls, pictures: Sequence[Picture], seed: int = 0) -> Paster:
-        """A paster of all that can be cut from the pictures of a training part (some 20 s)."""
-        return cls(Patches.cut(pictures, seed), Cutouts.cut(pictures, seed))
+    def cut(cls, pictures: Sequence[Picture], sprites: Path | None = None, seed: int = 0) -> Paster:
+        """A paster of all that can be cut from the pictures of a training part (some 20 s).
+
+        ``sprites``: a folder of rendered things, if there is one.
+        """
+        rendered = None if sprites is None else read_sprites(sprites)
+        return cls(Patches.cut(pictures, seed), Cutouts.cut(pictures, seed), rendered)
 
     def __call__(
         self,
@@ -123,18 +146,31 @@ class Paster:
             return False
         return scene.put(collapse(place.width, place.height, rng), place, IDS["cavity"])
 
+    @staticmethod
+    def _rendered(cutouts: list[Cutout] | None) -> Way:
+        def way(scene: Scene, rng: np.random.Generator) -> bool:
+            return scene.stand(_either_way(_any(cutouts or [], rng), rng))
+
+        return way
+
     def _crash(self, scene: Scene, rng: np.random.Generator) -> bool:
-        return scene.stand(_any(self._cutouts.crashes, rng))
+        return scene.stand(_either_way(_any(self._cutouts.crashes, rng), rng))
 
     def _overturned(self, scene: Scene, rng: np.random.Generator) -> bool:
         return scene.stand(overturned(_any(self._cutouts.vehicles, rng), rng))
 
     def _group(self, scene: Scene, rng: np.random.Generator) -> bool:
-        return scene.stand(_any(self._cutouts.groups, rng))
+        return scene.stand(_either_way(_any(self._cutouts.groups, rng), rng))
 
     def _queue(self, scene: Scene, rng: np.random.Generator) -> bool:
         count = int(rng.integers(1, 4))
-        return sum(scene.hide(_any(self._cutouts.vehicles, rng)) for _ in range(count)) > 0
+        return (
+            sum(
+                scene.hide(_either_way(_any(self._cutouts.vehicles, rng), rng))
+                for _ in range(count)
+            )
+            > 0
+        )
 
     def _plain(self, scene: Scene, rng: np.random.Generator) -> bool:
         layer = _either_way(_any(self._patches.plain, rng), rng)
@@ -163,8 +199,8 @@ def _any(items: Sequence[T], rng: np.random.Generator) -> T:
     return items[int(rng.integers(len(items)))]
 
 
-def _either_way(layer: Layer, rng: np.random.Generator) -> Layer:
-    return layer if rng.random() < 0.5 else layer.mirrored()
+def _either_way(thing: M, rng: np.random.Generator) -> M:
+    return thing if rng.random() < 0.5 else thing.mirrored()
 
 
 def varied(layer: Layer, rng: np.random.Generator) -> Layer:
@@ -174,7 +210,7 @@ def varied(layer: Layer, rng: np.random.Generator) -> Layer:
     odd = cv2.blur(np.abs(ratio.mean(axis=2) - 1), (5, 5))
     contrast = float((odd * inside).sum() / inside.sum())
     if contrast < FAINTEST:
-        ratio = 1 + (ratio - 1) * (FAINTEST / max(contrast, 0.04))
+        ratio = np.maximum(1 + (ratio - 1) * (FAINTEST / max(contrast, 0.04)), 0.02)
     kind = rng.random()
     if kind < 0.35:
         # Dark parts darker, so that edges stay: a soft dark blot would look like a stain.

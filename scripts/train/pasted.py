@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 # How often each light is made of a picture taken by day; what is dark already stays as it is.
 LIGHTS = {"day": 0.5, "night": 0.25, "infrared": 0.25}
 DARK = 60.0
+# Cameras raise their gain at night until the picture is about so bright.
+GAINED = 32.0
 QUALITY = 88
 # A picture whose drawn holes or decoys found no room is drawn again so often.
 TRIES = 5
@@ -97,6 +99,7 @@ def _made(
         return bgr, boxes, classes, "night"
     if light == "night":
         bgr = camera_look.night(bgr, rng)
+        bgr = np.minimum(bgr * max(1.0, GAINED / float(bgr.mean())), 255).astype(np.uint8)
     elif light == "infrared":
         bgr = camera_look.infrared(bgr, rng)
     return bgr, boxes, classes, light

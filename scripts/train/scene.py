@@ -123,8 +123,11 @@ class Scene:
         alike = cutout.flatness / OTHER_VIEW < flat < cutout.flatness * OTHER_VIEW
         if not alike or not SMALLEST_PX <= width <= ENLARGED * columns:
             return None
-        height = max(4, round(width * rows / columns))
-        return Footprint(width, height, min(height, max(4, round(width * flat / 2))))
+        height = max(
+            4, round(width * rows / columns * (flat / cutout.flatness if cutout.lies else 1))
+        )
+        base = height if cutout.lies else max(4, round(width * flat / 2))
+        return Footprint(width, height, min(height, base))
 
     def _find(self, footprint: Callable[[float], Footprint | None]) -> Place | None:
         cell_px = self._ground.cell_px
@@ -183,7 +186,8 @@ class Scene:
 
     def _put_cutout(self, cutout: Cutout, place: Place) -> bool:
         layer = cutout.layer.sized(place.width, place.height)
-        return self._put(layer, place, cutout.parts, max(2, place.height // 6))
+        base = place.height if cutout.lies else max(2, place.height // 6)
+        return self._put(layer, place, cutout.parts, base)
 
     def _put(self, layer: Layer, place: Place, labels: Labels, base: int) -> bool:
         y, x = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import cv2
@@ -20,6 +21,7 @@ from scripts.train.paste import Paster
 from scripts.train.pasted import write_pasted
 from scripts.train.patches import Patches, cut_hole
 from scripts.train.scene import Scene, shares
+from scripts.train.sprites import read_sprites
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -78,6 +80,21 @@ def pictures(tmp_path_factory):
 @pytest.fixture(scope="module")
 def paster(pictures):
     return Paster.cut(pictures)
+
+
+@pytest.fixture
+def sprite_folder(tmp_path):
+    folder = tmp_path / "sprites"
+    folder.mkdir()
+    lines = []
+    for name in ("debris", "fallen_tree", "none"):
+        picture = np.full((20, 60, 4), (60, 60, 60, 255), np.uint8)
+        cv2.imwrite(str(folder / f"{name}.png"), picture)
+        card = {"name": name, "class": name, "box": [6, 2, 54, 18], "parts": []}
+        lines.append({**card, "px_per_m": 30, "pitch_deg": 30, "road_bgr": [120, 120, 120]})
+    text = "".join(json.dumps(line) + "\n" for line in lines)
+    (folder / "index.jsonl").write_text(text, encoding="utf-8")
+    return folder
 
 
 def all_runs(paster, count: int = 30):
@@ -331,3 +348,49 @@ def test_a_pasted_set_needs_streets_and_holes(pictures, tmp_path):
     for some in (pictures[:6], pictures[6:]):
         with pytest.raises(DataError):
             list(write_pasted(some, tmp_path / "out", 2, seed=1))
+
+
+def test_rendered_things_are_laid_with_the_labels_of_their_parts(pictures, sprite_folder):
+    paster = Paster.cut(pictures, sprite_folder)
+    found = set()
+    for seed in range(60):
+        bgr, boxes, classes = street(seed, cars=4)
+        _, _, after = paster.paste(bgr, boxes, classes, np.random.default_rng(seed), 3, 0)
+        found |= {NAMES[kind] for kind in after}
+    assert {"debris", "fallen_tree"} <= found
+
+
+def test_a_sprite_keeps_its_size_in_metres_and_its_light(sprite_folder):
+    sprites = read_sprites(sprite_folder)
+    assert len(sprites.decoys) == 1
+    assert not sprites.decoys[0].parts
+    (debris,) = sprites.hazards["debris"]
+    assert debris.width_m == pytest.approx(2.0)
+    assert debris.flatness == pytest.approx(0.5)
+    assert debris.layer.ratio[10, 30] == pytest.approx([0.5, 0.5, 0.5])
+    box, kind = debris.parts[0]
+    assert kind == IDS["debris"]
+    assert box == pytest.approx((0.1, 0.1, 0.9, 0.9))
+    assert debris.mirrored().parts[0][0] == pytest.approx((0.1, 0.1, 0.9, 0.9))
+
+
+def test_a_sprite_being_written_is_left_for_later(sprite_folder):
+    with (sprite_folder / "index.jsonl").open("a", encoding="utf-8") as file:
+        file.write('{"name": "half')
+    assert len(read_sprites(sprite_folder).hazards) == 2
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "{}",
+        "no json",
+        '{"name": "debris", "class": "teapot"}',
+        '{"name": "gone", "class": "debris"}',
+    ],
+)
+def test_a_broken_sprite_is_named(sprite_folder, line):
+    with (sprite_folder / "index.jsonl").open("a", encoding="utf-8") as file:
+        file.write(line + "\n")
+    with pytest.raises(DataError, match=r"index\.jsonl|gone\.png"):
+        read_sprites(sprite_folder)
