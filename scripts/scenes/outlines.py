@@ -161,6 +161,62 @@ def scatter(
     )
 
 
+def boxes(
+    shape: Shape,
+    places: np.ndarray,
+    sizes: np.ndarray,
+    angles: np.ndarray,
+    looks: Sequence[bpy.types.Material],
+) -> None:
+    """Boxes at ``places`` (N, 3), sized (N, 3), tilted about X and Y and turned: angles (N, 3).
+
+    ``looks`` gives each its material in turn.
+    """
+    unit = np.array([(x, y, z) for z in (-1, 1) for y in (-1, 1) for x in (-1, 1)]) / 2
+    faces = ((0, 2, 3, 1), (4, 5, 7, 6), (0, 1, 5, 4), (2, 6, 7, 3), (0, 4, 6, 2), (1, 3, 7, 5))
+    for index, (place, size, angle) in enumerate(zip(places, sizes, angles, strict=True)):
+        corners = tilt(unit * size, *(float(a) for a in angle)) + place
+        shape.add(corners, faces, looks[index % len(looks)])
+
+
+def limb(
+    shape: Shape,
+    path: np.ndarray,
+    radii: np.ndarray,
+    look: bpy.types.Material,
+    points: int = 6,
+) -> None:
+    """A bent tapering tube along a path (N, 3)."""
+    along = np.gradient(path, axis=0)
+    along /= np.maximum(np.linalg.norm(along, axis=1, keepdims=True), 1e-9)
+    side = np.cross(along, (0.13, 0.21, 0.97))
+    side /= np.maximum(np.linalg.norm(side, axis=1, keepdims=True), 1e-9)
+    other = np.cross(along, side)
+    turn = around(points)[None, :, None]
+    rings = path[:, None] + radii[:, None, None] * (
+        np.cos(turn) * side[:, None] + np.sin(turn) * other[:, None]
+    )
+    shape.loft(rings, look)
+
+
+def extremes(points: np.ndarray) -> np.ndarray:
+    """The few of many points (N, 3) that span nearly the same hull."""
+    turn = around(16)
+    ways = np.concatenate(
+        [
+            np.column_stack(
+                [
+                    np.cos(turn) * math.cos(up),
+                    np.sin(turn) * math.cos(up),
+                    np.full(16, math.sin(up)),
+                ]
+            )
+            for up in (-1.2, -0.6, 0.0, 0.5, 1.0, 1.57)
+        ]
+    )
+    return points[np.unique((points @ ways.T).argmax(axis=0))]
+
+
 def crack(
     shape: Shape,
     rng: np.random.Generator,

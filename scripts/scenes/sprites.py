@@ -32,7 +32,7 @@ NOISE = 0.04  # alpha that is no more than the renderer's noise
 FADE_PX = 8  # shadows that leave the picture fade out over its border
 WIDTH_PX, HIGHEST_PX = (100, 200), 220
 PITCH_DEG = (8.0, 45.0)
-ROAD_M = 40.0
+ROAD_M = 240.0
 # Share of the sprites of each class; "none" are decoys.
 SHARES = {
     "cavity": 0.45,
