@@ -47,6 +47,9 @@ def street(
     hold_out: Annotated[
         Path | None, typer.Option(help="file with names of pictures never to train on")
     ] = None,
+    sprites: Annotated[
+        Path | None, typer.Option(help="folder of rendered things to lay on real roads")
+    ] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="length of the training")] = None,
     minutes: Annotated[float | None, typer.Option(min=0.1, help="length in time instead")] = None,
     batch: Annotated[int, typer.Option(min=1)] = 16,
@@ -65,9 +68,8 @@ def street(
     if (steps is None) == (minutes is None):
         raise typer.BadParameter("give either --steps or --minutes")
     plan = Plan(out, teacher or start, steps, minutes, batch, seed)
-    job = Job(
-        plan, tuple(data), hold_out, start, also, read_size(size), set_up(device, threads), resume
-    )
+    chosen = set_up(device, threads)
+    job = Job(plan, tuple(data), hold_out, start, also, read_size(size), chosen, resume, sprites)
     console = Console()
     with Progress(*COLUMNS, console=console) as bars:
 

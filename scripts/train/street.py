@@ -30,7 +30,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What was asked for. ``size``: width and height of the input, multiples of 32."""
+    """What was asked for. ``size``: width and height of the input, multiples of 32.
+
+    ``sprites``: folder of rendered things to be laid on real roads.
+    """
 
     plan: Plan
     data: tuple[Path, ...]
@@ -40,6 +43,7 @@ class Job:
     size: tuple[int, int]
     device: torch.device
     resume: bool
+    sprites: Path | None
 
 
 def prepare(job: Job, say: Callable[[str], None], track: Track) -> tuple[Training, Sampler]:
@@ -66,7 +70,7 @@ def prepare(job: Job, say: Callable[[str], None], track: Track) -> tuple[Trainin
         teacher = Teacher(job.plan.teacher, job.device)
         shown = [pseudo_label(picture, teacher) for picture in track("label traffic", shown)]
     say(f"{len(shown)} pictures to train on, {len(pictures) - len(shown)} kept from it")
-    sampler = Sampler(shown, job.size, job.plan.seed, _paster(shown, say))
+    sampler = Sampler(shown, job.size, job.plan.seed, _paster(shown, job.sprites, say))
     training = Training(job.plan, started, job.device, _summary(shown), say)
     if job.resume:
         training.resume()
@@ -102,10 +106,12 @@ def _start(job: Job) -> network.DetectionModel:
     return started
 
 
-def _paster(pictures: list[Picture], say: Callable[[str], None]) -> Paster | None:
+def _paster(
+    pictures: list[Picture], sprites: Path | None, say: Callable[[str], None]
+) -> Paster | None:
     say("cut holes and vehicles to lay on roads (20 s)")
     try:
-        return Paster.cut(pictures)
+        return Paster.cut(pictures, sprites)
     except ValueError as error:
         say(f"nothing is laid on roads: {error}")
         return None
