@@ -9,12 +9,13 @@ import numpy as np
 import structlog
 
 from pipeline.hazards.background import Background
-from pipeline.hazards.blockage import lies_around_crash, new_objects, standing_vehicles
+from pipeline.hazards.blockage import lies_around_crash, standing_vehicles
 from pipeline.hazards.boxes import covered, iou
 from pipeline.hazards.cases import Case, Cases
 from pipeline.hazards.crash_signs import CrashSigns
 from pipeline.hazards.crowd import CountedHeads, counted_heads, crowds
 from pipeline.hazards.incident import Hazard, Incident, Severity, incident_id_of
+from pipeline.hazards.objects import objects
 from pipeline.hazards.pace import Pace
 from pipeline.hazards.road import holes
 from pipeline.hazards.road_look import RoadLook
@@ -207,8 +208,8 @@ class Analyst:
             *vehicles,
             *(
                 thing
-                for thing in new_objects(
-                    scene, new, standing, self._traffic, view, hazards.blockage
+                for thing in objects(
+                    scene, new, standing, vehicles, self._traffic, view, hazards.blockage
                 )
                 if not self._is_reported_hole(thing.box)
             ),

@@ -1,4 +1,4 @@
-"""What stands or lies where traffic must pass: crashes, standing vehicles, new things.
+"""Vehicles that stand where traffic must pass, by crash or simply in the way.
 
 A crash is a sum of weak signs, none of which is enough alone: the detector's class (it also
 fires on two cars that only overlap), a vehicle that stopped far harder than brakes can, one that
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipeline.hazards.boxes import area, centre, covered, grow, iou, overlap, size
+from pipeline.hazards.boxes import area, centre, grow, iou, overlap, size
 from pipeline.hazards.cases import SCENE_REACH, SCENE_S
 from pipeline.hazards.crash_signs import BEFORE_S
 from pipeline.hazards.observation import Observation, probability
@@ -50,8 +50,7 @@ PLAIN_SIZE = 0.08
 PLAIN_SCORE = 0.65
 """A real vehicle this large (in picture heights) gets a higher mean score; a heap doesn't."""
 STANDS = 0.8
-LIES = 0.75
-"""Score of a vehicle or thing that is plainly there; how long it stays decides."""
+"""Score of a vehicle that is plainly there; how long it stays decides."""
 
 
 def standing_vehicles(
@@ -195,39 +194,3 @@ def lies_around_crash(thing: Observation, vehicles: Sequence[Observation]) -> bo
         and np.hypot(*(centre(thing.box) - centre(crash.box))) <= SCENE_REACH * size(crash.box)
         for crash in vehicles
     )
-
-
-def new_objects(
-    scene: Scene,
-    new: Sequence[NewThing],
-    standing: Sequence[Track],
-    traffic: Traffic,
-    view: View,
-    settings: BlockageSettings,
-) -> list[Observation]:
-    """Evidence from things that were not there before and that no road user explains."""
-    vehicles = [grow(track.stand_box, 1.25) for track in standing if track.stand_box is not None]
-    explained = np.array([*scene.users, *vehicles]).reshape(-1, 4)
-    return [
-        Observation(
-            "blockage",
-            "object",
-            thing.box,
-            LIES,
-            thing.since,
-            settings.object_dwell_s,
-            measures={"contrast": round(thing.contrast, 1)},
-        )
-        for thing in new
-        if view.on_carriageway(thing.box)
-        and (view.has_carriageway or traffic.carries(thing.box))
-        and covered(thing.box, explained) < 0.3
-        and not len(scene.cavities[_at(scene, thing)])
-    ]
-
-
-def _at(scene: Scene, thing: NewThing) -> list[int]:
-    """Holes of the detector at this place: then it is the road's case, not a thing."""
-    if not len(scene.cavities):
-        return []
-    return [int(i) for i in np.flatnonzero(iou(scene.cavities, thing.box[None])[:, 0] > 0.15)]

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pipeline.detect import VEHICLES
-from pipeline.hazards.boxes import iou
+from pipeline.hazards.boxes import area, iou, overlap
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -27,12 +27,21 @@ too little makes a standing person a new thing on the road."""
 COUNTED = 0.15
 """Score from which a person is counted; at 0.25 crowds lose half of their heads (model card)."""
 
+LYING = ("debris", "fallen_tree")
+"""Classes of things that lie on a road; models may not know them."""
+RIVALS = 0.5
+"""Share of a thing that lies (IoU with a hole) from which only the better score counts."""
+
 _TWICE = 0.65  # two vehicle boxes that overlap more than this are one vehicle with two classes
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scene:
-    """Boxes are float64 (N, 4) in units of the picture's height; ``luma`` is uint8 (H, W)."""
+    """Boxes are float64 (N, 4) in units of the picture's height; ``luma`` is uint8 (H, W).
+
+    ``lying`` are debris and fallen trees, ``lying_names`` says which. What is better explained as
+    a road user is not among them, nor both a hole and a thing at one place.
+    """
 
     at: float
     aspect: float
@@ -46,6 +55,11 @@ class Scene:
     crash_scores: NDArray[np.float64]
     cavities: Boxes
     cavity_scores: NDArray[np.float64]
+    lying: Boxes
+    lying_scores: NDArray[np.float64]
+    lying_names: tuple[str, ...]
+    barriers: Boxes
+    barrier_scores: NDArray[np.float64]
 
 
 def scene_of(look: Look, seen: Detections, classes: Sequence[str]) -> Scene:
@@ -57,7 +71,11 @@ def scene_of(look: Look, seen: Detections, classes: Sequence[str]) -> Scene:
     vehicle = np.isin(names, VEHICLES)
     person = names == "person"
     user = vehicle | person | (names == "bicycle")
-    crash, cavity = names == "crash", names == "cavity"
+    crash, cavity, barrier = names == "crash", names == "cavity", names == "barrier"
+    lying = np.isin(names, LYING)
+    lying &= ~_outdone(boxes, scores, lying, user, _covered)
+    holes = cavity & ~_outdone(boxes, scores, cavity, lying, iou)
+    lying &= ~_outdone(boxes, scores, lying, cavity, iou)
     there = _distinct(boxes, scores, vehicle & (scores >= SEEN))
     heads = _distinct(boxes, scores, person & (scores >= COUNTED))
     return Scene(
@@ -71,8 +89,13 @@ def scene_of(look: Look, seen: Detections, classes: Sequence[str]) -> Scene:
         users=boxes[user & (scores >= MASKED)],
         crashes=boxes[crash],
         crash_scores=scores[crash],
-        cavities=boxes[cavity],
-        cavity_scores=scores[cavity],
+        cavities=boxes[holes],
+        cavity_scores=scores[holes],
+        lying=boxes[lying],
+        lying_scores=scores[lying],
+        lying_names=tuple(names[lying]),
+        barriers=boxes[barrier],
+        barrier_scores=scores[barrier],
     )
 
 
@@ -84,6 +107,26 @@ def _content(look: Look) -> NDArray[np.uint8]:
         : min(height, round(look.source_size[1] / look.scale)),
         : min(width, round(look.source_size[0] / look.scale)),
     ]
+
+
+def _outdone(
+    boxes: Boxes,
+    scores: NDArray[np.float64],
+    those: NDArray[np.bool_],
+    by: NDArray[np.bool_],
+    shared: Callable[[Boxes, Boxes], NDArray[np.float64]],
+) -> NDArray[np.bool_]:
+    """Which of ``those`` (N,) lie on one of ``by`` (N,) that has a better score."""
+    if not those.any() or not by.any():
+        return np.zeros_like(those)
+    better = scores[None, :] > scores[:, None]
+    on = shared(boxes, boxes) > RIVALS
+    return those & (on & better & by[None, :]).any(axis=1)
+
+
+def _covered(boxes: Boxes, others: Boxes) -> NDArray[np.float64]:
+    """Share of each of ``boxes`` (N, 4) that each of ``others`` (M, 4) covers: (N, M)."""
+    return overlap(boxes, others) / np.maximum(area(boxes)[:, None], 1e-12)
 
 
 def _distinct(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from shapely import Polygon, contains_xy, prepare, union_all
+from shapely import LineString, Polygon, contains_xy, prepare, union_all
 
 from pipeline.errors import CalibrationError
 from pipeline.town import place_of, plane_of
@@ -49,6 +49,18 @@ class View:
     def on_ground(self, box: Box) -> bool:
         """True if a person stands where people are counted: carriageway or footway."""
         return self._stands_in(box, self._walkable)
+
+    def part_of_width(self, box: Box) -> float:
+        """Part of the drawn carriageway's width, 0 to 1, that ``box`` closes where it stands.
+
+        0 where nobody has drawn one.
+        """
+        if self._carriageway is None:
+            return 0.0
+        x1, _, x2, y2 = self.unit(box)
+        there = self._carriageway.intersection(LineString([(0, y2), (1, y2)]))
+        closed = there.intersection(LineString([(x1, y2), (x2, y2)]))
+        return float(closed.length / there.length) if there.length else 0.0
 
     def unit(self, box: Box) -> Unit:
         x1, y1, x2, y2 = (float(value) for value in box)

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from pipeline.detect import CLASSES, Detections
+from pipeline.detect.card import FURTHER_CLASSES
 from pipeline.hazards import Analyst
 from pipeline.hazards.scene import scene_of
 from pipeline.ingest import Look
@@ -17,6 +18,7 @@ from pipeline.settings import HazardSettings
 from pipeline.town import Camera, Zone
 
 WIDTH, HEIGHT = 320, 180
+NAMES = CLASSES + FURTHER_CLASSES
 EVERYWHERE = Zone("carriageway", ((0, 0), (1, 0), (1, 1), (0, 1)))
 CAMERA = Camera("c1", "东街路口", "rtsp://192.0.2.1/1", lon=113.5, lat=34.78)
 POSE = {"height_m": 6.0, "pitch_deg": 20.0, "heading_deg": 0.0, "hfov_deg": 80.0}
@@ -65,7 +67,7 @@ def seen(*rows):
     return Detections(
         np.array(boxes, np.float32),
         np.array(scores, np.float32),
-        np.array([CLASSES.index(name) for name in names], np.int16),
+        np.array([NAMES.index(name) for name in names], np.int16),
     )
 
 
@@ -73,12 +75,12 @@ _GREY = np.full((HEIGHT, WIDTH), 110, np.uint8)
 
 
 def scene(at, *rows, luma=_GREY):
-    return scene_of(look(at, luma), seen(*rows), CLASSES)
+    return scene_of(look(at, luma), seen(*rows), NAMES)
 
 
 def analyst(camera=CAMERA, **settings):
     return Analyst(
-        camera, HazardSettings(**settings), CLASSES, model="street-n-v0-ac2b", settings_hash="5e77"
+        camera, HazardSettings(**settings), NAMES, model="street-n-v0-ac2b", settings_hash="5e77"
     )
 
 

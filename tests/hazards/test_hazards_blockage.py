@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import pytest
 from hazard_street import CAMERA, EVERYWHERE, heights, moved, scene, times
 
 from pipeline.hazards.background import NewThing
-from pipeline.hazards.blockage import lies_around_crash, new_objects, standing_vehicles
+from pipeline.hazards.blockage import lies_around_crash, standing_vehicles
 from pipeline.hazards.boxes import foot, size
 from pipeline.hazards.crash_signs import FRESH_S, CrashSigns
 from pipeline.hazards.observation import Observation
@@ -218,42 +217,6 @@ def test_debris_that_lay_there_before_or_far_away_is_no_sign():
     ):
         (one,) = found(stands(hard=True), signs=signs, new=[thing])
         assert "debris" not in one.parts
-
-
-# --- things ----------------------------------------------------------------------------------
-
-THING = NewThing(heights(140, 100, 160, 115), 30.0, 55.0)
-
-
-def objects(*rows, new=(THING,), standing=(), view=ROAD, traffic=None):
-    return new_objects(
-        scene(40.0, *rows), new, standing, traffic or Traffic(16 / 9), view, SETTINGS
-    )
-
-
-def test_a_new_thing_on_the_carriageway_is_evidence_since_it_came():
-    (one,) = objects()
-    assert (one.hazard, one.rule, one.since) == ("blockage", "object", 30.0)
-    assert (one.dwell_s, one.measures) == (SETTINGS.object_dwell_s, {"contrast": 55.0})
-
-
-def test_without_zones_a_new_thing_counts_only_where_vehicles_drive():
-    assert objects(view=UNZONED) == []
-    assert len(objects(view=UNZONED, traffic=lane_with_traffic())) == 1
-
-
-@pytest.mark.parametrize("name", ["person", "car", "bicycle"])
-def test_a_new_thing_that_a_road_user_explains_is_none(name):
-    assert objects((name, 0.3, (138, 98, 162, 117))) == []
-    assert len(objects((name, 0.3, (238, 98, 262, 117)))) == 1
-
-
-def test_a_new_thing_that_a_standing_vehicle_explains_is_none():
-    assert objects(standing=[stands((138, 98, 162, 117))]) == []
-
-
-def test_a_new_thing_that_the_model_calls_a_hole_is_left_to_the_road():
-    assert objects(("cavity", 0.1, (139, 99, 162, 116))) == []
 
 
 def test_what_came_to_lie_around_a_crash_with_it_is_its_debris():
