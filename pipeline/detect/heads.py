@@ -6,7 +6,7 @@ Nobody is recognised or followed: the network gives numbers of people per cell, 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -46,6 +46,21 @@ class HeadMap:
     @property
     def total(self) -> float:
         return float(self.people.sum())
+
+    def without_head(self, boxes: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+        """How much of a person (N,), 0 to 1, each of ``boxes`` (N, 4) adds to the heads.
+
+        Boxes are xyxy in source pixels. A box with a head in its upper half is counted already.
+        People seen from very near or cut off by the edge show no head that the network knows.
+        """
+        x1, y1, x2, y2 = (np.asarray(boxes, np.float64).reshape(-1, 4) / self.cell).T
+        sums = np.pad(self.people.astype(np.float64), ((1, 0), (1, 0))).cumsum(0).cumsum(1)
+        rows, columns = self.people.shape
+        # A cell more on all sides: boxes and points are both set loosely.
+        left, right = _cells(x1 - 1, columns), _cells(x2 + 1, columns)
+        top, bottom = _cells(y1 - 1, rows), _cells((y1 + y2) / 2 + 1, rows)
+        inside = sums[bottom, right] - sums[top, right] - sums[bottom, left] + sums[top, left]
+        return np.asarray(np.clip(1 - inside, 0, 1), np.float64)
 
     def places(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Where heads are: x, y (K, 2) in source pixels, and how many people at each (K,)."""
@@ -153,6 +168,10 @@ def head_counter(settings: HeadSettings) -> HeadCounter | None:
         effect="people are counted by boxes alone, which misses most of a dense crowd",
     )
     return None
+
+
+def _cells(at: NDArray[np.float64], most: int) -> NDArray[np.intp]:
+    return at.round().clip(0, most).astype(np.intp)
 
 
 def _up(side: int) -> int:

@@ -24,6 +24,8 @@ def heads(
     boxed = [one for root in data for one in read_boxes(root)]
     peopled = [one for one in boxed if len(one.heads)]
     empty = [one for one in boxed if not len(one.heads)]
-    typer.echo(f"{len(pointed)} with points, {len(peopled)} with boxes, {len(empty)} without people")
-    pools = [(0.55, pointed), (0.3, peopled), (0.15, empty)]
+    typer.echo(
+        f"{len(pointed)} with points, {len(peopled)} with boxes, {len(empty)} without people"
+    )
+    pools = [(0.6, pointed), (0.25, peopled), (0.15, empty)]
     typer.echo(train(pools, start, run, Plan(steps=steps, seed=seed)))

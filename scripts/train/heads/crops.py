@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from .data import HeadPicture
 
-    Crop = tuple[NDArray[np.uint8], NDArray[np.float32]]
+    Window = tuple[NDArray[np.uint8], NDArray[np.float32]]
 
 SIZE = (512, 384)
 """Width and height of a training crop."""
@@ -27,26 +27,34 @@ _MOSAIC = 0.3
 _GREY = 114
 
 
-def training_crop(draw: Callable[[], HeadPicture], rng: Generator) -> Crop:
-    """uint8 BGR (H, W, 3) and float32 (N, 3) heads x, y, width in pixels; ``draw`` picks a picture."""
+def training_crop(
+    draw: Callable[[], HeadPicture], rng: Generator
+) -> tuple[NDArray[np.uint8], NDArray[np.float32], bool]:
+    """A crop of what ``draw`` picks, its heads, and whether it has all heads that are in it.
+
+    uint8 BGR (H, W, 3); float32 (N, 3) x, y, width in pixels.
+    """
     width, height = SIZE
     if rng.random() >= _MOSAIC:
-        picture, heads = _window(draw(), width, height, rng)
-        return _disturbed(picture, rng), heads
+        one = draw()
+        picture, heads = _window(one, width, height, rng)
+        return _disturbed(picture, rng), heads, one.complete
     # Four pictures around one corner: small scales fill the crop, and places mix.
     across = int(rng.uniform(0.3, 0.7) * width)
     down = int(rng.uniform(0.3, 0.7) * height)
     canvas = np.empty((height, width, 3), np.uint8)
-    heads = []
+    found, complete = [], True
     for x1, x2 in ((0, across), (across, width)):
         for y1, y2 in ((0, down), (down, height)):
-            part, inside = _window(draw(), x2 - x1, y2 - y1, rng)
+            one = draw()
+            part, heads = _window(one, x2 - x1, y2 - y1, rng)
             canvas[y1:y2, x1:x2] = part
-            heads.append(inside + np.array([x1, y1, 0], np.float32))
-    return _disturbed(canvas, rng), np.concatenate(heads)
+            found.append(heads + np.array([x1, y1, 0], np.float32))
+            complete &= one.complete
+    return _disturbed(canvas, rng), np.concatenate(found), complete
 
 
-def _window(one: HeadPicture, width: int, height: int, rng: Generator) -> Crop:
+def _window(one: HeadPicture, width: int, height: int, rng: Generator) -> Window:
     """A random window of this size of the picture at a random scale, mirrored half of the time."""
     picture = one.load()
     rows, columns = picture.shape[:2]

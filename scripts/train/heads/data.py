@@ -16,16 +16,15 @@ import cv2
 import numpy as np
 
 from pipeline.errors import DataError
-
-from ..classes import IDS
-from ..folders import read_folder
+from scripts.train.classes import IDS
+from scripts.train.folders import read_folder
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-    from ..folders import Picture
+    from scripts.train.folders import Picture
 
 HELD_OUT_EVERY = 5
 """Point pictures whose number is divisible by this are for validation."""
@@ -37,11 +36,14 @@ _SHAPE = 16 / 9
 
 @dataclass(frozen=True, slots=True, eq=False)
 class HeadPicture:
-    """``heads`` float32 (N, 3): x, y and width, parts of the picture (0..1); width 0: unknown."""
+    """``heads`` float32 (N, 3): x, y and width, parts of the picture (0..1); width 0: unknown.
+
+    ``complete``: every head has its point. Boxes leave people out, whole stands of spectators too.
+    """
 
     path: Path
     heads: NDArray[np.float32]
-    source: str
+    complete: bool
 
     def load(self) -> NDArray[np.uint8]:
         """uint8 BGR (H, W, 3), not to be written to; DataError if the file is no picture."""
@@ -69,7 +71,7 @@ def read_points(root: Path) -> tuple[list[HeadPicture], list[HeadPicture]]:
     parts: tuple[list[HeadPicture], list[HeadPicture]] = ([], [])
     for name, points in content.items():
         heads = _points(points, path, name)
-        picture = HeadPicture(root / "images" / name, heads, "points")
+        picture = HeadPicture(root / "images" / name, heads, complete=True)
         height, width = picture.load().shape[:2]
         heads[:, :2] /= np.array([width, height], np.float32)
         if ((heads < -0.01) | (heads > 1.01)).any():
@@ -93,7 +95,7 @@ def _points(points: object, path: Path, name: str) -> NDArray[np.float32]:
 def read_boxes(root: Path) -> list[HeadPicture]:
     """The training pictures of a data folder, a head for each person's box. Raises DataError."""
     return [
-        HeadPicture(picture.path, _heads(picture), picture.source)
+        HeadPicture(picture.path, _heads(picture), complete=False)
         for picture in read_folder(root)
         if picture.split == "train"
         and picture.source not in POINTED

@@ -47,6 +47,24 @@ class Plan:
     seed: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """``pictures`` uint8 (N, 3, H, W) RGB; of each its ``heads`` (n, 3), and if that is all."""
+
+    pictures: Tensor
+    heads: list[Tensor]
+    complete: list[bool]
+
+    def to(self, device: torch.device) -> _Batch:
+        heads = [one.to(device) for one in self.heads]
+        return _Batch(self.pictures.to(device), heads, self.complete)
+
+    def shares(self, count: int) -> list[_Batch]:
+        size = math.ceil(len(self.heads) / count)
+        cuts = [slice(at, at + size) for at in range(0, len(self.heads), size)]
+        return [_Batch(self.pictures[cut], self.heads[cut], self.complete[cut]) for cut in cuts]
+
+
 class _Crops(Dataset[Any]):
     """Crop number i is always the same, so that a resumed run sees what it would have seen."""
 
@@ -56,11 +74,11 @@ class _Crops(Dataset[Any]):
     def __len__(self) -> int:
         return self._plan.steps * self._plan.batch - self._first
 
-    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor, bool]:
         rng = np.random.default_rng((self._plan.seed, self._first + index))
-        picture, heads = training_crop(mixed(self._pools, rng), rng)
+        picture, heads, complete = training_crop(mixed(self._pools, rng), rng)
         rgb = np.ascontiguousarray(picture[:, :, ::-1].transpose(2, 0, 1))
-        return torch.from_numpy(rgb), torch.from_numpy(heads.astype(np.float32))
+        return torch.from_numpy(rgb), torch.from_numpy(heads.astype(np.float32)), complete
 
 
 def train(pools: Pools, start: Path, run: Path, plan: Plan) -> Path:
@@ -88,11 +106,10 @@ def train(pools: Pools, start: Path, run: Path, plan: Plan) -> Path:
     threads = ThreadPoolExecutor(_SHARES, initializer=torch.set_num_threads, initargs=(1,))
     with threads, _progress() as progress, (run / "log.csv").open("a", encoding="utf-8") as log:
         task = progress.add_task("heads", total=plan.steps, completed=done)
-        for step, (pictures, heads) in enumerate(loader, done):
+        for step, batch in enumerate(loader, done):
             for group in optimizer.param_groups:
                 group["lr"] = _rate(step, plan)
-            points = [one.to(device) for one in heads]
-            loss, error = _step(net, optimizer, pictures.to(device), points, threads)
+            loss, error = _step(net, optimizer, batch.to(device), threads)
             _follow(average, net, step)
             log.write(f"{step},{loss:.4f},{error:.4f}\n")
             log.flush()
@@ -106,11 +123,7 @@ def train(pools: Pools, start: Path, run: Path, plan: Plan) -> Path:
 
 
 def _step(
-    net: HeadNet,
-    optimizer: torch.optim.Optimizer,
-    pictures: Tensor,
-    heads: list[Tensor],
-    threads: ThreadPoolExecutor,
+    net: HeadNet, optimizer: torch.optim.Optimizer, batch: _Batch, threads: ThreadPoolExecutor
 ) -> tuple[float, float]:
     """One update; its loss, and the mean error of the count of a crop.
 
@@ -118,27 +131,24 @@ def _step(
     with other work that wastes far less than splitting every operation over the cores.
     """
     optimizer.zero_grad(set_to_none=False)
-    shares = 1 if pictures.is_cuda else _SHARES
-    cut = range(0, len(heads), math.ceil(len(heads) / shares))
-    size = cut.step
-    parts = [(net, pictures[i : i + size], heads[i : i + size], len(heads)) for i in cut]
-    results = list(threads.map(lambda part: _share(*part), parts))
+    parts = batch.shares(1 if batch.pictures.is_cuda else _SHARES)
+    results = list(threads.map(lambda part: _share(net, part, len(batch.heads)), parts))
     torch.nn.utils.clip_grad_norm_(net.parameters(), 20.0)
     optimizer.step()
     loss, error = np.sum(results, axis=0)
     return float(loss), float(error)
 
 
-def _share(net: HeadNet, pictures: Tensor, heads: list[Tensor], batch: int) -> tuple[float, float]:
-    """Adds the gradient of some of the batch; their part of its mean loss and count error."""
-    rgb = pictures.to(memory_format=torch.channels_last).float() / 255
-    with torch.autocast(pictures.device.type, torch.bfloat16):
+def _share(net: HeadNet, part: _Batch, of: int) -> tuple[float, float]:
+    """Adds the gradient of some of a batch of ``of``; their part of its loss and count error."""
+    rgb = part.pictures.to(memory_format=torch.channels_last).float() / 255
+    with torch.autocast(rgb.device.type, torch.bfloat16):
         density = net(rgb)
     density = density.float()
-    loss = bayesian_loss(density, heads) * (len(heads) / batch)
+    loss = bayesian_loss(density, part.heads, part.complete) * (len(part.heads) / of)
     loss.backward()
-    counts = torch.tensor([len(h) for h in heads], device=density.device)
-    error = (density.detach().sum((1, 2)) - counts).abs().sum() / batch
+    counts = torch.tensor([len(one) for one in part.heads], device=density.device)
+    error = (density.detach().sum((1, 2)) - counts).abs().sum() / of
     return float(loss.detach()), float(error)
 
 
@@ -164,8 +174,9 @@ def _follow(average: HeadNet, net: HeadNet, step: int) -> None:
             old.copy_(new)
 
 
-def _together(crops: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, list[Tensor]]:
-    return torch.stack([picture for picture, _ in crops]), [heads for _, heads in crops]
+def _together(crops: list[tuple[Tensor, Tensor, bool]]) -> _Batch:
+    pictures, heads, complete = zip(*crops, strict=True)
+    return _Batch(torch.stack(pictures), list(heads), list(complete))
 
 
 def _save(

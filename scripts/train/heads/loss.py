@@ -20,23 +20,30 @@ NEAR_PX = 20.0
 WIDE_PX = 32.0
 
 
-def bayesian_loss(density: Tensor, heads: list[Tensor]) -> Tensor:
-    """``density`` (N, h, w) people per cell; ``heads`` N of (n, 3) x, y, width in pixels."""
+def bayesian_loss(density: Tensor, heads: list[Tensor], complete: list[bool]) -> Tensor:
+    """``density`` (N, h, w) people per cell; ``heads`` N of (n, 3) x, y, width in pixels.
+
+    Where heads may be missing (not ``complete``), people seen in the background cost less and less
+    the more there are: a few are a mistake of the network, many are a crowd that nobody marked.
+    """
     _, rows, columns = density.shape
     y, x = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij")
     cells = (torch.stack([x, y], dim=-1).reshape(-1, 2).to(density.device) + 0.5) * CELL
-    losses = [_one(d.flatten(), h, cells) for d, h in zip(density, heads, strict=True)]
+    losses = []
+    for one, points, whole in zip(density, heads, complete, strict=True):
+        marked, elsewhere = _expected(one.flatten(), points, cells)
+        off = (marked - 1).abs().sum()
+        losses.append(off + (elsewhere if whole else elsewhere.log1p()))
     return torch.stack(losses).mean()
 
 
-def _one(people: Tensor, heads: Tensor, cells: Tensor) -> Tensor:
+def _expected(people: Tensor, heads: Tensor, cells: Tensor) -> tuple[Tensor, Tensor]:
+    """How many people there are for each head (n,), and how many for none of them."""
     if not len(heads):
-        return people.sum()
+        return people[:0], people.sum()
     wide = (heads[:, 2:] / WIDE_PX).clamp(min=1)
     away = (torch.cdist(heads[:, :2], cells) / wide).square()  # (n, cells)
     background = NEAR_PX**4 / (away.min(dim=0, keepdim=True).values + 1e-5)
     belongs = (-torch.cat([away, background]) / (2 * SPREAD_PX**2)).softmax(dim=0)
     expected = belongs @ people
-    wanted = torch.ones_like(expected)
-    wanted[-1] = 0
-    return (expected - wanted).abs().sum()
+    return expected[:-1], expected[-1]

@@ -9,8 +9,7 @@ from ultralytics.nn.modules import Conv
 from ultralytics.nn.tasks import DetectionModel
 
 from pipeline.errors import DataError
-
-from ..network import read_weights
+from scripts.train.network import read_weights
 
 if TYPE_CHECKING:
     from pathlib import Path
