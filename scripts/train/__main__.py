@@ -13,6 +13,8 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 
 from pipeline.errors import InputError
 
+from . import score_command
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -133,6 +135,10 @@ def pasted(
     with Progress(*COLUMNS) as bars:
         for _ in bars.track(write_pasted(unseen, out, count, seed), total=count):
             pass
+
+
+app.command()(score_command.hold_out)
+app.command()(score_command.score)
 
 
 def read_size(text: str) -> tuple[int, int]:

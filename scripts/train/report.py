@@ -1,0 +1,290 @@
+"""report.html of a scored model: one file to look at, on a phone too, without a network.
+
+It holds pictures of real streets and people: keep it where the data are kept.
+"""
+
+from __future__ import annotations
+
+import json
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+from pipeline.errors import DataError
+
+from .charts import Chart, Line, legend, svg
+from .classes import HAZARDS, IDS
+from .sheets import KINDS, jpeg_url, tiles
+from .slices import is_rendered
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    from .precision import Seen
+    from .score import Material, Result
+    from .slices import Slice
+
+CHINESE = {
+    "person": "行人",
+    "bicycle": "自行车",
+    "car": "小汽车",
+    "motorcycle": "摩托车",
+    "bus": "公交车",
+    "truck": "货车",
+    "cavity": "坑洞塌陷",
+    "crash": "车祸",
+    "debris": "散落物",
+    "fallen_tree": "倒树",
+    "barrier": "路障",
+}
+LABELS_BY = {
+    "hand": "人工 hand",
+    "exact": "精确 exact",
+    "pasted": "贴入 pasted",
+    "detector": "检测器 detector",
+}
+SHEET_TITLES = {"hit": "命中 hits", "miss": "漏检 misses", "false": "误报 false alarms"}
+CURVES_OF = ("held_out/fixed", "held_out", "rendered")
+TILES = 8
+_LOG_COLUMNS = ("step", "loss")
+STYLE = """
+:root { color-scheme: light dark; --line: #8884; --good: #2a8a4a; --miss: #c02a2a }
+body { font: 15px/1.5 system-ui, "Noto Sans CJK SC", sans-serif; margin: 1.5rem auto;
+  max-width: 68rem; padding: 0 1rem; overflow-wrap: anywhere }
+h1 { font-size: 1.3rem } h2 { font-size: 1.1rem; margin: 2.2rem 0 .4rem }
+h3 { font-size: 1rem; margin: 1.2rem 0 .3rem } small, .dim { opacity: .7 }
+.scroll { overflow-x: auto }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; white-space: nowrap }
+td, th { padding: .2rem .6rem; border-bottom: 1px solid var(--line); text-align: right }
+td:first-child, th:first-child { text-align: left }
+summary { cursor: pointer; margin-top: .6rem } svg { width: 100%; height: auto; display: block }
+.axis { stroke: var(--line) } text { font-size: 12px; fill: currentColor } .tick { font-size: 10px }
+.charts { display: grid; grid-template-columns: repeat(auto-fill, minmax(15rem, 1fr)); gap: 1rem }
+.sheet { display: grid; grid-template-columns: repeat(auto-fill, minmax(11rem, 1fr)); gap: .5rem }
+.sheet figure { margin: 0 } .sheet img { width: 100%; display: block; border-radius: .3rem }
+.sheet figcaption { font-size: 12px; opacity: .75 } .key { margin-right: 1rem }
+.key i { display: inline-block; width: .8em; height: .8em; border-radius: 2px; margin-right: .3em }
+.better { color: var(--good) } .worse { color: var(--miss) }
+"""
+
+
+def write(path: Path, results: Sequence[Result], material: Material, run: Path | None) -> None:
+    """Write the page: the first result in full, the others beside it.
+
+    ``run`` is the folder of a training with its log.jsonl. Raises DataError for a bad log.
+    """
+    name = escape(results[0].name)
+    parts = (
+        _head(results, material),
+        _thresholds(results[0]),
+        "<h2>平均精度 average precision</h2>",
+        *(_slice(part, results, is_open=at < 3) for at, part in enumerate(material.slices)),
+        _alarms(results, material.slices),
+        _collapses(results),
+        _curves(results, material.slices),
+        _losses(run) if run else "",
+        _sheets(results[0]),
+    )
+    path.write_text(
+        '<!doctype html><html lang="zh"><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{name} 评分报告 / score report</title><style>{STYLE}</style>"
+        f"<h1>{name} 评分报告 / score report</h1>{''.join(parts)}</html>\n",
+        encoding="utf-8",
+    )
+
+
+def _head(results: Sequence[Result], material: Material) -> str:
+    taken, unseen = (sum(one[why] for one in material.folders) for why in ("taken", "unseen"))
+    sizes = ", ".join(
+        f"{escape(one.name)} {one.summary['size'][0]}×{one.summary['size'][1]}" for one in results
+    )
+    return (
+        f"<p>{sizes}<p>共 {len(material.pictures)} 张图片,同样的缩放、同样的图片。"
+        f"未见摄像头 {taken + unseen} 张:其中 {taken} 张取自训练集(此前训练的模型见过),"
+        f"{unseen} 张的摄像头从未进入训练。<br><small>{len(material.pictures)} pictures, the same "
+        f"for every model. {taken + unseen} are held out: {taken} taken out of the training part "
+        f"(models trained before that have seen them), {unseen} from cameras that were never in "
+        "it. Labels “detector” are another detector's: agreement, not truth. Small, medium, large: "
+        "below 32², 96² pixels of the 640×384 look.</small>"
+    )
+
+
+def _thresholds(result: Result) -> str:
+    head = "".join(f"<th>{_class(name)}" for name in result.classes)
+    row = "".join(f"<td>{result.thresholds[name]:.2f}" for name in result.classes)
+    return (
+        "<h2>阈值 thresholds</h2><div class=scroll><table>"
+        f"<tr><th>{head}<tr><td>{escape(result.name)}{row}</table></div>"
+    )
+
+
+def _slice(part: Slice, results: Sequence[Result], *, is_open: bool) -> str:
+    rows = [one.summary["slices"][part.key]["classes"] for one in results]
+    names = [name for name in IDS if any(name in of for of in rows)]
+    if not names:
+        return ""
+    heads = ["类别 class", "框 boxes", "标注 labels"]
+    heads += [f"{escape(one.name)}<br><small>AP50 (AP50-95)</small>" for one in results]
+    heads += ["小 small", "中 medium", "大 large"]
+    body = "".join(_class_row(name, [of.get(name) for of in rows]) for name in names)
+    return (
+        f"<details{' open' if is_open else ''}><summary>{escape(part.title)} "
+        f"<small>{len(part.members)} 张 pictures</small></summary><div class=scroll><table>"
+        f"<tr>{''.join(f'<th>{head}' for head in heads)}{body}</table></div></details>"
+    )
+
+
+def _class_row(name: str, rows: Sequence[dict[str, Any] | None]) -> str:
+    known = next(row for row in rows if row)
+    first = rows[0]
+    cells = "".join(_compared(row, None if at == 0 else first) for at, row in enumerate(rows))
+    sizes = "".join(
+        f"<td>{_number(first[f'ap50_{size}']) if first else '—'}"
+        for size in ("small", "medium", "large")
+    )
+    makers = ", ".join(LABELS_BY[maker] for maker in known["labels_by"])
+    return f"<tr><td>{_class(name)}<td>{known['boxes']}<td><small>{makers}</small>{cells}{sizes}"
+
+
+def _compared(row: dict[str, Any] | None, first: dict[str, Any] | None) -> str:
+    """A cell; of a model beside the first, green where the first is better by 0.01 or more."""
+    if row is None:
+        return "<td>—"
+    text = f"{_number(row['ap50'])} <small>({_number(row['ap50_95'])})</small>"
+    if first is None or None in (row["ap50"], first["ap50"]):
+        return f"<td>{text}"
+    gain = first["ap50"] - row["ap50"]
+    mark = "" if abs(gain) < 0.01 else f" class={'better' if gain > 0 else 'worse'}"
+    return f"<td>{text} <small{mark}>{gain:+.3f}</small>"
+
+
+def _alarms(results: Sequence[Result], slices: Sequence[Slice]) -> str:
+    columns = [(one, name) for one in results for name in one.classes if IDS[name] in HAZARDS]
+    if not columns:
+        return ""
+    head = "".join(
+        f"<th>{escape(one.name)}<br><small>{_class(name)} ≥ {one.thresholds[name]:.2f}</small>"
+        for one, name in columns
+    )
+    body = ""
+    for part in slices:
+        quiet = results[0].summary["false_alarms"].get(part.key)
+        if quiet is not None:
+            cells = (one.summary["false_alarms"][part.key][name] for one, name in columns)
+            row = "".join(f"<td>{cell['per_hundred']:.1f}" for cell in cells)
+            body += f"<tr><td>{escape(part.title)}<td>{quiet['pictures']}{row}"
+    return (
+        "<h2>误报 false alarms</h2><p>每百张无隐患图片的误报框数 <small>false boxes per 100 "
+        "pictures without a hazard, at the threshold shown</small><div class=scroll><table>"
+        f"<tr><th>图片 pictures<th>张 count{head}{body}</table></div>"
+    )
+
+
+def _collapses(results: Sequence[Result]) -> str:
+    found = {one.name: one.summary["collapses"] for one in results if one.summary["collapses"]}
+    if not found:
+        return ""
+    text = "<h2>渲染塌陷 rendered collapses</h2>"
+    for name, of in found.items():
+        rows = {**of["by_distance"], **of["by_kind"]}
+        body = "".join(
+            f"<tr><td>{escape(key)}<td>{row['holes']}<td>{_number(row['recall'])}"
+            for key, row in rows.items()
+        )
+        text += (
+            f"<h3>{escape(name)}</h3><p>召回 recall {_number(of['recall'])} "
+            f"({of['collapses']} 处 ≥ 1 m, ≤ 40 m); 有标注者 labelled ones "
+            f"{_number(of['recall_of_labelled'])} ({of['labelled']}). <small>score ≥ "
+            f"{of['threshold']}: at most {of['per_hundred']:g} false box per 100 of "
+            f"{of['pictures']} pictures; found from IoU {of['found_iou']}</small>"
+            f"<div class=scroll><table><tr><th>距离、种类 distance, kind<th>处 holes"
+            f"<th>召回 recall{body}</table></div>"
+        )
+    return text
+
+
+def _curves(results: Sequence[Result], slices: Sequence[Slice]) -> str:
+    titles = {part.key: part.title for part in slices}
+    text = "<h2>精度-召回曲线 precision and recall</h2><p>IoU 0.5. "
+    text += legend([one.name for one in results])
+    for key in CURVES_OF:
+        if key in titles:
+            charts = "".join(_curve(key, name, results) for name in IDS)
+            text += f"<h3>{escape(titles[key])}</h3><div class=charts>{charts}</div>"
+    return text
+
+
+def _curve(key: str, name: str, results: Sequence[Result]) -> str:
+    recalls = [at / 100 for at in range(101)]
+    curves = [one.precision.get((key, name)) for one in results]
+    if not any(of and of.curve for of in curves):
+        return ""
+    lines = [
+        Line(one.name, recalls, of.curve) if of and of.curve else Line(one.name, [], [])
+        for one, of in zip(results, curves, strict=True)
+    ]
+    return svg(Chart(f"{CHINESE[name]} {name}", "recall", 1.0, 1.0, lines))
+
+
+def _losses(run: Path) -> str:
+    """Each logged loss over the steps of the training."""
+    rows = _log(run / "log.jsonl")
+    skipped = {"step", "slope", "rate", "pictures_per_s", "waited", "trained_s", "progress"}
+    names = [name for name in rows[0] if name not in skipped]
+    last = max(float(rows[-1]["step"]), 1.0)
+    charts = ""
+    for name in names:
+        steps = [float(row["step"]) for row in rows if name in row]
+        values = [float(row[name]) for row in rows if name in row]
+        top = sorted(values)[int(len(values) * 0.98)] * 1.1 or 1.0
+        charts += svg(Chart(name, "step", last, top, [Line(name, steps, values)]))
+    return f"<h2>训练损失 training losses</h2><div class=charts>{charts}</div>"
+
+
+def _log(path: Path) -> list[dict[str, Any]]:
+    try:
+        rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    except (OSError, ValueError) as error:
+        raise DataError("is no log of a training", file=path, found=error) from None
+    if not rows or not all(name in rows[0] for name in _LOG_COLUMNS):
+        raise DataError("is no log of a training", file=path, allowed="lines with step and loss")
+    return rows
+
+
+def _sheets(result: Result) -> str:
+    """Sheets of each hazard that the model knows, real and rendered apart."""
+    text = (
+        "<h2>图例 pictures</h2><p>绿框真值,橙框模型 <small>green: truth, orange: the model</small>"
+    )
+    parts = {
+        "真实 real": [one for one in result.seen if not is_rendered(one.picture)],
+        "渲染 rendered": [one for one in result.seen if is_rendered(one.picture)],
+    }
+    for name in result.classes:
+        if IDS[name] in HAZARDS:
+            for where, seen in parts.items():
+                text += _sheet(f"{_class(name)}: {where}", seen, name, result.thresholds[name])
+    return text
+
+
+def _sheet(title: str, seen: Iterable[Seen], name: str, threshold: float) -> str:
+    text = ""
+    chosen = tiles(seen, IDS[name], threshold, TILES)
+    for kind in KINDS:
+        if chosen[kind]:
+            figures = "".join(
+                f'<figure><img loading=lazy alt="" src="{jpeg_url(tile)}"><figcaption>'
+                f"{escape(tile.one.picture.name)}</figcaption></figure>"
+                for tile in chosen[kind]
+            )
+            text += f"<h3>{title}: {SHEET_TITLES[kind]}</h3><div class=sheet>{figures}</div>"
+    return text
+
+
+def _class(name: str) -> str:
+    return f"{CHINESE[name]} {name}"
+
+
+def _number(value: float | None) -> str:
+    return "—" if value is None else f"{value:.3f}"

@@ -1,0 +1,57 @@
+"""Commands for validation: ``hold-out`` and ``score``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+
+def hold_out(
+    data: Annotated[Path, typer.Argument(help="a data folder")],
+    out: Annotated[Path, typer.Option(help="file to write the names to, one a line")],
+) -> None:
+    """Choose the cameras that training must not see, and write the names of their pictures."""
+    from . import cameras
+    from .folders import read_folder
+
+    held = cameras.hold_out(read_folder(data))
+    out.write_text("".join(f"{name}\n" for name in sorted(held)), encoding="utf-8")
+
+
+def score(
+    model: Annotated[Path, typer.Argument(help="ONNX file to score")],
+    data: Annotated[list[Path], typer.Option(help="a data folder; may be given several times")],
+    out: Annotated[Path, typer.Option(help="folder for score.json and report.html")],
+    beside: Annotated[list[Path], typer.Option(help="ONNX file to compare with; repeatable")] = [],  # noqa: B006 - typer reads it
+    run: Annotated[Path | None, typer.Option(help="folder of the training, for its curves")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="for machines, stable")] = False,
+) -> None:
+    """Score a model on cameras and streets that training never saw; write report.html."""
+    from . import report
+    from . import score as scoring
+    from .predictor import Predictor
+
+    files = [model, *beside]
+    models = [Predictor(file) for file in files]
+    out.mkdir(parents=True, exist_ok=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True)) as bars:
+        bar = bars.add_task("group pictures by camera", total=None)
+        material = scoring.gather(data)
+        bars.remove_task(bar)
+        results = []
+        for one in models:
+            bar = bars.add_task(one.name, total=len(material.pictures))
+            results.append(scoring.run(one, material, lambda bar=bar: bars.advance(bar)))  # type: ignore[misc]
+    content = scoring.write(results, files, material, out)
+    report.write(out / "report.html", results, material, run)
+    if as_json:
+        sys.stdout.write(json.dumps(content, ensure_ascii=False, indent=1) + "\n")
+    else:
+        Console(markup=False).print(f"{out / 'score.json'}\n{out / 'report.html'}")
