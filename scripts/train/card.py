@@ -120,6 +120,19 @@ class Record:
     known_faults: tuple[str, ...]
 
 
+def note_run(folder: Path, training: str, pictures: Mapping[str, int]) -> None:
+    """Write ``run.json``; a training that goes on adds to what it has said before."""
+    path = folder / "run.json"
+    before = _read(path, Run) if path.exists() else Run(training=training, pictures=dict(pictures))
+    parts = [part for part in before.training.split("; then ") if part != training]
+    most = {
+        source: max(before.pictures.get(source, 0), pictures.get(source, 0))
+        for source in [*before.pictures, *pictures]
+    }
+    run = Run(training="; then ".join([*parts, training]), pictures=most)
+    path.write_text(run.model_dump_json(indent=1) + "\n", encoding="utf-8")
+
+
 def read_record(folder: Path) -> Record:
     """The record beside a checkpoint. Raises DataError: without one there is no card."""
     faults = folder / "known_faults.txt"

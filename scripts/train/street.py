@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,9 +12,10 @@ import torch
 from pipeline.errors import DataError
 
 from . import network
+from .card import note_run
 from .classes import NAMES, TRAFFIC
 from .folders import read_folder
-from .loop import Plan, Training, save
+from .loop import RATE, Plan, Training, save
 from .mixing import for_training, read_held_out
 from .paste import Paster
 from .pictures import Sampler, read_picture
@@ -71,6 +73,7 @@ def prepare(job: Job, say: Callable[[str], None], track: Track) -> tuple[Trainin
         shown = [pseudo_label(picture, teacher) for picture in track("label traffic", shown)]
     say(f"{len(shown)} pictures to train on, {len(pictures) - len(shown)} kept from it")
     sampler = Sampler(shown, job.size, job.plan.seed, _paster(shown, job.sprites, say))
+    note_run(job.plan.out, _told(job), Counter(picture.source for picture in shown))
     training = Training(job.plan, started, job.device, _summary(shown), say)
     if job.resume:
         training.resume()
@@ -115,6 +118,18 @@ def _paster(
     except ValueError as error:
         say(f"nothing is laid on roads: {error}")
         return None
+
+
+def _told(job: Job) -> str:
+    """The training in a line, for the card."""
+    plan, (width, height) = job.plan, job.size
+    length = f"{plan.steps} steps" if plan.steps else f"{plan.minutes:g} minutes"
+    start = " and ".join(path.stem for path in (job.start, job.also) if path)
+    return (
+        f"{length} at {width}x{height} on {job.device.type} from {start}, batch {plan.batch}, "
+        f"AdamW {RATE:g} cosine, moving average of weights, traffic also taught by "
+        f"{plan.teacher.stem}, hazards and decoys laid on real roads"
+    )
 
 
 def _summary(pictures: list[Picture]) -> str:
