@@ -64,14 +64,18 @@ class CountedHeads:
 def counted_heads(scene: Scene, heads: HeadMap, view: View, height_px: int) -> CountedHeads:
     """Turn heads of a picture ``height_px`` high into people who stand on the ground.
 
-    Zones and the ground plane are about feet. How far below the head they are follows from the
-    boxes of the same look: on flat ground the height of people is linear in the picture's rows.
+    Boxes of the same look without a head in them are people, too. Zones and the ground plane are
+    about feet. How far below the head they are follows from those boxes: on flat ground the height
+    of people is linear in the picture's rows.
     """
     xy, number = heads.places()
     x, y = xy.T / height_px
     tall = _heights(scene.heads, y)
-    boxes = np.stack([x - tall * _SLIM / 2, y, x + tall * _SLIM / 2, y + tall], axis=1)
-    people = People(boxes, number).on_ground(view)
+    below = np.stack([x - tall * _SLIM / 2, y, x + tall * _SLIM / 2, y + tall], axis=1)
+    people = People(
+        np.concatenate([below, scene.persons]),
+        np.concatenate([number, heads.without_head(scene.persons * height_px)]),
+    ).on_ground(view)
     return CountedHeads(scene.at, people, _density(people, view))
 
 
@@ -80,7 +84,7 @@ def crowds(
 ) -> list[Observation]:
     """Evidence of a crowd in this look: at most one observation.
 
-    Boxes miss heads in a crowd and heads miss people seen from near, so the larger number counts.
+    A count of heads may be some seconds old, so it counts where it is the larger number.
     """
     people = People(scene.heads, np.ones(len(scene.heads))).on_ground(view)
     density, parts = _density(people, view), {}
