@@ -95,7 +95,7 @@ def dirt(bgr: Bgr, rng: np.random.Generator) -> Bgr:
     high, wide = bgr.shape[:2]
     for _ in range(rng.integers(1, 4)):
         x, y = int(rng.integers(wide)), int(rng.integers(high))
-        w, h = int(rng.integers(6, wide // 10)), int(rng.integers(6, high // 10))
+        w, h = (int(rng.integers(side // 60, side // 10 + 1)) for side in (wide, high))
         bgr[y : y + h, x : x + w] = rng.integers(0, 256, 3)
     return bgr
 
