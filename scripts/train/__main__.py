@@ -13,7 +13,8 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 
 from pipeline.errors import InputError
 
-from . import score_command
+from . import model_commands, score_command
+from .sizes import read_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -139,17 +140,9 @@ def pasted(
 
 app.command()(score_command.hold_out)
 app.command()(score_command.score)
-
-
-def read_size(text: str) -> tuple[int, int]:
-    """Width and height from 640x384."""
-    try:
-        width, height = map(int, text.split("x"))
-    except ValueError:
-        width = height = 0
-    if min(width, height) < 64 or width % 32 or height % 32:
-        raise typer.BadParameter("--size must be WIDTHxHEIGHT, multiples of 32 from 64 on")
-    return width, height
+app.command()(model_commands.export)
+app.command()(model_commands.quantize)
+app.command()(model_commands.bench)
 
 
 if __name__ == "__main__":

@@ -79,16 +79,6 @@ def write_card(model: Path, card: ModelCard) -> None:
     part.replace(path)
 
 
-def size_of(text: str) -> tuple[int, int]:
-    """WIDTHxHEIGHT. Raises DataError."""
-    width, _, height = text.partition("x")
-    if width.isdecimal() and height.isdecimal() and int(width) % 32 == int(height) % 32 == 0:
-        return int(width), int(height)
-    raise DataError(
-        "is no picture size", where="--size", found=text, allowed="WIDTHxHEIGHT, multiples of 32"
-    )
-
-
 def looks(
     folders: Sequence[Path], split: str, count: int, size: tuple[int, int]
 ) -> NDArray[np.uint8]:

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from pathlib import Path  # noqa: TC003 - typer reads it while it runs
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-import typer
 
 from pipeline.errors import DataError, ModelError
 
 from . import network
 from .agreement import agreement
 from .card import card_of, read_record
-from .delivery import delivery_to, drawn_looks, looks, size_of
+from .delivery import delivery_to, drawn_looks, looks
 from .graph import OPSET, to_onnx
 from .i420 import to_rgb, with_front
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
     from ultralytics.nn.tasks import DetectionModel
@@ -34,33 +33,30 @@ CORNER_OFF_PX = 0.1
 
 
 def export(
-    run: Annotated[Path, typer.Argument(help="a checkpoint, or the folder of a training")],
-    out: Annotated[Path, typer.Option(help="the ONNX file of the first size; its card beside it")],
-    version: Annotated[str, typer.Option(help="version on the card")],
-    size: Annotated[
-        list[str] | None, typer.Option(help="WIDTHxHEIGHT; a second one gets OUT-WIDTH.onnx")
-    ] = None,
-    data: Annotated[
-        list[Path] | None, typer.Option(help="data folder whose val pictures are checked on, too")
-    ] = None,
-) -> None:
-    """Write a checkpoint as ONNX for I420 pictures, with its card, if both see the same."""
-    sizes = [size_of(text) for text in size or ["640x384"]]
+    run: Path, out: Path, version: str, sizes: Sequence[tuple[int, int]], data: Sequence[Path]
+) -> Iterator[str]:
+    """Write ``out`` at the first size and OUT-WIDTH.onnx at the others, each with its card.
+
+    Yields what was checked and written, in words. Nothing is written unless all models see what
+    the trained network sees. Raises DataError, ModelError.
+    """
     checkpoint = _checkpoint(run)
     record = read_record(checkpoint.parent)
     with delivery_to(out.parent) as delivery:
         for number, (width, height) in enumerate(sizes):
             trained = network.load(checkpoint)
-            classes = tuple(trained.names.values())
-            name = f"{out.stem}-{width}" if number else out.stem
             card = card_of(
-                record, classes, (width, height), name=name, version=version, opset=OPSET
+                record,
+                tuple(trained.names.values()),
+                (width, height),
+                name=f"{out.stem}-{width}" if number else out.stem,
+                version=version,
+                opset=OPSET,
             )
             model = with_front(to_onnx(network.load(checkpoint), width, height), width, height)
-            detector = delivery.add(model, card)
-            print(f"{name}: {_check(trained, detector, data or [])}")
+            yield f"{card.name}: {_check(trained, delivery.add(model, card), data)}"
         for path in delivery.arrive():
-            print(f"{path}: {path.stat().st_size / 1e6:.1f} MB")
+            yield f"{path}: {path.stat().st_size / 1e6:.1f} MB"
 
 
 def _checkpoint(run: Path) -> Path:
