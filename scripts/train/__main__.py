@@ -48,7 +48,8 @@ def street(
         Path | None, typer.Option(help="COCO weights that keep people and vehicles; or --start")
     ] = None,
     hold_out: Annotated[
-        Path | None, typer.Option(help="file with names of pictures never to train on")
+        Path | None,
+        typer.Option(help="file with names never to train on; or what hold-out would write"),
     ] = None,
     sprites: Annotated[
         Path | None, typer.Option(help="folder of rendered things to lay on real roads")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -38,7 +37,7 @@ class Source:
 SOURCES = {
     "accident_cctv": Source(0.26, paste=True),
     "detrac": Source(0.12, paste=True),
-    "lightly_coco": Source(0.14, paste=True),
+    "lightly_coco": Source(0.12, paste=True),
     "shanghaitech": Source(0.06),
     "pothole": Source(0.10, zoom=(0.2, 1.0)),
     "indian_obstacle": Source(0.03, zoom=(0.3, 1.2)),
@@ -57,16 +56,7 @@ def source_of(picture: Picture) -> Source:
 
 def for_training(pictures: Iterable[Picture], held_out: frozenset[str]) -> list[Picture]:
     """The pictures a training may see."""
-    return [
-        one
-        for one in pictures
-        if one.split == "train" and one.name not in held_out and not kept_for_checking(one)
-    ]
-
-
-def kept_for_checking(picture: Picture) -> bool:
-    """Half of the everyday pictures check that nothing is forgotten; chosen by their names."""
-    return _key(picture) == "lightly_coco" and zlib.crc32(picture.name.encode()) % 2 == 0
+    return [one for one in pictures if one.split == "train" and one.name not in held_out]
 
 
 def read_held_out(path: Path, pictures: Iterable[Picture]) -> frozenset[str]:

@@ -12,6 +12,7 @@ import torch
 from pipeline.errors import DataError
 
 from . import network
+from .cameras import hold_out
 from .card import note_run
 from .classes import NAMES, TRAFFIC
 from .folders import read_folder
@@ -34,7 +35,8 @@ if TYPE_CHECKING:
 class Job:
     """What was asked for. ``size``: width and height of the input, multiples of 32.
 
-    ``sprites``: folder of rendered things to be laid on real roads.
+    ``held_out``: file with names of pictures never to train on; without it the cameras that
+    ``score`` keeps for itself. ``sprites``: folder of rendered things to be laid on real roads.
     """
 
     plan: Plan
@@ -61,8 +63,12 @@ def prepare(job: Job, say: Callable[[str], None], track: Track) -> tuple[Trainin
     if job.resume and not left:
         raise DataError("there is nothing to resume", file=job.plan.out / "last.pt")
     started = _start(job)
-    pictures = [picture for root in job.data for picture in read_folder(root)]
-    held_out = read_held_out(job.held_out, pictures) if job.held_out else frozenset()
+    folders = [read_folder(root) for root in job.data]
+    pictures = [picture for folder in folders for picture in folder]
+    if job.held_out:
+        held_out = read_held_out(job.held_out, pictures)
+    else:
+        held_out = frozenset(name for folder in folders for name in hold_out(folder))
     shown = for_training(pictures, held_out)
     if not shown:
         raise DataError("leave no picture to train on", file=", ".join(map(str, job.data)))

@@ -11,7 +11,6 @@ from scripts.train.folders import Picture
 from scripts.train.mixing import (
     SOURCES,
     for_training,
-    kept_for_checking,
     read_held_out,
     source_of,
     weights,
@@ -51,14 +50,6 @@ def test_validation_and_held_out_pictures_are_never_trained_on():
         picture("c", "detrac_sub"),
     ]
     assert [one.name for one in for_training(pictures, frozenset({"c"}))] == ["a"]
-
-
-def test_half_of_the_everyday_pictures_check_that_nothing_is_forgotten():
-    pictures = [picture(f"coco_{i:012}", "lightly_coco") for i in range(400)]
-    kept = sum(kept_for_checking(one) for one in pictures)
-    assert 150 < kept < 250
-    assert len(for_training(pictures, frozenset())) == 400 - kept
-    assert not any(kept_for_checking(picture(f"det_{i}", "detrac_sub")) for i in range(50))
 
 
 def test_a_held_out_name_that_no_folder_has_is_refused(tmp_path):
