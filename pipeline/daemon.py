@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Self
 
 import structlog
 
+from pipeline.detect import HeadRhythm, head_counter
 from pipeline.errors import DeskError
 from pipeline.hazards import Analyst
 from pipeline.ingest import Ingest, LatestLooks
@@ -21,6 +22,9 @@ from pipeline.tickets import Filer, PatientOutbox, snapshot_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    import numpy as np
+    from numpy.typing import NDArray
 
     from pipeline.clock import Clock
     from pipeline.detect import Detections, Detector
@@ -70,6 +74,9 @@ class Daemon:
         self.counts = Counts()
         self._settings = settings
         self._detector = detector
+        self._rhythm = HeadRhythm(
+            head_counter(settings.heads), settings.heads, detector.card.classes
+        )
         self._desk = opened.desk
         self._board = opened.board
         self._clock = clock
@@ -175,7 +182,8 @@ class Daemon:
         else:
             self.counts.looks += 1
         with self._judging(look.camera_id):
-            for change in self._analysts[look.camera_id].update(look, seen):
+            heads = self._rhythm(look, seen, lambda: self._full_picture(look))
+            for change in self._analysts[look.camera_id].update(look, seen, heads):
                 self._report(change, look)
 
     @contextmanager
@@ -222,8 +230,11 @@ class Daemon:
                         self._filer.update(incident)
         self._told_at = now
 
+    def _full_picture(self, look: Look) -> NDArray[np.uint8] | None:
+        return self._ingest.full_picture(look.camera_id, look.captured_at)
+
     def _snapshot(self, look: Look) -> Snapshot | None:
-        picture = self._ingest.full_picture(look.camera_id, look.captured_at)
+        picture = self._full_picture(look)
         return None if picture is None else snapshot_of(picture, self._detector)
 
     def _deliver(self) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING
 
 from pipeline.clock import ManualClock
+from pipeline.detect import HeadRhythm, head_counter
 from pipeline.errors import EvidenceError, FootageError
 from pipeline.hazards import Analyst
 from pipeline.ingest import Source
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from pipeline.detect import Detector
+    from pipeline.detect import Detector, HeadCounter
     from pipeline.hazards import Incident
     from pipeline.ingest import Look
     from pipeline.replay.footage import Clip
@@ -53,17 +55,20 @@ def replay(
     With a ``folder``, pictures of every incident are written under ``folder/evidence``. A clip
     that can't be read ends with its ``problem``; what was seen before counts.
     """
-    return [_play(clip, detector, settings, folder, progress) for clip in clips]
+    counter = head_counter(settings.heads)
+    return [_play(clip, detector, counter, settings, folder, progress) for clip in clips]
 
 
 def _play(
     clip: Clip,
     detector: Detector,
+    counter: HeadCounter | None,
     settings: Settings,
     folder: Path | None,
     progress: Callable[[Clip, float], None],
 ) -> Played:
     played = Played(clip)
+    rhythm = HeadRhythm(counter, settings.heads, detector.card.classes)
     analyst = Analyst(
         clip.camera,
         settings.hazards,
@@ -76,7 +81,8 @@ def _play(
         with _source(clip, detector, settings) as source:
             for batch in _batches(source.looks(), settings.model.batch):
                 for look, seen in zip(batch, detector(batch), strict=True):
-                    for change in analyst.update(look, seen):
+                    heads = rhythm(look, seen, partial(source.full_picture, look.captured_at))
+                    for change in analyst.update(look, seen, heads):
                         incident = change.incident
                         last[incident.incident_id] = incident
                         if folder is not None and change.kind == "confirmed":
