@@ -65,6 +65,25 @@ def stills(
             sys.exit(f"scenes: {error}")
 
 
+@app.command()
+def sprites(
+    out: Annotated[Path, typer.Option(help="the folder to write or to go on with")],
+    count: Annotated[int, typer.Option(min=1, help="sprites of this seed in all")],
+    seed: Annotated[int, typer.Option(min=0)] = 1,
+) -> None:
+    """Render hazards and decoys cut out, to be pasted into real street pictures."""
+    _need_blender()
+    from .sprites import make_all
+
+    with _progress() as progress:
+        task = progress.add_task("sprites", total=count)
+        try:
+            make_all(out, count, seed, lambda: progress.advance(task))
+        except (FolderError, OSError) as error:
+            progress.stop()
+            sys.exit(f"scenes: {error}")
+
+
 def _progress() -> Progress:
     return Progress(
         TextColumn("{task.description}"),

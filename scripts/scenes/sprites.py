@@ -18,8 +18,10 @@ import numpy as np
 from mathutils import Vector
 from mathutils.geometry import tessellate_polygon
 
+from . import barriers, debris, decoys, fallen, holes, wrecks
 from . import materials as m
 from .clip import clear
+from .folder import FolderError
 from .mesh import Shape
 from .things import Ground, Maker, Thing
 
@@ -33,6 +35,8 @@ FADE_PX = 8  # shadows that leave the picture fade out over its border
 WIDTH_PX, HIGHEST_PX = (100, 200), 220
 PITCH_DEG = (8.0, 45.0)
 ROAD_M = 240.0
+# Where the road itself has sunk it is left to show through: only its change of light is kept.
+SUNKEN = ("sunken_slab", "settled_road")
 # Share of the sprites of each class; "none" are decoys.
 SHARES = {
     "cavity": 0.45,
@@ -42,6 +46,11 @@ SHARES = {
     "crash": 0.10,
     "none": 0.12,
 }
+
+
+MAKERS = tuple(
+    maker for module in (holes, debris, fallen, barriers, wrecks, decoys) for maker in module.MAKERS
+)
 
 
 @dataclass(frozen=True)
@@ -220,8 +229,8 @@ class Sprite:
     card: dict[str, Any]
 
 
-def sprite(rng: np.random.Generator, maker: Maker, scratch: Path) -> Sprite:
-    """One thing of this kind, cut out of its road."""
+def sprite(rng: np.random.Generator, maker: Maker, scratch: Path) -> Sprite | None:
+    """One thing of this kind, cut out of its road; None if it can't be told from the road."""
     size = float(np.exp(rng.uniform(*np.log(maker.sizes))))
     thing, view, card = stage(
         rng, lambda ground: maker.make(rng, size, ground), lambda made: aim(rng, made)
@@ -234,7 +243,7 @@ def sprite(rng: np.random.Generator, maker: Maker, scratch: Path) -> Sprite:
     picture = matte(with_it, without, own)
     rows, columns = (np.flatnonzero((picture[..., 3] > 5).any(axis=k)) for k in (1, 0))
     if not len(rows):
-        raise ValueError(f"{thing.kind}: nothing of it is to be seen")
+        return None
     top, left = int(rows[0]), int(columns[0])
     cropped = picture[top : rows[-1] + 1, left : columns[-1] + 1]
 
@@ -284,7 +293,9 @@ def _border(rows: int, columns: int) -> np.ndarray:
 
 
 def _opaque(thing: Thing, view: View, scratch: Path) -> np.ndarray:
-    """Where the thing itself is, float32 (h, w): the inside of a rim, else its silhouette."""
+    """Where the thing itself is, float32 (h, w): inside a hole's rim, else its silhouette."""
+    if thing.kind in SUNKEN:
+        return np.zeros((view.height_px, view.width_px), np.float32)
     if thing.cut is not None:
         inside = np.zeros((view.height_px * 4, view.width_px * 4), np.uint8)
         corners = np.rint(view.pixels(thing.outline) * 4).astype(np.int32)
@@ -308,35 +319,44 @@ def _without(thing: Thing) -> None:
         bpy.data.objects["whole road"].hide_render = False
 
 
-def draw(rng: np.random.Generator, makers: Sequence[Maker]) -> Maker:
+def draw(rng: np.random.Generator) -> Maker:
     """A class by its share, then a maker by its weight."""
-    shares = {
-        name: share for name, share in SHARES.items() if any(k.class_name == name for k in makers)
-    }
-    weights = np.array(list(shares.values()))
-    name = list(shares)[rng.choice(len(shares), p=weights / weights.sum())]
-    kinds = [maker for maker in makers if maker.class_name == name]
+    name = list(SHARES)[rng.choice(len(SHARES), p=list(SHARES.values()))]
+    kinds = [maker for maker in MAKERS if maker.class_name == name]
     weights = np.array([maker.weight for maker in kinds])
     return kinds[rng.choice(len(kinds), p=weights / weights.sum())]
 
 
-def make_all(
-    out: Path, makers: Sequence[Maker], count: int, seed: int, advance: Callable[[], None]
-) -> None:
-    """Write sprites that aren't there yet, and a line each in ``index.jsonl``."""
+def make_all(out: Path, count: int, seed: int, advance: Callable[[], None]) -> None:
+    """Write sprites that aren't there yet, and a line each in ``index.jsonl``.
+
+    Raises FolderError where the index is not one, OSError where nothing can be written.
+    """
     out.mkdir(parents=True, exist_ok=True)
     index = out / "index.jsonl"
-    lines = index.read_text(encoding="utf-8").splitlines() if index.exists() else []
-    known = {json.loads(line)["name"] for line in lines}
+    known = _named(index)
     for number in range(count):
         rng = np.random.default_rng((seed, number))
-        maker = draw(rng, makers)
+        maker = draw(rng)
         name = f"{maker.class_name}_{seed}_{number:04d}"
-        if name not in known:
-            made = sprite(rng, maker, out / f".{name}.png")
-            (out / f".{name}.png").unlink()
+        if name not in known and (made := sprite(rng, maker, out / ".render.png")):
             if not cv2.imwrite(str(out / f"{name}.png"), made.picture):
                 raise OSError(f"{out / name}.png can't be written")
             with index.open("a", encoding="utf-8") as file:
                 file.write(json.dumps({"name": name, "seed": seed, **made.card}) + "\n")
         advance()
+    (out / ".render.png").unlink(missing_ok=True)
+
+
+def _named(index: Path) -> set[str]:
+    """The names that an index holds already."""
+    if not index.exists():
+        return set()
+    names = set()
+    for number, line in enumerate(index.read_text(encoding="utf-8").splitlines(), 1):
+        try:
+            names.add(json.loads(line)["name"])
+        except (ValueError, KeyError, TypeError) as error:
+            found = f"{index}, line {number}: found {line[:60]!r}"
+            raise FolderError(f"{found}; allowed: one sprite as JSON with its name") from error
+    return names
