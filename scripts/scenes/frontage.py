@@ -109,16 +109,19 @@ def _poles(
     every, high = rng.uniform(18, 30), rng.uniform(6.0, 9.5)
     reach = min(rng.uniform(1.2, 2.6), (plan.right - plan.left) / 2)
     for y in np.arange(rng.uniform(-20, 6), _REACH, every).tolist():
-        if plan.edge == "earth" and side < 0:
+        # The camera's own post stands at Y = 0: none close before it.
+        if (plan.edge == "earth" and side < 0) or 0 < y < 10:
             continue
+        made.lamps.append((x - side * reach, y, high - 0.12))
         shape.tube((x, y, ground), (x, y, high - 0.4), 0.09, steel, end_radius=0.06, points=8)
         head = (x - side * reach, y, high)
         shape.tube((x, y, high - 0.5), head, 0.05, steel, points=6)
         shape.box(head, (0.8, 0.3, 0.14), steel)
-        made.lamps.append((head[0], y, high - 0.12))
+    if side > 0 and rng.random() < 0.7:
+        made.lamps.append((x - side * reach, 1.0, high))  # on the camera's own post
     if rng.random() < 0.5 and plan.edge != "parapet":
         x = edge + side * max(0.8, walk - 0.4)
-        spots = np.arange(rng.uniform(-5, 10), _REACH, 24.0).tolist()
+        spots = np.arange(rng.uniform(-14, 0), _REACH, 24.0).tolist()
         for y in spots:
             shape.tube((x, y, 0), (x, y, 7.5), 0.13, timber, end_radius=0.09, points=8)
             shape.box((x, y, 7.0), (1.4, 0.1, 0.1), timber)

@@ -81,12 +81,14 @@ def _day(layers: Layers, look: Look, rng: np.random.Generator) -> np.ndarray:
 
 def _dark(layers: Layers, look: Look, rng: np.random.Generator) -> np.ndarray:
     lamp = np.array(_WARM, np.float32) ** rng.uniform(0.0, 1.5)
-    lit = layers.lamps * lamp + layers.beams * np.array(_WHITE, np.float32) * rng.uniform(0.3, 1.5)
+    lit = layers.lamps * lamp + layers.beams * np.array(_WHITE, np.float32) * rng.uniform(0.05, 0.6)
     faint = lit[layers.alpha > 0.5].mean() if (layers.alpha > 0.5).any() else 1.0
     share = rng.uniform(0.8, 4.0) if look.light == "dusk" else rng.uniform(0.01, 0.15)
     scale = share * faint / max(float(layers.sky.mean()), 1e-6)
     blue = np.array(_BLUE, np.float32) ** rng.uniform(0.0, 1.2)
     lit = lit + layers.sky * blue * scale + layers.glow * faint * rng.uniform(20, 80)
+    # Night modes lift what is dark and hold back what glares.
+    lit = lit * (lit.mean(axis=2, keepdims=True) / faint + 0.02) ** -rng.uniform(0.0, 0.4)
     return _with_sky(lit, layers, blue * scale * 0.8, rng, clouds=0.3)
 
 
@@ -167,7 +169,7 @@ def develop(lit: np.ndarray, look: Look, rng: np.random.Generator) -> np.ndarray
     lit = cv2.GaussianBlur(lit, (0, 0), rng.uniform(0.3, 0.95))
     lit = _dirt(lit, look, rng)
     curve = _curve(lit, rng)
-    grain = {"sun": 0.006, "overcast": 0.008, "dusk": 0.018, "night": 0.03, "infrared": 0.022}
+    grain = {"sun": 0.006, "overcast": 0.008, "dusk": 0.013, "night": 0.021, "infrared": 0.018}
     noise = rng.normal(0, grain[look.light] * rng.uniform(0.3, 1.6), curve.shape[:2])
     colour = rng.normal(0, 1, curve.shape) * noise.std() * 0.4
     if look.light == "infrared":

@@ -99,7 +99,7 @@ class Street:
                 if camera.seen(world)[:, 2].min() < 0.3:
                     continue
                 flat = camera.project(world) * (WIDTH, HEIGHT)
-                rows.append(_row(thing, members, placed, flat, world, camera))
+                rows.append(_row(thing, members, flat, world, camera))
         return rows
 
     def hulls(self, rows: list[dict[str, Any]]) -> dict[int, np.ndarray]:
@@ -107,20 +107,8 @@ class Street:
         return {row["members"][0]: row["hull"] for row in rows if row["own"]}
 
     def alone(self, row: dict[str, Any], camera: Camera) -> int:
-        """Pixels the thing would show if nothing stood before it."""
-        corners = []
-        for thing in row["objects"]:
-            mesh = thing.data
-            points = np.empty(len(mesh.vertices) * 3, np.float32)
-            mesh.vertices.foreach_get("co", points)
-            matrix = np.array(thing.matrix_world)
-            world = points.reshape(-1, 3) @ matrix[:3, :3].T + matrix[:3, 3]
-            mesh.calc_loop_triangles()
-            faces = np.empty(len(mesh.loop_triangles) * 3, np.int32)
-            mesh.loop_triangles.foreach_get("vertices", faces)
-            corners.append((camera.project(world) * (WIDTH, HEIGHT))[faces.reshape(-1, 3)])
-        if not corners:
-            return 0
+        """Pixels the thing's own objects would cover if nothing stood before them."""
+        corners = [_faces(one, camera) for one in row["objects"]]
         return labels.silhouette(np.concatenate(corners), row["hull"], (HEIGHT, WIDTH))
 
     def _stand(self, thing: Thing, place: Place, *, pooled: bool) -> None:
@@ -203,7 +191,6 @@ def labelled(row: dict[str, Any]) -> bool:
 def _row(
     thing: Thing,
     members: list[int],
-    placed: Placed,
     flat: np.ndarray,
     world: np.ndarray,
     camera: Camera,
@@ -219,7 +206,6 @@ def _row(
         "members": members,
         "own": bool(thing.objects),
         "objects": thing.objects,
-        "traffic": placed.pooled,
     }
 
 
@@ -247,6 +233,21 @@ def _objects(thing: Thing) -> Iterator[bpy.types.Object]:
 def _both(thing: Thing) -> np.ndarray:
     flat = np.column_stack([thing.cut, np.zeros(len(thing.cut))])
     return np.concatenate([thing.outline, flat])
+
+
+def _faces(one: bpy.types.Object, camera: Camera) -> np.ndarray:
+    """An object's triangles in the picture, pixels (N, 3, 2); those behind the camera left out."""
+    mesh = one.data
+    points = np.empty(len(mesh.vertices) * 3, np.float32)
+    mesh.vertices.foreach_get("co", points)
+    matrix = np.array(one.matrix_world)
+    world = points.reshape(-1, 3) @ matrix[:3, :3].T + matrix[:3, 3]
+    mesh.calc_loop_triangles()
+    faces = np.empty(len(mesh.loop_triangles) * 3, np.int32)
+    mesh.loop_triangles.foreach_get("vertices", faces)
+    triangles = faces.reshape(-1, 3)
+    before = (camera.seen(world)[:, 2] > 0.3)[triangles].all(axis=1)
+    return (camera.project(world) * (WIDTH, HEIGHT))[triangles[before]]
 
 
 def _front(thing: Thing, place: Place) -> tuple[float, float, float, float]:

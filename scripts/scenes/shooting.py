@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from .camera import Camera
 
-SAMPLES = 4
+SAMPLES = 2  # enough for the denoiser; rays are nearly all of a picture's cost
 _GROUPS = ("sun", "sky", "lamps", "beams")
 _LAMP_W, _BEAM_W = 260.0, 200.0
 _FAR_M = 1e4

@@ -174,7 +174,8 @@ def _camera(plan: plans.Plan, rng: np.random.Generator) -> Camera:
     hfov, side = rng.uniform(60, 100), rng.choice([-1, 1, 0], p=[0.4, 0.45, 0.15])
     if side:
         x = (plan.right + 0.6) if side > 0 else (plan.left - 0.6)
-        yaw = side * rng.uniform(0, 22)
+        walk = plan.walks[1] if side > 0 else plan.walks[0]
+        yaw = side * (rng.uniform(0, 22) if walk > 3 else rng.uniform(8, 28))
     else:
         x, yaw = rng.uniform(plan.left / 2, plan.right / 2), rng.uniform(-8, 8)
     half = np.degrees(np.arctan(np.tan(np.radians(hfov / 2)) * HEIGHT / WIDTH))
@@ -209,14 +210,10 @@ def _some(known: list[Maker], count: int, rng: np.random.Generator) -> list[Make
 
 def _share(built: Street, row: dict[str, Any], kept: np.ndarray, camera: Camera) -> float:
     """The part of a thing that is seen, 0..1, of what is within the picture."""
-    own = int(np.isin(kept, row["members"]).sum())
-    if row["traffic"] or not row["own"]:
-        # Bodies fill about two thirds of the hull around their corners.
-        whole = 0.65 * labels.fill(row["hull"], kept.shape).sum()
-    else:
-        own = int((kept == row["members"][0]).sum())
-        whole = built.alone(row, camera)
-    return round(min(1.0, own / max(whole, 1)), 3)
+    if not row["own"]:
+        return 1.0
+    own = int((kept == row["members"][0]).sum())
+    return round(min(1.0, own / max(built.alone(row, camera), 1)), 3)
 
 
 def _boxed(rows: list[dict[str, Any]], ids: np.ndarray) -> Iterator[dict[str, Any]]:
