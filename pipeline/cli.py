@@ -277,6 +277,9 @@ def cameras_import(
         raise typer.Exit(1)
 
 
+cameras.command("windows")(lab.windows)
+
+
 @app.command()
 def outbox(
     settings_file: SettingsFile = None,

@@ -1,15 +1,17 @@
-"""The vision engineer's commands: replay, compare, and the model."""
+"""The vision engineer's commands: replay, compare, the model, and what cameras are looked at."""
 
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from pipeline import show
-from pipeline.errors import FootageError
+from pipeline.clock import SystemClock
+from pipeline.errors import CameraListError, FootageError
 from pipeline.settings import load_settings
 from pipeline.terminal import (
     AsJson,
@@ -19,7 +21,15 @@ from pipeline.terminal import (
     out,
     print_json,
     progress_bar,
+    town_settings,
 )
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from pipeline.settings import Settings
+    from pipeline.town import Camera
 
 app = typer.Typer()
 model = typer.Typer(no_args_is_help=True, help="模型 / the detector's model")
@@ -107,16 +117,17 @@ def model_predict(
     overrides: Overrides = None,
 ) -> None:
     """对图片做检测 / detections of pictures as JSON lines."""
-    from pipeline.detect import Detector, pictures_in, predict
+    from pipeline.detect import Detector, head_counter, pictures_in, predict
 
     settings = load_settings(settings_file, overrides or ())
     detector = Detector(settings.model)
+    counter = head_counter(settings.heads)
     pictures = pictures_in(paths)
     problems = []
     with progress_bar() as bar, file.open("w", encoding="utf-8") as lines:
         for path in bar.track(pictures):
             try:
-                found = predict(path, detector, settings.ingest.road_looks)
+                found = predict(path, detector, settings.ingest.road_looks, counter)
                 lines.write(json.dumps(found, ensure_ascii=False) + "\n")
             except FootageError as error:
                 problems.append(str(error))
@@ -154,3 +165,60 @@ def model_check(
     for key, value in figure.items():
         out.print(f"{key}: {value}", soft_wrap=True)
     out.print(f"use: {card.use_restriction}", soft_wrap=True)
+
+
+def windows(
+    camera_id: Annotated[str, typer.Argument(metavar="CAMERA", help="camera_id of the list")],
+    file: Annotated[Path, typer.Option("--out", help="picture with the windows, .png or .jpg")],
+    source: Annotated[
+        Path | None, typer.Option("--picture", help="picture of it; default: one it takes now")
+    ] = None,
+    settings_file: SettingsFile = None,
+    overrides: Overrides = None,
+    as_json: AsJson = False,
+) -> None:
+    """画出路面细看窗口 / draw the windows of a camera's road looks over a picture of it."""
+    import cv2
+
+    from pipeline.detect import load_card, read_picture
+    from pipeline.ingest import draw_windows, plan_windows
+    from pipeline.town import load_cameras
+
+    settings = town_settings(settings_file, overrides or ())
+    listed = {one.camera_id: one for one in load_cameras(settings.town.cameras)}
+    if camera_id not in listed:
+        raise CameraListError(
+            "there is no such camera", file=settings.town.cameras, found=camera_id
+        )
+    camera, card = listed[camera_id], load_card(settings.model.path)
+    size = card.input.width, card.input.height
+    picture = _picture_of(camera, settings, size) if source is None else read_picture(source)
+    height, width = picture.shape[:2]
+    plan = plan_windows(camera, (width, height), size, settings.ingest.road_looks)
+    kind = file.suffix.lower()
+    if kind not in (".png", ".jpg", ".jpeg"):
+        raise FootageError("is no kind of picture", file=file, allowed=".png or .jpg")
+    file.write_bytes(cv2.imencode(kind, draw_windows(picture, plan, camera))[1].tobytes())
+    if as_json:
+        rows = [{"x": w.x, "y": w.y, "width": w.width, "height": w.height} for w in plan.windows]
+        left_out = plan.left_out / max(1, len(plan.places))
+        print_json({"source": [width, height], "windows": rows, "left_out": round(left_out, 3)})
+        return
+    out.print(f"{len(plan.windows)} 个窗口 / windows of {width}×{height} → {file}")
+    if plan.left_out:
+        share = plan.left_out / len(plan.places)
+        out.print(
+            f"远处路面的 {share:.0%} 没有窗口 / of the far road has none; see road_looks.most"
+        )
+
+
+def _picture_of(camera: Camera, settings: Settings, size: tuple[int, int]) -> NDArray[np.uint8]:
+    from pipeline.ingest import Source
+
+    source = Source.of(camera, settings.ingest, size=size, clock=SystemClock())
+    with closing(source.looks()) as looks:
+        for look in looks:
+            picture = source.full_picture(look.captured_at)
+            if picture is not None:
+                return picture
+    raise FootageError("gave no picture", file=camera.camera_id)

@@ -397,3 +397,45 @@ def test_without_settings_and_without_a_town_here_the_next_step_is_named(
 def test_what_waits_where_is_listed(gridwatch, town):
     assert json.loads(gridwatch("queue", "list", "-s", town / "settings.yaml", "--json").out) == {}
     assert "没有待办" in gridwatch("queue", "list", "-s", town / "settings.yaml").out
+
+
+def test_the_windows_of_a_camera_are_drawn_over_a_picture_of_it(gridwatch, town):
+    picture, drawn = town / "street.png", town / "drawn.png"
+    picture.write_bytes(cv2.imencode(".png", np.full((1080, 1920, 3), 90, np.uint8))[1])
+    settings = town / "settings.yaml"
+    command = ("cameras", "windows", "YL-0001", "-s", settings, "--out", drawn)
+    answer = gridwatch(*command, "--picture", picture, "--json")
+    assert answer.code == 0
+    plan = json.loads(answer.out)
+    assert plan["source"] == [1920, 1080]
+    assert 1 <= len(plan["windows"]) <= 3
+    shown = cv2.imread(str(drawn))
+    assert shown.shape == (1080, 1920, 3)
+    first = plan["windows"][0]
+    assert (shown[first["y"] + first["height"] // 2, first["x"]] != 90).any(), "its frame"
+    answer = gridwatch(*command, "--picture", picture)
+    assert f"{len(plan['windows'])} 个窗口" in answer.out
+
+
+def test_without_a_picture_the_camera_takes_one(gridwatch, town, tiny_clip):
+    listed = (town / "cameras.csv").read_text("utf-8").splitlines()
+    row = listed[1].split(",")
+    row[2] = str(tiny_clip)
+    (town / "cameras.csv").write_text("\n".join([listed[0], ",".join(row)]) + "\n", "utf-8")
+    drawn = town / "drawn.jpg"
+    answer = gridwatch(
+        "cameras", "windows", "YL-0001", "-s", town / "settings.yaml", "--out", drawn, "--json"
+    )
+    assert json.loads(answer.out) == {"source": [320, 180], "windows": [], "left_out": 0}
+    assert cv2.imread(str(drawn)).shape == (180, 320, 3)
+
+
+def test_windows_of_what_is_no_camera_or_no_picture_are_refused(gridwatch, town):
+    settings, text = town / "settings.yaml", town / "notes.png"
+    text.write_text("no picture")
+    command = ("cameras", "windows", "-s", settings, "--picture", text)
+    refused(gridwatch(*command, "YL-9999", "--out", town / "a.png"), "YL-9999")
+    refused(gridwatch(*command, "YL-0001", "--out", town / "a.png"), "notes.png")
+    text.write_bytes(cv2.imencode(".png", np.full((90, 160, 3), 90, np.uint8))[1])
+    refused(gridwatch(*command, "YL-0001", "--out", town / "a.gif"), ".png or .jpg")
+    refused(gridwatch(*command, "YL-0001", "--out", town / "none" / "a.png"), "none/a.png")

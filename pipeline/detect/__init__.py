@@ -5,7 +5,13 @@ from pipeline.detect.detections import Detections
 from pipeline.detect.detector import FLOOR, Detector
 from pipeline.detect.heads import HeadCounter, HeadMap, HeadRhythm, head_counter
 from pipeline.detect.merging import uncut
-from pipeline.detect.predict import pictures_in, predict, time_per_look_ms
+from pipeline.detect.predict import (
+    count_people,
+    pictures_in,
+    predict,
+    read_picture,
+    time_per_look_ms,
+)
 from pipeline.detect.still import look_at
 
 __all__ = [
@@ -18,11 +24,13 @@ __all__ = [
     "HeadMap",
     "HeadRhythm",
     "ModelCard",
+    "count_people",
     "head_counter",
     "load_card",
     "look_at",
     "pictures_in",
     "predict",
+    "read_picture",
     "time_per_look_ms",
     "uncut",
 ]

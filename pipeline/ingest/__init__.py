@@ -8,6 +8,7 @@ from pipeline.ingest.shards import shard_of
 from pipeline.ingest.source import Source
 from pipeline.ingest.state import CameraState, CameraStatus
 from pipeline.ingest.windows import Window, WindowPlan, plan_windows
+from pipeline.ingest.windows_drawn import draw_windows
 
 __all__ = [
     "CameraState",
@@ -20,6 +21,7 @@ __all__ = [
     "Window",
     "WindowPlan",
     "check_cameras",
+    "draw_windows",
     "plan_windows",
     "shard_of",
 ]

@@ -40,7 +40,9 @@ _WIDEST = 0.5  # of a window: what is larger than that beside a place is the who
 
 # The pole camera that is assumed where nobody measured: the middle of those in ordinary streets.
 _HEIGHT_M, _HFOV_DEG, _HORIZON_V = 6.0, 75.0, 0.15
-_HORIZON_MOST = 0.3  # a carriageway drawn from farther down begins below the horizon
+_DRAWN_FROM_V = 0.1  # a carriageway is drawn from some 60 m away on: so far below the horizon
+_HORIZON_MOST = 0.3  # that of a camera which looks nearly level
+_HORIZONS = (0.05, 0.25)  # of pictures of which nothing is known: cameras that look down and ahead
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +87,7 @@ def plan_windows(
     scale, coarsest = 1.0, whole / LEAST_GAIN
     if settings.most == 0 or scale > coarsest:
         return _NOTHING
-    plane = _plane(camera, source)
-    if plane is None:
-        return _NOTHING
-    ground = _Ground.of(_spots(camera, source), plane, source, settings)
+    ground = _Ground.of(_spots(camera, source), _planes(camera, source), source, settings)
     while True:
         plan = ground.plan(size, scale, whole, settings)
         if len(plan.windows) <= settings.most or scale == coarsest:
@@ -111,13 +110,16 @@ class _Ground:
 
     @classmethod
     def of(
-        cls, spots: Floats, plane: GroundPlane, source: Size, settings: RoadLookSettings
+        cls, spots: Floats, planes: Sequence[GroundPlane], source: Size, settings: RoadLookSettings
     ) -> _Ground:
-        metres = plane.metres_per_unit_at(spots)
-        placed = ~np.isnan(metres).any(axis=1)
-        spots, metres = spots[placed], metres[placed]
+        """A place is there once for each plane that may be the right one."""
         pixels = np.array(source, np.float64)
-        return cls(source, spots * pixels, settings.hole_m / metres * pixels, metres.prod(axis=1))
+        places, every = np.tile(spots, (len(planes), 1)), [np.zeros((0, 2))]
+        every += [plane.metres_per_unit_at(spots) for plane in planes]
+        metres = np.concatenate(every)
+        placed = ~np.isnan(metres).any(axis=1)
+        places, metres = places[placed] * pixels, metres[placed]
+        return cls(source, places, settings.hole_m / metres * pixels, metres.prod(axis=1))
 
     def plan(
         self, size: Size, scale: float, whole: float, settings: RoadLookSettings
@@ -220,25 +222,28 @@ def _spots(camera: Camera | None, source: Size) -> Floats:
     return spots if ignored is None else spots[~contains_xy(ignored, *spots.T)]
 
 
-def _plane(camera: Camera | None, source: Size) -> GroundPlane | None:
+def _planes(camera: Camera | None, source: Size) -> list[GroundPlane]:
     """The camera's ground plane; else that of an ordinary pole camera with this carriageway.
 
-    None for pictures so narrow that no camera takes them.
+    Two where nothing is known, none for pictures so narrow that no camera takes them.
     """
     aspect = source[0] / source[1]
-    horizon_v = _HORIZON_V
+    horizons: tuple[float, ...] = _HORIZONS
     if camera is not None:
         with suppress(CalibrationError):  # the rules say so in the log
             plane = plane_of(camera, aspect)
             if plane is not None:
-                return plane
+                return [plane]
         drawn = [v for zone in camera.zones_of("carriageway") for _, v in zone.polygon]
-        horizon_v = min([*drawn, _HORIZON_MOST]) if drawn else _HORIZON_V
+        horizons = (min(min(drawn) - _DRAWN_FROM_V, _HORIZON_MOST) if drawn else _HORIZON_V,)
     focal_v = 0.5 / tan(radians(_HFOV_DEG) / 2) * aspect
-    pitch_deg = degrees(atan((0.5 - horizon_v) / focal_v))
+    pitches = [degrees(atan((0.5 - horizon_v) / focal_v)) for horizon_v in horizons]
     with suppress(CalibrationError):
-        return GroundPlane.from_pose(0.0, 0.0, _HEIGHT_M, pitch_deg, 0.0, _HFOV_DEG, aspect)
-    return None
+        return [
+            GroundPlane.from_pose(0.0, 0.0, _HEIGHT_M, pitch_deg, 0.0, _HFOV_DEG, aspect)
+            for pitch_deg in pitches
+        ]
+    return []
 
 
 def _area(camera: Camera, kind: ZoneKind) -> BaseGeometry | None:

@@ -147,19 +147,30 @@ def test_a_drawn_lane_takes_fewer_windows_than_the_whole_width():
     assert 0 < len(lane.windows) < len(whole.windows)
 
 
+def rows_of(camera, settings=LOOKS):
+    """Highest and lowest row of the places that get windows, in 0..1 of the picture."""
+    plan = plan_windows(camera, FULL_HD, MODEL, settings)
+    assert plan.left_out == 0
+    rows = plan.places[:, 1] / FULL_HD[1]
+    return rows.min(), rows.max()
+
+
 def test_without_a_ground_plane_the_band_below_the_horizon_is_taken():
-    for camera in (None, CAMERA):
-        plan = plan_windows(camera, FULL_HD, MODEL, LOOKS)
-        rows = plan.places[:, 1] / FULL_HD[1]
-        assert rows.min() > 0.15
-        assert rows.max() < 0.7
-        assert plan.left_out == 0
+    top, bottom = rows_of(CAMERA)
+    assert 0.2 < top < bottom < 0.7
+
+
+def test_of_a_picture_of_which_nothing_is_known_more_is_taken():
+    (top, bottom), (upper, lower) = rows_of(CAMERA), rows_of(None)
+    assert 0.1 < upper < top
+    assert bottom < lower < 0.8
 
 
 def test_without_a_ground_plane_the_far_part_of_a_drawn_lane_is_taken():
-    plan = plan_windows(replace(CAMERA, zones=(LANE,)), FULL_HD, MODEL, LOOKS)
-    rows = plan.places[:, 1] / FULL_HD[1]
-    assert 0.1 < rows.min() < rows.max() < 0.6
+    top, bottom = rows_of(replace(CAMERA, zones=(LANE,)))
+    assert 0.1 <= top < 0.2 < bottom < 0.55
+    low = Zone("carriageway", ((0.1, 0.4), (0.9, 0.4), (1.0, 1.0), (0.0, 1.0)))
+    assert 0.4 <= rows_of(replace(CAMERA, zones=(low,)))[0] < 0.5
 
 
 def test_marks_that_fit_no_plane_are_as_none():
