@@ -207,6 +207,8 @@ def _balanced(seen: Sequence[Seen], number: int) -> float:
     """The score with the best F1 at IoU 0.5, boxes taken by falling score."""
     scores, hits, boxes = [], [], 0
     for one in seen:
+        if number in one.picture.unlabelled:
+            continue
         mask = one.found.classes == number
         true = one.truth[one.picture.classes == number]
         boxes += len(true)

@@ -56,7 +56,7 @@ h3 { font-size: 1rem; margin: 1.2rem 0 .3rem } small, .dim { opacity: .7 }
 .scroll { overflow-x: auto }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; white-space: nowrap }
 td, th { padding: .2rem .6rem; border-bottom: 1px solid var(--line); text-align: right }
-td:first-child, th:first-child { text-align: left }
+td:first-child, th:first-child { text-align: left; white-space: normal; min-width: 6rem }
 summary { cursor: pointer; margin-top: .6rem } svg { width: 100%; height: auto; display: block }
 .axis { stroke: var(--line) } text { font-size: 12px; fill: currentColor } .tick { font-size: 10px }
 .charts { display: grid; grid-template-columns: repeat(auto-fill, minmax(15rem, 1fr)); gap: 1rem }
@@ -124,9 +124,9 @@ def _slice(part: Slice, results: Sequence[Result], *, is_open: bool) -> str:
     names = [name for name in IDS if any(name in of for of in rows)]
     if not names:
         return ""
-    heads = ["类别 class", "框 boxes", "标注 labels"]
+    heads = ["类别 class"]
     heads += [f"{escape(one.name)}<br><small>AP50 (AP50-95)</small>" for one in results]
-    heads += ["小 small", "中 medium", "大 large"]
+    heads += ["小 small", "中 medium", "大 large", "框 boxes", "标注 labels"]
     body = "".join(_class_row(name, [of.get(name) for of in rows]) for name in names)
     return (
         f"<details{' open' if is_open else ''}><summary>{escape(part.title)} "
@@ -144,7 +144,7 @@ def _class_row(name: str, rows: Sequence[dict[str, Any] | None]) -> str:
         for size in ("small", "medium", "large")
     )
     makers = ", ".join(LABELS_BY[maker] for maker in known["labels_by"])
-    return f"<tr><td>{_class(name)}<td>{known['boxes']}<td><small>{makers}</small>{cells}{sizes}"
+    return f"<tr><td>{_class(name)}{cells}{sizes}<td>{known['boxes']}<td><small>{makers}</small>"
 
 
 def _compared(row: dict[str, Any] | None, first: dict[str, Any] | None) -> str:

@@ -99,13 +99,7 @@ def run(model: Predictor, material: Material, step: Callable[[], None]) -> Resul
             part.key: _slice(part, material.pictures, model.classes, precision)
             for part in material.slices
         },
-        "false_alarms": {
-            part.key: alarms
-            for part in material.slices
-            if (
-                alarms := false_alarms((seen[at] for at in part.members), model.classes, thresholds)
-            )["pictures"]
-        },
+        "false_alarms": _alarms(seen, model.classes, thresholds, material.slices),
         "collapses": collapses(seen) if "cavity" in model.classes else None,
     }
     return Result(model.name, model.classes, thresholds, seen, summary, precision)
