@@ -133,18 +133,25 @@ def note_run(folder: Path, training: str, pictures: Mapping[str, int]) -> None:
     path.write_text(run.model_dump_json(indent=1) + "\n", encoding="utf-8")
 
 
+def read_run(folder: Path) -> Run:
+    """How a network was trained. Raises DataError, also for a source without a licence here."""
+    run = _read(folder / "run.json", Run)
+    for source in run.pictures:
+        origin_of(source, folder / "run.json")
+    return run
+
+
+def read_faults(folder: Path) -> tuple[str, ...]:
+    """The known faults that somebody wrote down."""
+    path = folder / "known_faults.txt"
+    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    return tuple(line.strip() for line in lines if line.strip())
+
+
 def read_record(folder: Path) -> Record:
     """The record beside a checkpoint. Raises DataError: without one there is no card."""
-    faults = folder / "known_faults.txt"
-    lines = faults.read_text(encoding="utf-8").splitlines() if faults.is_file() else []
-    record = Record(
-        _read(folder / "run.json", Run),
-        _read(folder / "score.json", Score),
-        tuple(line.strip() for line in lines if line.strip()),
-    )
-    for source in record.run.pictures:
-        _origin(source, folder / "run.json")
-    return record
+    run = read_run(folder)
+    return Record(run, _read(folder / "score.json", Score), read_faults(folder))
 
 
 def card_of(
@@ -165,7 +172,7 @@ def card_of(
             found=", ".join(unknown),
             allowed=", ".join(classes),
         )
-    origins = [_origin(source, "run.json") for source in record.run.pictures]
+    origins = [origin_of(source, "run.json") for source in record.run.pictures]
     return ModelCard(
         name=name,
         version=version,
@@ -177,7 +184,7 @@ def card_of(
         architecture=f"{ARCHITECTURE}, fp32, opset {opset}",
         training=record.run.training,
         training_data=_training_data(record.run.pictures),
-        use_restriction=_restriction(limited=any(origin.limited for origin in origins)),
+        use_restriction=restriction(limited=any(origin.limited for origin in origins)),
         scores=record.score.scores,
         known_faults=record.known_faults,
     )
@@ -187,7 +194,7 @@ def _training_data(pictures: Mapping[str, int]) -> tuple[TrainingData, ...]:
     """One line for each origin; sources of one origin are added up."""
     counts: dict[Origin, int] = {}
     for source, count in pictures.items():
-        origin = _origin(source, "run.json")
+        origin = origin_of(source, "run.json")
         counts[origin] = counts.get(origin, 0) + count
     return tuple(
         TrainingData(name=one.name, use=one.use, pictures=count, licence=one.licence)
@@ -196,7 +203,8 @@ def _training_data(pictures: Mapping[str, int]) -> tuple[TrainingData, ...]:
     )
 
 
-def _origin(source: str, file: object) -> Origin:
+def origin_of(source: str, file: object) -> Origin:
+    """What a card says about a source; DataError if nothing is known about it."""
     for start, origin in ORIGINS.items():
         if source.startswith(start):
             return origin
@@ -209,7 +217,8 @@ def _origin(source: str, file: object) -> Origin:
     )
 
 
-def _restriction(*, limited: bool) -> str:
+def restriction(*, limited: bool) -> str:
+    """What the weights may be used for; ``limited``: a source is not for everything."""
     if not limited:
         return f"The weights are {LICENCE}."
     return (
