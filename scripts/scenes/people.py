@@ -88,6 +88,17 @@ class Figure:
         self.thing.data.vertices.foreach_set("co", points.ravel())
         self.thing.data.update()
 
+    def head(self, pose: Pose) -> tuple[float, float, float]:
+        """The middle of the head in this pose, metres in the figure's own axes."""
+        scale, out = self.height / 1.70, 0.70
+        ahead = 0.02 + out * math.sin(pose.lean)
+        return 0.0, ahead * scale, (0.93 - pose.sink + out * math.cos(pose.lean)) * scale
+
+    @property
+    def clothes(self) -> tuple[bpy.types.Material, bpy.types.Material]:
+        """What it wears above and below."""
+        return self._look.top, self._look.trousers
+
     def _parts(self, pose: Pose) -> Shape:
         """Body parts for a person of 1.70 m, scaled to this one's height."""
         shape, look, w = Shape(), self._look, self._wide

@@ -62,6 +62,7 @@ class Thing:
     size_m: tuple[float, float]
     cut: np.ndarray | None = None
     parts: tuple[Thing, ...] = ()
+    head: tuple[float, float, float] | None = None  # of a person: the middle of the head
 
     @property
     def cuts_road(self) -> bool:
