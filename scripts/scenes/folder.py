@@ -11,6 +11,7 @@ import errno
 import json
 import os
 from dataclasses import dataclass
+from io import StringIO
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -67,7 +68,7 @@ class Folder:
             write(base / "images" / f"{still.name}.jpg", jpeg)
             write(base / "labels" / f"{still.name}.txt", "".join(f"{r}\n" for r in rows).encode())
             _append(base / "truth.jsonl", json.dumps(still.truth, ensure_ascii=False) + "\n")
-            self._index(still)
+            self._index(still.truth)
         except OSError as error:
             raise _explained(error, self.root) from error
         self.done.add(still.name)
@@ -77,31 +78,45 @@ class Folder:
         write(self.root / "data.yaml", text.encode())
 
     def _mend(self) -> set[str]:
-        """Names of whole pictures; a line cut short by a stop is taken out."""
+        """Names of whole pictures. A line cut short by a stop goes, a missing index row comes."""
         path = self.root / self.split / "truth.jsonl"
         if not path.exists():
             return set()
         lines = [line for line in path.read_text(encoding="utf-8").splitlines() if _whole(line)]
         write(path, "".join(f"{line}\n" for line in lines).encode())
-        return {str(json.loads(line)["name"]) for line in lines}
+        indexed = self._indexed()
+        truths = {str(truth["name"]): truth for truth in map(json.loads, lines)}
+        for name, truth in truths.items():
+            if name not in indexed:
+                self._index(truth)
+        return set(truths)
 
-    def _index(self, still: Still) -> None:
-        path, truth = self.root / "index.csv", still.truth
+    def _indexed(self) -> set[str]:
+        path = self.root / "index.csv"
+        if not path.exists():
+            return set()
+        with path.open(newline="", encoding="utf-8") as file:
+            whole = [row for row in csv.DictReader(file) if row.get(INDEX[-1])]
+        write(path, _table(whole).encode())
+        return {row["name"] for row in whole if row["split"] == self.split}
+
+    def _index(self, truth: dict[str, Any]) -> None:
+        """The picture's row; a reader counts the picture from here on."""
+        path = self.root / "index.csv"
         row = {
             "split": self.split,
-            "name": still.name,
+            "name": truth["name"],
             "source": "rendered",
-            "group": f"rendered-{truth['seed']}-{truth['street']}",
-            "classes": " ".join(sorted({name for name, _ in still.boxes})),
+            "group": f"rendered-{self.split}-{truth['seed']}-{truth['street']}",
+            "classes": " ".join(sorted({o["class"] for o in truth["objects"]} - {"none"})),
             "street": truth["kind"],
-            "camera": f"{truth['camera']['height_m']}m {truth['camera']['hfov_deg']}deg",
+            "camera": "{height_m} m up, {hfov_deg} deg wide".format(**truth["camera"]),
             "light": truth["light"],
             "weather": truth["weather"],
         }
         if not path.exists():
-            write(path, (",".join(INDEX) + "\n").encode())
-        with path.open("a", newline="", encoding="utf-8") as file:
-            csv.DictWriter(file, INDEX).writerow(row)
+            write(path, _table([]).encode())
+        _append(path, _table([row]).split("\n", 1)[1])
 
 
 def label(name: str, box: tuple[float, float, float, float], width: int, height: int) -> str:
@@ -129,6 +144,14 @@ def _append(path: Path, line: str) -> None:
     with path.open("a", encoding="utf-8") as file:
         file.write(line)
         file.flush()
+
+
+def _table(rows: Sequence[dict[str, Any]]) -> str:
+    text = StringIO()
+    writer = csv.DictWriter(text, INDEX, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
 
 
 def _whole(line: str) -> bool:
