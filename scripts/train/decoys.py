@@ -99,6 +99,18 @@ def shadow(width: int, height: int, rng: np.random.Generator) -> Layer:
     return Layer(ratio, alpha, stains=True)
 
 
+def glow(width: int, height: int, rng: np.random.Generator) -> Layer:
+    """Tail lights, signals or lamps mirrored by a wet road: bright, coloured, smeared downwards."""
+    colours = ((0.5, 0.6, 1.0), (0.4, 0.8, 1.0), (1.0, 1.0, 1.0), (0.7, 1.0, 0.5))
+    colour = np.array(colours[rng.integers(len(colours))], np.float32)
+    v = np.linspace(-1, 1, height, dtype=np.float32)[:, None]
+    u = np.linspace(-1, 1, width, dtype=np.float32)[None, :]
+    narrow = rng.uniform(0.15, 0.5)
+    alpha = np.exp(-((u / narrow) ** 2)) * np.clip(1 - np.abs(v) ** rng.uniform(1, 4), 0, 1)
+    ratio = np.broadcast_to(np.float32(rng.uniform(1.4, 2.6)) * colour, (height, width, 3))
+    return Layer(ratio.copy(), alpha.astype(np.float32), stains=True)
+
+
 def worn_paint(width: int, height: int, rng: np.random.Generator) -> Layer:
     """The end of a dash or a piece of a letter, rubbed off in places."""
     sheet = np.zeros((height * FINER, width * FINER), np.uint8)
@@ -118,10 +130,11 @@ def worn_paint(width: int, height: int, rng: np.random.Generator) -> Layer:
 
 DRAWN: tuple[tuple[Draw, tuple[float, float], float], ...] = (
     # how it is drawn, how many metres across, how often
-    (repair, (0.6, 4.0), 0.3),
+    (repair, (0.6, 4.0), 0.28),
     (manhole, (0.6, 0.9), 0.25),
-    (stain, (0.4, 3.5), 0.2),
-    (shadow, (1.0, 5.0), 0.15),
+    (stain, (0.4, 3.5), 0.17),
+    (shadow, (1.0, 5.0), 0.12),
+    (glow, (0.5, 2.5), 0.08),
     (worn_paint, (0.5, 2.5), 0.1),
 )
 

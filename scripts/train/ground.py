@@ -37,6 +37,13 @@ CLOSE_UP = 0.4
 CELLS = 144
 # Edges in brightness (Sobel, 8 bit) that end a smooth road: kerbs, rails, leaves.
 STEEPEST = 45.0
+# How far (Lab, 8 bit: levels, part of the lightness, levels of tint) road may be from the colour
+# right under a vehicle; and where it changes by no more than a STEP from cell to cell.
+ALIKE = (7.0, 0.07, 5.0)
+FALLING_OFF = (14.0, 0.15, 5.0)
+STEP = (3, 1, 1)
+LEAST_ROAD = 0.015
+FAR = 999
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -136,8 +143,16 @@ def _road(
     for x0, y0, x1, y1 in cells:
         taken[max(0, y0 - 1) : y1 + 1, max(0, x0 - 1) : x1 + 1] = 1
 
-    seeds = np.zeros((rows, columns), np.uint8)
-    alike = np.zeros((rows, columns), np.uint8)
+    smooth = cv2.GaussianBlur(lab, (3, 3), 0)
+    light = smooth[..., 0]
+    slope = cv2.magnitude(cv2.Sobel(light, cv2.CV_32F, 1, 0), cv2.Sobel(light, cv2.CV_32F, 0, 1))
+    # What is higher up than the farthest vehicle's feet is as likely a wall as a road.
+    top = max(float(px[vehicles, 3].min()), horizon_px + 4.0) / cell_px
+    free = ((slope < STEEPEST) & (taken == 0)).astype(np.uint8)
+    free[: max(0, int(top))] = 0
+
+    alike, grown = np.zeros((2, rows, columns), np.uint8)
+    seeds = np.zeros((rows, columns), bool)
     for x0, y0, x1, y1 in cells[vehicles]:
         inset, deep = max(1, (x1 - x0) // 6), max(2, (y1 - y0) // 3)
         strip = np.s_[max(0, y1 + 1) : y1 + 1 + deep, max(0, x0 + inset) : max(0, x1 - inset)]
@@ -145,17 +160,34 @@ def _road(
         if len(colours) < 3:
             continue
         middle = np.median(colours, axis=0)
-        tolerance = np.array([7.0 + 0.07 * middle[0], 5.0, 5.0])
-        alike |= cv2.inRange(lab, middle - tolerance, middle + tolerance)
-        seeds[strip] = 1
-    light = cv2.GaussianBlur(lab[..., 0], (3, 3), 0)
-    slope = cv2.magnitude(cv2.Sobel(light, cv2.CV_32F, 1, 0), cv2.Sobel(light, cv2.CV_32F, 0, 1))
-    road = ((alike > 0) & (slope < STEEPEST) & (taken == 0)).astype(np.uint8)
-    # What is higher up than the farthest vehicle's feet is as likely a wall as a road.
-    top = max(float(px[vehicles, 3].min()), horizon_px + 4.0) / cell_px
-    road[: max(0, int(top))] = 0
+        alike |= _like(lab, middle, *ALIKE)
+        seeds[strip] = True
+        if free[strip].any():
+            off = np.abs(smooth[strip].astype(np.int16) - middle).sum(axis=2)
+            row, column = np.unravel_index((off + FAR * (free[strip] == 0)).argmin(), off.shape)
+            grown |= _grown(smooth, free, strip[1].start + column, strip[0].start + row)
+    _, parts = cv2.connectedComponents(alike & free, connectivity=4)
+    wanted = np.unique(parts[seeds & (parts > 0)])
+    road = (np.isin(parts, wanted) & (parts > 0)).astype(np.uint8) | grown
     road = cv2.morphologyEx(road, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
-    _, parts = cv2.connectedComponents(road, connectivity=4)
-    wanted = np.unique(parts[(seeds > 0) & (road > 0)])
-    road = (np.isin(parts, wanted) & (parts > 0)).astype(np.uint8)
-    return road if road.mean() > 0.03 else None
+    return road if road.mean() > LEAST_ROAD else None
+
+
+def _like(
+    lab: NDArray[np.uint8], colour: NDArray[np.float64], light: float, part: float, tint: float
+) -> NDArray[np.uint8]:
+    """Where the picture has about this colour (1): lightness within light + part, else tint."""
+    far = np.array([light + part * colour[0], tint, tint])
+    return cv2.inRange(lab, colour - far, colour + far) & 1
+
+
+def _grown(lab: NDArray[np.uint8], free: NDArray[np.uint8], x: int, y: int) -> NDArray[np.uint8]:
+    """Free cells that hang together with the one at x, y without a step in colour.
+
+    Light may fall off slowly, as it does on a wet road or around a lamp.
+    """
+    shut = np.ones((lab.shape[0] + 2, lab.shape[1] + 2), np.uint8)
+    shut[1:-1, 1:-1] = 1 - (free & _like(lab, lab[y, x].astype(float), *FALLING_OFF))
+    how = 4 | (2 << 8) | cv2.FLOODFILL_MASK_ONLY
+    cv2.floodFill(lab, shut, (int(x), int(y)), 0, STEP, STEP, how)
+    return shut[1:-1, 1:-1] >> 1

@@ -45,6 +45,8 @@ COLLAPSE_M = (0.5, 8.0)
 PLAIN_M = (0.5, 3.0)
 # How often rendered hazards of each class are laid, as real and drawn ones are below.
 RENDERED = {"cavity": 0.2, "debris": 0.12, "fallen_tree": 0.08, "barrier": 0.1, "crash": 0.08}
+# Fewer different ones of a class are laid less often, or they would be learnt by heart.
+ENOUGH = 20
 # Holes whose brightness differs by less than this from the road get more contrast.
 FAINTEST = 0.16
 
@@ -69,15 +71,15 @@ class Paster:
         self._patches = patches
         self._cutouts = cutouts
         self._sprites = sprites or Sprites()
-        rendered = self._sprites.hazards
         self._hazards = _Choice(
             (self._hole, 0.35, True),
             (self._collapse, 0.2, not only_real),
             (self._crash, 0.07, bool(cutouts.crashes) and not only_real),
             (self._overturned, 0.07, bool(cutouts.vehicles) and not only_real),
             *(
-                (self._rendered(rendered.get(name)), share, bool(rendered.get(name)))
-                for name, share in RENDERED.items()
+                (self._rendered(found), RENDERED[name] * min(1.0, len(found) / ENOUGH), True)
+                for name, found in self._sprites.hazards.items()
+                if name in RENDERED and not only_real
             ),
         )
         self._decoys = _Choice(
@@ -147,9 +149,9 @@ class Paster:
         return scene.put(collapse(place.width, place.height, rng), place, IDS["cavity"])
 
     @staticmethod
-    def _rendered(cutouts: list[Cutout] | None) -> Way:
+    def _rendered(cutouts: list[Cutout]) -> Way:
         def way(scene: Scene, rng: np.random.Generator) -> bool:
-            return scene.stand(_either_way(_any(cutouts or [], rng), rng))
+            return scene.stand(_either_way(_any(cutouts, rng), rng))
 
         return way
 

@@ -97,7 +97,7 @@ def sprite_folder(tmp_path):
     return folder
 
 
-def all_runs(paster, count: int = 30):
+def all_runs(paster, count: int = 20):
     for seed in range(count):
         scene = street(seed)
         yield scene, paster.paste(*scene, np.random.default_rng(seed), hazards=3, decoys=3)
@@ -177,7 +177,7 @@ def test_labels_are_kept_and_new_ones_lie_inside_the_picture_on_the_road(paster)
         laid = new[np.isin(classes[len(old) :], HAZARDS)]
         assert (laid[:, 3] * HEIGHT > 60).all()
         found += len(laid)
-    assert found > 30
+    assert found > 20
 
 
 def test_holes_are_laid_over_no_box_and_in_size_with_the_road(paster):
@@ -354,8 +354,8 @@ def test_rendered_things_are_laid_with_the_labels_of_their_parts(pictures, sprit
     paster = Paster.cut(pictures, sprite_folder)
     found = set()
     for seed in range(60):
-        bgr, boxes, classes = street(seed, cars=4)
-        _, _, after = paster.paste(bgr, boxes, classes, np.random.default_rng(seed), 3, 0)
+        scene = street(seed, cars=4)
+        _, _, after = paster.paste(*scene, np.random.default_rng(seed), 3, 0)
         found |= {NAMES[kind] for kind in after}
     assert {"debris", "fallen_tree"} <= found
 
