@@ -14,6 +14,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 from pipeline.errors import InputError
 
 from . import model_commands, score_command
+from .heads import commands as head_commands
 from .sizes import read_size
 
 if TYPE_CHECKING:
@@ -144,6 +145,9 @@ app.command()(score_command.score)
 app.command()(model_commands.export)
 app.command()(model_commands.quantize)
 app.command()(model_commands.bench)
+app.command()(head_commands.heads)
+app.command("heads-export")(head_commands.heads_export)
+app.command("heads-score")(head_commands.heads_score)
 
 
 if __name__ == "__main__":

@@ -109,6 +109,15 @@ def _disturbed(picture: NDArray[np.uint8], rng: Generator) -> NDArray[np.uint8]:
     return out
 
 
+def pools_of(pictures: Sequence[HeadPicture]) -> list[tuple[float, list[HeadPicture]]]:
+    """Pictures with a point on every head, with boxes of persons, and without anybody, and the
+    share of crops that comes from each."""
+    crowds = [one for one in pictures if one.complete]
+    boxed = [one for one in pictures if not one.complete and len(one.heads)]
+    empty = [one for one in pictures if not one.complete and not len(one.heads)]
+    return [(0.6, crowds), (0.25, boxed), (0.15, empty)]
+
+
 def mixed(
     pools: Sequence[tuple[float, Sequence[HeadPicture]]], rng: Generator
 ) -> Callable[[], HeadPicture]:

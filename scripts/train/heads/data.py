@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 HELD_OUT_EVERY = 5
 """Point pictures whose number is divisible by this are for validation."""
-POINTED = frozenset(("shanghaitech_b",))
-"""Sources whose boxes are left out: the same pictures come with a point on every head."""
+POINTED = "shanghaitech_b"
+"""Where pictures with points are from; their boxes are left out of data folders."""
 _PERSON = IDS["person"]
 _SHAPE = 16 / 9
 
@@ -43,6 +43,7 @@ class HeadPicture:
 
     path: Path
     heads: NDArray[np.float32]
+    source: str
     complete: bool
 
     def load(self) -> NDArray[np.uint8]:
@@ -71,7 +72,7 @@ def read_points(root: Path) -> tuple[list[HeadPicture], list[HeadPicture]]:
     parts: tuple[list[HeadPicture], list[HeadPicture]] = ([], [])
     for name, points in content.items():
         heads = _points(points, path, name)
-        picture = HeadPicture(root / "images" / name, heads, complete=True)
+        picture = HeadPicture(root / "images" / name, heads, POINTED, complete=True)
         height, width = picture.load().shape[:2]
         heads[:, :2] /= np.array([width, height], np.float32)
         if ((heads < -0.01) | (heads > 1.01)).any():
@@ -95,10 +96,10 @@ def _points(points: object, path: Path, name: str) -> NDArray[np.float32]:
 def read_boxes(root: Path) -> list[HeadPicture]:
     """The training pictures of a data folder, a head for each person's box. Raises DataError."""
     return [
-        HeadPicture(picture.path, _heads(picture), complete=False)
+        HeadPicture(picture.path, _heads(picture), picture.source, complete=False)
         for picture in read_folder(root)
         if picture.split == "train"
-        and picture.source not in POINTED
+        and picture.source != POINTED
         and _PERSON not in picture.unlabelled
     ]
 

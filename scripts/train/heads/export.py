@@ -13,13 +13,22 @@ import onnxruntime as ort
 import torch
 from torch import Tensor, nn
 
+from pipeline.detect.card import HeadCard, HeadInput, TrainingData
 from pipeline.errors import DataError, ModelError
+from scripts.train.card import LICENCE, origin_of, read_faults, read_run, restriction
 
-from .network import HeadNet
+from .data import POINTED
+from .network import CELL, HeadNet
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+LONGEST_SIDE = 1024
+"""Larger pictures are scaled down to this: at 30 m a head still has 5 pixels, and it costs as
+much as three looks."""
+ENLARGE = 1.5
+"""Smaller pictures are scaled up by this at most."""
+ARCHITECTURE = "trunk and upper neck of YOLO26n, three convolutions to people per cell, fp32"
 _OPSET = 17
 # Float sums in another order; a count of hundreds must not move by more than a hundredth.
 _AGREE = 1e-4
@@ -46,6 +55,40 @@ def load(weights: Path) -> HeadNet:
             "holds no trained head counter", file=weights, found=str(error).splitlines()[0][:200]
         ) from None
     return net.eval()
+
+
+def card_of(run: Path, name: str, version: str) -> dict[str, Any]:
+    """The card of the network trained in ``run``; hash and scores are still to come.
+
+    Raises DataError where it isn't known what it was trained on.
+    """
+    record = read_run(run)
+    origins = {source: origin_of(source, run) for source in record.pictures}
+    use = "boxes of persons; streets without anybody"
+    card = HeadCard(
+        kind="heads",
+        name=name,
+        version=version,
+        licence=LICENCE,
+        input=HeadInput(longest_side=LONGEST_SIDE, enlarge=ENLARGE, format="bgr"),
+        cell_px=CELL,
+        sha256="0" * 64,
+        architecture=f"{ARCHITECTURE}, opset {_OPSET}",
+        training=record.training,
+        training_data=tuple(
+            TrainingData(
+                name=origin.name,
+                use="a point on every head" if source == POINTED else use,
+                pictures=record.pictures[source],
+                licence=origin.licence,
+            )
+            for source, origin in origins.items()
+        ),
+        use_restriction=restriction(limited=any(one.limited for one in origins.values())),
+        scores={},
+        known_faults=read_faults(run),
+    )
+    return card.model_dump(mode="json")
 
 
 def export(weights: Path, model: Path, card: dict[str, Any]) -> None:

@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from pipeline.errors import DataError
 
-from .crops import mixed, training_crop
+from .crops import SIZE, mixed, training_crop
 from .loss import bayesian_loss
 from .network import HeadNet
 
@@ -45,6 +45,14 @@ class Plan:
     decay: float = 1e-4
     workers: int = 1
     seed: int = 0
+
+    def text(self) -> str:
+        """For the card."""
+        width, height = SIZE
+        return (
+            f"{self.steps} steps of {self.batch} crops of {width}x{height} px from COCO weights, "
+            f"AdamW {self.rate:g} cosine, weights averaged; Bayesian loss with background"
+        )
 
 
 @dataclass(frozen=True, slots=True)
