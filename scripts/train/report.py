@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import DataError
 
+from .cameras import view_of
 from .charts import Chart, Line, legend, svg
 from .classes import HAZARDS, IDS
 from .sheets import KINDS, jpeg_url, tiles
-from .slices import is_rendered
+from .slices import is_pasted, is_rendered
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -46,6 +47,12 @@ LABELS_BY = {
 SHEET_TITLES = {"hit": "命中 hits", "miss": "漏检 misses", "false": "误报 false alarms"}
 CURVES_OF = ("held_out/fixed", "held_out", "rendered")
 TILES = 8
+_SHEETS = {
+    "cameras": "摄像头等 cameras and others",
+    "pasted": "贴入 pasted",
+    "rendered": "渲染 rendered",
+    "web": "网络近照 web close-ups",
+}
 _LOG_COLUMNS = ("step", "loss")
 STYLE = """
 :root { color-scheme: light dark; --line: #8884; --good: #2a8a4a; --miss: #c02a2a }
@@ -253,19 +260,26 @@ def _log(path: Path) -> list[dict[str, Any]]:
 
 
 def _sheets(result: Result) -> str:
-    """Sheets of each hazard that the model knows, real and rendered apart."""
+    """Sheets of each hazard that the model knows; close-ups, pasted and rendered ones apart."""
+    parts: dict[str, list[Seen]] = {title: [] for title in _SHEETS.values()}
+    for one in result.seen:
+        parts[_SHEETS[_sheet_of(one)]].append(one)
     text = (
         "<h2>图例 pictures</h2><p>绿框真值,橙框模型 <small>green: truth, orange: the model</small>"
     )
-    parts = {
-        "真实 real": [one for one in result.seen if not is_rendered(one.picture)],
-        "渲染 rendered": [one for one in result.seen if is_rendered(one.picture)],
-    }
     for name in result.classes:
         if IDS[name] in HAZARDS:
             for where, seen in parts.items():
-                text += _sheet(f"{_class(name)}: {where}", seen, name, result.thresholds[name])
+                text += _sheet(f"{_class(name)}, {where}", seen, name, result.thresholds[name])
     return text
+
+
+def _sheet_of(one: Seen) -> str:
+    if is_rendered(one.picture):
+        return "rendered"
+    if is_pasted(one.picture):
+        return "pasted"
+    return "web" if view_of(one.picture) == "web" else "cameras"
 
 
 def _sheet(title: str, seen: Iterable[Seen], name: str, threshold: float) -> str:

@@ -50,12 +50,17 @@ def is_rendered(picture: Picture) -> bool:
     return picture.source.startswith("rendered")
 
 
+def is_pasted(picture: Picture) -> bool:
+    """Whether its holes were pasted into a real picture."""
+    return picture.source.startswith(("pasted", "composite"))
+
+
 def maker_of(picture: Picture, class_id: int) -> Maker:
     """Who made the labels of this class in this picture."""
     if is_rendered(picture):
         return "exact"
     if class_id in HAZARDS:
-        return "pasted" if _is_pasted(picture) else "hand"
+        return "pasted" if is_pasted(picture) else "hand"
     kind = picture.name.partition("_")[0]
     if kind == "coco" or (kind == "det" and class_id in _ROAD_CLASSES):
         return "hand"
@@ -66,10 +71,10 @@ def slices_of(pictures: Sequence[Picture], held: Mapping[str, str]) -> list[Slic
     """Slices with at least one picture. ``held``: names of held-out pictures (hold_out)."""
     real = [at for at, picture in enumerate(pictures) if not is_rendered(picture)]
     kept = [at for at in real if pictures[at].name in held]
-    bare = [at for at in kept if not _is_pasted(pictures[at])]
+    bare = [at for at in kept if not is_pasted(pictures[at])]
     fixed = [at for at in bare if view_of(pictures[at]) == "fixed"]
     unseen = [at for at in fixed if held[pictures[at].name] == UNSEEN]
-    pasted = [at for at in kept if _is_pasted(pictures[at])]
+    pasted = [at for at in kept if is_pasted(pictures[at])]
     given = [at for at in real if pictures[at].split == "val"]
     made = [
         ("held_out", "未见摄像头,全部 held-out cameras, all", bare),
@@ -77,7 +82,7 @@ def slices_of(pictures: Sequence[Picture], held: Mapping[str, str]) -> list[Slic
         ("held_out/fixed/unseen", "其中旧模型也未见 of these, not seen by older models", unseen),
         ("held_out/pasted", "贴入的坑洞,未见背景 pasted holes, held-out cameras", pasted),
     ]
-    for light, members in _grouped(pasted, lambda at: pictures[at].notes.get("light")):
+    for light, members in _grouped(pasted, _noted(pictures, "light")):
         made.append((f"held_out/pasted/{light}", f"贴入的坑洞 pasted holes: {light}", members))
     for view, members in _grouped(bare, lambda at: view_of(pictures[at])):
         if view != "fixed":
@@ -100,8 +105,12 @@ def _rendered(
 ) -> Iterable[tuple[str, str, list[int]]]:
     yield "rendered", "渲染街景 rendered streets", members
     for note, title in _NOTES.items():
-        for value, part in _grouped(members, lambda at: pictures[at].notes.get(note)):  # noqa: B023 - used at once
+        for value, part in _grouped(members, _noted(pictures, note)):
             yield f"rendered/{note}/{value}", f"渲染 rendered, {title}: {value}", part
+
+
+def _noted(pictures: Sequence[Picture], note: str) -> Callable[[int], str | None]:
+    return lambda at: pictures[at].notes.get(note)
 
 
 def _grouped(
@@ -112,7 +121,3 @@ def _grouped(
         if value := key(at):
             groups[value].append(at)
     return sorted(groups.items())
-
-
-def _is_pasted(picture: Picture) -> bool:
-    return picture.source.startswith(("pasted", "composite"))
