@@ -1,23 +1,18 @@
-"""All makers of hazards and decoys."""
+"""All makers of hazards, decoys and gatherings."""
 
 from __future__ import annotations
 
-from functools import cache
-from importlib import import_module
-from importlib.util import find_spec
 from typing import TYPE_CHECKING
+
+from . import barriers, crowds, debris, decoys, fallen, holes, wrecks
 
 if TYPE_CHECKING:
     from .things import Maker
 
-_MODULES = ("holes", "fallen", "debris", "wrecks", "crowds", "decoys")
+GATHERINGS: tuple[Maker, ...] = tuple(crowds.MAKERS)
 
 
-@cache
-def makers() -> tuple[Maker, ...]:
-    """Every maker there is."""
-    found: list[Maker] = []
-    for name in _MODULES:
-        if find_spec(f"{__package__}.{name}"):
-            found += import_module(f".{name}", __package__).MAKERS
-    return tuple(found)
+def makers(class_name: str) -> list[Maker]:
+    """Those of one class of hazards, or the decoys ("none")."""
+    modules = (holes, fallen, debris, barriers, wrecks, decoys)
+    return [maker for one in modules for maker in one.MAKERS if maker.class_name == class_name]

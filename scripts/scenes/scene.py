@@ -108,7 +108,9 @@ class Street:
 
     def alone(self, row: dict[str, Any], camera: Camera) -> int:
         """Pixels the thing's own objects would cover if nothing stood before them."""
-        corners = [_faces(one, camera) for one in row["objects"]]
+        corners = [_faces(one, camera) for one in row["objects"] if one.type == "MESH"]
+        if not corners:
+            return 0
         return labels.silhouette(np.concatenate(corners), row["hull"], (HEIGHT, WIDTH))
 
     def _stand(self, thing: Thing, place: Place, *, pooled: bool) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 
 from . import labels, lens, looks, plans
 from .camera import HEIGHT, WIDTH, Camera
-from .catalogue import makers
+from .catalogue import GATHERINGS, makers
 from .clip import clear
 from .denoise import Denoiser
 from .folder import Folder, Still, write
@@ -24,13 +24,15 @@ from .scene import Street, labelled
 from .shooting import Studio
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from .things import Maker
 
 SHOTS, PICTURES = 4, 2  # a street, a shot
 _SPLITS = {"train": 0, "val": 1}
+_OTHERS = ("crash", "debris", "barrier", "fallen_tree")
+_CROWDED = 0.06  # of the shots show a gathering
 
 
 @dataclass(frozen=True)
@@ -114,8 +116,7 @@ def _stills(
     layers = built.studio.shoot(shot.camera, dark=shot.dark, sun=shot.sun)
     rows = built.truth(shot.camera)
     kept = labels.within(layers.ids, built.hulls(rows))
-    for row in rows:
-        row["visible"] = _share(built, row, kept, shot.camera)
+    _measure(built, rows, kept, shot.camera)
     for index, look in enumerate(shot.looks):
         own = job.rng(street, number, 100 + index)
         bend = lens.Bend(own, layers.ids.shape, flip=index == 1)
@@ -185,35 +186,37 @@ def _camera(plan: plans.Plan, rng: np.random.Generator) -> Camera:
 
 def _things(job: Job, rng: np.random.Generator) -> list[Maker]:
     """Hazards and as many decoys; now and then none but decoys."""
-    known = makers()
-    holes = [m for m in known if m.class_name == "cavity"]
-    others = [m for m in known if m.class_name not in ("cavity", "none")]
-    decoys = [m for m in known if m.class_name == "none"]
     if job.split == "train":
         quiet = rng.random() < 0.15
-        hazards = _some(holes, int(rng.integers(2, 5)), rng)
-        hazards += _some(others, int(rng.choice([0, 1, 2], p=[0.3, 0.5, 0.2])), rng)
+        holes = int(rng.integers(2, 5))
+        others = int(rng.choice([0, 1, 2], p=[0.25, 0.5, 0.25]))
     else:
         quiet = rng.random() < 0.5
-        hazards = _some(holes, int(rng.choice([0, 1, 2], p=[0.2, 0.6, 0.2])), rng)
-        hazards += _some(others, int(rng.random() < 0.4), rng)
-    count = max(len(hazards), 2)
-    return ([] if quiet else hazards) + _some(decoys, count, rng)
+        holes = int(rng.choice([0, 1, 2], p=[0.2, 0.6, 0.2]))
+        others = int(rng.random() < 0.5)
+    hazards = _some(makers("cavity"), holes, rng)
+    for _ in range(others):
+        hazards += _some(makers(str(rng.choice(_OTHERS))), 1, rng)
+    decoys = _some(makers("none"), max(len(hazards), 2), rng)
+    crowds = _some(GATHERINGS, int(rng.random() < _CROWDED), rng)
+    # The largest first: they need room, and the small ones find theirs between them.
+    return sorted(crowds + ([] if quiet else hazards) + decoys, key=lambda m: -m.sizes[1])
 
 
-def _some(known: list[Maker], count: int, rng: np.random.Generator) -> list[Maker]:
-    if not known:
-        return []
-    weights = np.array([m.weight for m in known])
+def _some(known: Sequence[Maker], count: int, rng: np.random.Generator) -> list[Maker]:
+    weights = np.array([maker.weight for maker in known])
     return [known[i] for i in rng.choice(len(known), count, p=weights / weights.sum())]
 
 
-def _share(built: Street, row: dict[str, Any], kept: np.ndarray, camera: Camera) -> float:
-    """The part of a thing that is seen, 0..1, of what is within the picture."""
-    if not row["own"]:
-        return 1.0
-    own = int((kept == row["members"][0]).sum())
-    return round(min(1.0, own / max(built.alone(row, camera), 1)), 3)
+def _measure(built: Street, rows: list[dict[str, Any]], kept: np.ndarray, camera: Camera) -> None:
+    """Note the part of every thing, its parts included, that is seen of what is in the picture."""
+    shown = np.bincount(
+        kept.ravel(), minlength=1 + max((max(r["members"]) for r in rows), default=0)
+    )
+    alone = {row["members"][0]: built.alone(row, camera) for row in rows}
+    for row in rows:
+        whole = sum(alone.get(index, 0) for index in row["members"])
+        row["visible"] = round(min(1.0, float(shown[row["members"]].sum()) / max(whole, 1)), 3)
 
 
 def _boxed(rows: list[dict[str, Any]], ids: np.ndarray) -> Iterator[dict[str, Any]]:
