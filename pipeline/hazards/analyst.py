@@ -111,20 +111,28 @@ class Analyst:
         )
 
     def _update_road(self, look: Look, seen: Detections) -> list[Change]:
-        """Evidence about the window alone, by the rule for holes.
+        """Evidence about the window alone: holes, and things that the detector knows by name.
 
-        What is new, and who stood in front, is what the last whole look found. A road look from
-        before an outage, or of pictures of another shape, comes too late to say anything.
+        What is new, what stands and who stood in front is what the last whole look found. A road
+        look from before an outage, or of pictures of another shape, comes too late.
         """
-        view, whole = self._view, self._scene
+        view, whole, settings = self._view, self._scene, self._settings
         road = RoadLook(look, seen, self._classes, whole)
         late = look.captured_at < self._anew_at
         if view is None or late or abs(view.aspect - road.scene.aspect) > 0.01:
             return []
+        things = objects(
+            road.scene,
+            road.named(self._new),
+            self._tracks.standing(),
+            self._vehicles,
+            self._traffic,
+            view,
+            settings.blockage,
+        )
         found = [
-            hole
-            for hole in holes(road.scene, self._new, view, self._settings.road)
-            if not lies_around_crash(hole, self._vehicles)
+            *self._own_holes(road.scene, self._new, self._vehicles, view),
+            *(thing for thing in things if not self._is_reported_hole(thing.box)),
         ]
         return self._changes(
             *self._cases.update(
@@ -132,9 +140,19 @@ class Analyst:
                 found,
                 lambda case: road.hides(case.best.box, HIDDEN),
                 "road",
-                lambda case: case.family == "road" and road.shows(case.best.box),
+                lambda case: case.asks_road_looks and road.shows(case.best.box),
             )
         )
+
+    def _own_holes(
+        self, scene: Scene, new: Sequence[NewThing], vehicles: Sequence[Observation], view: View
+    ) -> list[Observation]:
+        """Evidence of holes, but of those that are the debris of a crash."""
+        return [
+            hole
+            for hole in holes(scene, new, view, self._settings.road)
+            if not lies_around_crash(hole, vehicles)
+        ]
 
     def _changes(self, confirmed: Iterable[Case], cleared: Iterable[Case]) -> list[Change]:
         """What the desk must know of cases newly confirmed and newly cleared."""
@@ -200,11 +218,7 @@ class Analyst:
         )
         self._scene, self._new, self._vehicles = scene, new, vehicles
         return [
-            *(
-                hole
-                for hole in holes(scene, new, view, hazards.road)
-                if not lies_around_crash(hole, vehicles)
-            ),
+            *self._own_holes(scene, new, vehicles, view),
             *vehicles,
             *(
                 thing

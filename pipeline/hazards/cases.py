@@ -77,6 +77,11 @@ class Case:
         return max(self.by, key=lambda purpose: means[purpose])
 
     @property
+    def asks_road_looks(self) -> bool:
+        """Whether a road look that sees nothing at the place says anything about it."""
+        return self.family == "road" or self.by["road"].saw
+
+    @property
     def seen(self) -> Sequence[Seen]:
         """The looks of that purpose."""
         return self.by[self.purpose].seen
@@ -94,8 +99,8 @@ class Case:
     def ripe(self, at: float, settings: HazardSettings, purpose: Purpose) -> Observation | None:
         """The evidence to believe now, if any: of several kinds, the one with the least dwell."""
         history = self.by[purpose]
-        if not history.seen or not history.seen[-1].rules:
-            return None
+        if not history.seen or history.seen[-1].at != at or not history.seen[-1].rules:
+            return None  # the look at hand sees nothing
         kinds = sorted(self.kinds.values(), key=lambda one: one.dwell_s)
         return next((one for one in kinds if self._held(one, at, settings, history)), None)
 

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pipeline.detect import uncut
-from pipeline.hazards.boxes import covered
+from pipeline.hazards.boxes import covered, overlap
 from pipeline.hazards.scene import scene_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pipeline.detect import Detections
+    from pipeline.hazards.background import NewThing
     from pipeline.hazards.boxes import Box
     from pipeline.hazards.scene import Scene
     from pipeline.ingest import Look
@@ -55,6 +56,10 @@ class RoadLook:
         """True if the place lies in the window, and not at its edge."""
         low, high = self._window[:2], self._window[2:]
         return bool((box[:2] >= low).all() and (box[2:] <= high).all())
+
+    def named(self, new: Sequence[NewThing]) -> list[NewThing]:
+        """Of what is new, the things that this look knows by name."""
+        return [thing for thing in new if (overlap(thing.box[None], self.scene.lying) > 0).any()]
 
     def hides(self, box: Box, share: float) -> bool:
         """True if a road user stands in front of more than this share of the place."""

@@ -109,6 +109,15 @@ def test_a_single_look_that_says_it_began_long_ago_confirms_nothing():
     assert [case.started_at for _, case in story.confirmed] == [10.0]
 
 
+def test_a_look_in_which_the_place_is_hidden_confirms_nothing():
+    story = Story()
+    story.looks(0, 4)
+    story.looks(4, 8, score=None, hidden=True)
+    assert not story.confirmed
+    story.looks(8, 9)
+    assert [at for at, _ in story.confirmed] == [8.0]
+
+
 def test_weak_evidence_is_never_confirmed_however_long_it_lasts():
     story = Story()
     story.looks(0, 60, score=SETTINGS.confirm_score - 0.05)

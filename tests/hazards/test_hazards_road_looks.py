@@ -11,7 +11,8 @@ from hazard_street import look as whole_look
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.detect import Detections
+from pipeline.detect import CLASSES, Detections
+from pipeline.hazards import Analyst
 from pipeline.hazards.cases import Cases
 from pipeline.hazards.observation import Observation
 from pipeline.ingest import Look
@@ -199,6 +200,29 @@ def test_crowds_tracks_and_background_take_no_notice():
     assert not watch.confirmed
 
 
+def debris(score=0.7, box=HOLE):
+    """Detections of a model that knows debris."""
+    boxes = np.array([box], np.float32)
+    return Detections(boxes, np.array([score], np.float32), np.array([len(CLASSES)], np.int16))
+
+
+def test_a_load_that_only_road_looks_see_is_found_and_cleared_by_them():
+    watching = Analyst(
+        POSED, HazardSettings(), (*CLASSES, "debris"), model="m", settings_hash="5e77"
+    )
+    changes = []
+    for at in range(220):
+        changes += watching.update(whole_look(float(at), ASPHALT), seen())
+        if at % 10 == 0:
+            rows = debris() if at <= 100 else Detections.empty()
+            changes += watching.update(road_look(float(at)), rows)
+    confirmed, cleared = changes
+    assert confirmed.incident.hazard == "blockage"
+    assert confirmed.incident.confirmed_at == SETTINGS.blockage.object_dwell_s
+    assert confirmed.incident.trail["purpose"] == "road"
+    assert cleared.incident.cleared_at == 110
+
+
 def test_a_hole_on_ground_beside_the_carriageway_is_none():
     ignored = replace(POSED, zones=(replace(EVERYWHERE, kind="ignore"),))
     assert not Watch(ignored).play(0, 60, road=[cavity()]).confirmed
@@ -259,15 +283,12 @@ steps = st.lists(
 @given(steps)
 def test_whatever_comes_each_purpose_alone_had_the_reasons_to_believe_and_to_clear(story):
     cases = Cases(SETTINGS)
-    road_at: list[float] = []
     for number, (purpose, score, hidden, covers) in enumerate(story):
         at = float(number)
         found = [] if score is None else [hole_at(at, score)]
         confirmed, cleared = cases.update(
             at, found, lambda _, hidden=hidden: hidden, purpose, lambda _, covers=covers: covers
         )
-        if purpose == "road" and found:
-            road_at.append(at)
         for case in confirmed:
             history = case.by[purpose]
             assert history.seen[-1].at == at
