@@ -1,4 +1,4 @@
-"""Drawn things on a road that are no hazard: repairs, manholes, stains, shadows, worn paint.
+"""Drawn things on a road that are no hazard: repairs, cracks, manholes, stains, shadows, paint.
 
 Each takes the size in pixels it has in the picture, already squashed by the view, and draws a
 ``Layer``.
@@ -111,6 +111,19 @@ def glow(width: int, height: int, rng: np.random.Generator) -> Layer:
     return Layer(ratio.copy(), alpha.astype(np.float32), stains=True)
 
 
+def cracks(width: int, height: int, rng: np.random.Generator) -> Layer:
+    """Cracks that wander and branch, open or sealed with tar, around nothing that is missing."""
+    sheet = np.zeros((height * FINER, width * FINER), np.uint8)
+    rows, columns = sheet.shape
+    thick = max(1, int(rng.uniform(0.5, 2.0) * FINER / 2))
+    for _ in range(rng.integers(1, 5)):
+        steps = rng.normal(0, 0.05, (12, 2)) + rng.uniform(-0.1, 0.1, 2)
+        line = (rng.uniform(0.2, 0.8, 2) + np.cumsum(steps, axis=0)) * [columns, rows]
+        cv2.polylines(sheet, [line.astype(np.int32)], isClosed=False, color=255, thickness=thick)
+    ratio = np.full((height, width), rng.uniform(0.2, 0.7), np.float32)
+    return Layer(_tinted(ratio, rng), _shrunk(sheet, width, height))
+
+
 def worn_paint(width: int, height: int, rng: np.random.Generator) -> Layer:
     """The end of a dash or a piece of a letter, rubbed off in places."""
     sheet = np.zeros((height * FINER, width * FINER), np.uint8)
@@ -130,7 +143,8 @@ def worn_paint(width: int, height: int, rng: np.random.Generator) -> Layer:
 
 DRAWN: tuple[tuple[Draw, tuple[float, float], float], ...] = (
     # how it is drawn, how many metres across, how often
-    (repair, (0.6, 4.0), 0.28),
+    (repair, (0.6, 4.0), 0.2),
+    (cracks, (1.0, 5.0), 0.08),
     (manhole, (0.6, 0.9), 0.25),
     (stain, (0.4, 3.5), 0.17),
     (shadow, (1.0, 5.0), 0.12),

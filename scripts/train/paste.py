@@ -165,14 +165,8 @@ class Paster:
         return scene.stand(_either_way(_any(self._cutouts.groups, rng), rng))
 
     def _queue(self, scene: Scene, rng: np.random.Generator) -> bool:
-        count = int(rng.integers(1, 4))
-        return (
-            sum(
-                scene.hide(_either_way(_any(self._cutouts.vehicles, rng), rng))
-                for _ in range(count)
-            )
-            > 0
-        )
+        wanted = [_any(self._cutouts.vehicles, rng) for _ in range(rng.integers(1, 4))]
+        return sum(scene.hide(_either_way(one, rng)) for one in wanted) > 0
 
     def _plain(self, scene: Scene, rng: np.random.Generator) -> bool:
         layer = _either_way(_any(self._patches.plain, rng), rng)
