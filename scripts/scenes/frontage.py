@@ -159,7 +159,7 @@ def _trees(made: Frontage, rng: np.random.Generator, plan: Plan, ground: float) 
     for side, edge, walk in ((-1, plan.left, plan.walks[0]), (1, plan.right, plan.walks[1])):
         for y in np.arange(-8.0, 85.0, every).tolist():
             inside = any(near < y < far for near, far in plan.stretches)
-            if rng.random() > plan.trees or not inside or abs(y) < 5:
+            if rng.random() > plan.trees or not inside or -4 < y < 13:  # not before the lens
                 continue
             one = link_copy(kinds[rng.integers(len(kinds))], "tree")
             off = min(0.9, walk / 2) if plan.edge == "kerb" else walk + rng.uniform(0, 2)
