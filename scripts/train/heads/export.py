@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -98,19 +99,22 @@ def export(weights: Path, model: Path, card: dict[str, Any]) -> None:
     """
     shipped = _Shipped(load(weights)).eval()
     content = io.BytesIO()
-    torch.onnx.export(
-        shipped,
-        (torch.zeros(1, 96, 128, 3, dtype=torch.uint8),),
-        content,
-        input_names=["pictures"],
-        output_names=["density"],
-        dynamic_axes={
-            "pictures": {0: "batch", 1: "height", 2: "width"},
-            "density": {0: "batch", 1: "rows", 2: "columns"},
-        },
-        opset_version=_OPSET,
-        dynamo=False,
-    )
+    with warnings.catch_warnings():
+        # The older exporter needs no further package; what it writes is compared below.
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            shipped,
+            (torch.zeros(1, 96, 128, 3, dtype=torch.uint8),),
+            content,
+            input_names=["pictures"],
+            output_names=["density"],
+            dynamic_axes={
+                "pictures": {0: "batch", 1: "height", 2: "width"},
+                "density": {0: "batch", 1: "rows", 2: "columns"},
+            },
+            opset_version=_OPSET,
+            dynamo=False,
+        )
     onnx.checker.check_model(onnx.ModelProto.FromString(content.getvalue()), full_check=True)
     _compare(shipped, content.getvalue(), model)
     model.write_bytes(content.getvalue())
@@ -129,7 +133,7 @@ def _compare(shipped: nn.Module, content: bytes, model: Path) -> None:
         (found,) = session.run(None, {"pictures": pictures})
         with torch.no_grad():
             wanted = shipped(torch.from_numpy(pictures)).numpy()
-        if found.shape != wanted.shape or not np.allclose(found, wanted, atol=_AGREE):
+        if found.shape != wanted.shape or not np.abs(found - wanted).max() <= _AGREE:
             raise ModelError(
                 "counts differ between the trained and the exported network",
                 file=model,
