@@ -9,6 +9,7 @@ import numpy as np
 
 from . import materials as m
 from . import outlines as o
+from . import pieces
 from .mesh import Shape
 from .things import Ground, Maker, Thing
 
@@ -28,7 +29,7 @@ def cone(rng: np.random.Generator, size_m: float, ground: Ground) -> Thing:
     del ground
     shape, look = _cone(rng, size_m), float(rng.uniform(0, 2 * math.pi))
     if rng.random() < 0.12:
-        o.tilted(shape, math.radians(90), 0.0, look, (0.0, 0.0, size_m * 0.18))
+        pieces.tilted(shape, math.radians(90), 0.0, look, (0.0, 0.0, size_m * 0.18))
     return _thing([shape.build("cone")], shape.points(), "cone")
 
 
@@ -61,9 +62,9 @@ def plastic_barrier(rng: np.random.Generator, size_m: float, ground: Ground) -> 
     del ground
     pair = ((_RED, _WHITE), (_RED, _RED), (_ORANGE, _WHITE), (_YELLOW, _YELLOW))[rng.integers(4)]
     long, tall = float(rng.uniform(1.0, 1.9)), float(rng.uniform(0.65, 1.0))
-    pieces = [_profiled(long, tall, 0.24, 0.09, m.plain(colour, 0.5)) for colour in pair]
+    both = [_profiled(long, tall, 0.24, 0.09, m.plain(colour, 0.5)) for colour in pair]
     turn = iter(int(i) for i in np.arange(1000) % 2)
-    return _row(rng, size_m, "plastic_barrier", lambda: (pieces[next(turn)], long), loose=0.05)
+    return _row(rng, size_m, "plastic_barrier", lambda: (both[next(turn)], long), loose=0.05)
 
 
 def concrete_barrier(rng: np.random.Generator, size_m: float, ground: Ground) -> Thing:

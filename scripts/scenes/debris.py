@@ -9,6 +9,7 @@ import numpy as np
 
 from . import materials as m
 from . import outlines as o
+from . import pieces
 from .mesh import Shape
 from .things import Ground, Maker, Thing
 
@@ -25,6 +26,7 @@ _HEAPS = {
     "coal": ((0.010, 0.010, 0.010), (0.035, 0.035, 0.037)),
 }
 _CARTON = ((0.30, 0.20, 0.11), (0.36, 0.25, 0.15), (0.24, 0.16, 0.09), (0.55, 0.55, 0.53))
+_PIPES = ((0.30,) * 3, (0.13, 0.07, 0.045), (0.55,) * 3, (0.28, 0.10, 0.03), (0.02,) * 3)
 _SACKS = ((0.55, 0.53, 0.48), (0.40, 0.30, 0.18), (0.10, 0.22, 0.12), (0.60, 0.60, 0.62))
 _WOODS = ((0.32, 0.21, 0.12), (0.42, 0.30, 0.17), (0.20, 0.15, 0.11))
 
@@ -44,13 +46,13 @@ def rocks(rng: np.random.Generator, size_m: float, ground: Ground) -> Thing:
         m.speckled(tuple(c * k for c in colour), tuple(c * k * 1.5 for c in colour), 2.0)
         for k in (0.6, 0.9)
     ]
-    o.scatter(
+    pieces.scatter(
         shape, rng, o.lifted(flat, sizes * 0.3), sizes, looks, flat=float(rng.uniform(0.6, 0.95))
     )
     many = int(rng.integers(5, 60))
     small = rng.gamma(1.5, 0.03, many).clip(0.015, 0.15) * min(1.0, size_m)
     around = rng.normal(0, size_m * 0.4, (many, 2))
-    o.scatter(crumbs, rng, o.lifted(around, small * 0.25), small, looks, fine=True)
+    pieces.scatter(crumbs, rng, o.lifted(around, small * 0.25), small, looks, fine=True)
     return _thing([shape.build("rocks"), crumbs.build("crumbs")], shape.points(), "rocks")
 
 
@@ -77,7 +79,7 @@ def heap(rng: np.random.Generator, size_m: float, ground: Ground) -> Thing:
     sizes = rng.gamma(2.0, 0.02, count).clip(0.015, 0.2) * (
         2.0 if kind in ("earth", "coal") else 1.0
     )
-    o.scatter(
+    pieces.scatter(
         shape,
         rng,
         o.lifted(spots, tall * np.clip(1 - share, 0, 1) ** 1.15),
@@ -103,7 +105,7 @@ def bricks(rng: np.random.Generator, size_m: float, ground: Ground) -> Thing:
         [rng.normal(0, 0.5, (count, 2)) * (high > 0.1)[:, None], rng.uniform(0, 6.3, count)]
     )
     shape = Shape()
-    o.boxes(shape, o.lifted(flat, high), np.tile(size, (count, 1)), angles, looks)
+    pieces.boxes(shape, o.lifted(flat, high), np.tile(size, (count, 1)), angles, looks)
     return _thing([shape.build("bricks")], shape.points(), "bricks" if red else "blocks")
 
 
@@ -125,8 +127,9 @@ def cartons(rng: np.random.Generator, size_m: float, ground: Ground) -> Thing:
                 box.box(flap, (float(size[0]), float(size[1]) * 0.4, 0.012), look)
         lean = rng.normal(0, 0.25, 2) * (rng.random() < 0.3)
         at = (float(place[0]), float(place[1]), float(place[2]) + 0.04 * float(np.abs(lean).sum()))
-        o.merge(
-            shape, o.tilted(box, float(lean[0]), float(lean[1]), float(rng.uniform(0, 6.3)), at)
+        pieces.merge(
+            shape,
+            pieces.tilted(box, float(lean[0]), float(lean[1]), float(rng.uniform(0, 6.3)), at),
         )
     return _thing([shape.build("cartons")], shape.points(), "cartons")
 
@@ -145,9 +148,9 @@ def sacks(rng: np.random.Generator, size_m: float, ground: Ground) -> Thing:
         squash = 1 + 0.12 * rng.normal(size=(len(sack.points()), 1))
         sack.vertices = [sack.points() * np.clip(squash, 0.75, 1.25)]
         at = (float(place[0]), float(place[1]), float(place[2]))
-        o.merge(
+        pieces.merge(
             shape,
-            o.tilted(
+            pieces.tilted(
                 sack, *(float(a) for a in rng.normal(0, 0.2, 2)), float(rng.uniform(0, 6)), at
             ),
         )
@@ -171,21 +174,14 @@ def planks(rng: np.random.Generator, size_m: float, ground: Ground) -> Thing:
         [np.zeros(count), rng.normal(0, 0.03, count), way + rng.normal(0, 0.35, count)]
     )
     flat = rng.normal(0, 0.12, (count, 2)) * size_m
-    o.boxes(shape, o.lifted(flat, np.cumsum(sizes[:, 2]) * 0.7), sizes, angles, looks)
+    pieces.boxes(shape, o.lifted(flat, np.cumsum(sizes[:, 2]) * 0.7), sizes, angles, looks)
     return _thing([shape.build("planks")], shape.points(), "planks")
 
 
 def pipes(rng: np.random.Generator, size_m: float, ground: Ground) -> Thing:
     """Pipes, poles or steel bars that rolled off a lorry."""
     del ground
-    colours = (
-        (0.30, 0.30, 0.31),
-        (0.13, 0.07, 0.045),
-        (0.55, 0.55, 0.53),
-        (0.28, 0.10, 0.03),
-        (0.02, 0.02, 0.02),
-    )
-    look, shape = m.plain(colours[rng.integers(5)], 0.5, 0.2), Shape()
+    look, shape = m.plain(_PIPES[rng.integers(5)], 0.5, 0.2), Shape()
     radius, count = float(rng.uniform(0.02, 0.16)), int(rng.integers(2, 14))
     way = float(rng.uniform(0, math.pi))
     for index in range(count):
@@ -210,7 +206,7 @@ def tyres(rng: np.random.Generator, size_m: float, ground: Ground) -> Thing:
             bend = angle + np.linspace(0, rng.normal(0, 1.5), 7)
             steps = np.column_stack([np.cos(bend), np.sin(bend)]) * size_m * 0.07
             path = o.lifted(start + np.cumsum(steps, axis=0), 0.03 + 0.05 * rng.random(7))
-            o.limb(shape, path, rng.uniform(0.02, 0.07, 7), m.rubber(), 5)
+            pieces.limb(shape, path, rng.uniform(0.02, 0.07, 7), m.rubber(), 5)
         return _thing([shape.build("shreds")], shape.points(), "tyre_shreds")
     count = int(rng.choice([1, 1, 2, 4, 7]))
     breadth = (
@@ -223,7 +219,7 @@ def tyres(rng: np.random.Generator, size_m: float, ground: Ground) -> Thing:
         tyre, upright = _tyre(breadth), rng.random() < 0.15
         lean = math.radians(80) if upright else float(rng.normal(0, 0.06))
         at = (float(place[0]), float(place[1]), breadth * 0.5 if upright else float(place[2]))
-        o.merge(shape, o.tilted(tyre, lean, 0.0, float(rng.uniform(0, 6.3)), at))
+        pieces.merge(shape, pieces.tilted(tyre, lean, 0.0, float(rng.uniform(0, 6.3)), at))
     return _thing([shape.build("tyres", smooth=True)], shape.points(), "tyres")
 
 
@@ -258,7 +254,7 @@ def pallets(rng: np.random.Generator, size_m: float, ground: Ground) -> Thing:
             pallet.box((x, 0, 0.0), (0.1, 0.8, 0.09), wood)
         lean = float(rng.uniform(0.2, 0.5)) if rng.random() < 0.2 else 0.0
         at = (float(place[0]), float(place[1]), float(place[2]) + 0.4 * lean)
-        o.merge(shape, o.tilted(pallet, lean, 0.0, float(rng.uniform(0, 6.3)), at))
+        pieces.merge(shape, pieces.tilted(pallet, lean, 0.0, float(rng.uniform(0, 6.3)), at))
     return _thing([shape.build("pallets")], shape.points(), "pallets")
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from . import materials as m
 from . import outlines as o
+from . import pieces
 from .mesh import Shape
 from .things import Ground, Maker, Thing
 
@@ -31,7 +32,7 @@ def shadow(rng: np.random.Generator, size_m: float, ground: Ground) -> Thing:
         )
         outline = _dense(corners, 0.2)
     elif kind == "crown":
-        outline = o.blob(rng, (half, half * float(rng.uniform(0.5, 1))), 0.35, 70)
+        outline = o.blob(rng, (half, half * float(rng.uniform(0.5, 1))), 0.2, 70)
     elif kind == "edge":
         long = half * float(rng.uniform(0.4, 0.9))
         outline = _dense(
@@ -41,10 +42,10 @@ def shadow(rng: np.random.Generator, size_m: float, ground: Ground) -> Thing:
         outline = _rounded(half * 0.42, half, 0.35 * half)
     outline = o.turned(outline, float(rng.uniform(0, math.pi)))
     grain = 0.9 if kind == "crown" and rng.random() < 0.6 else 0.04
-    look = o.layer(
+    look = pieces.layer(
         (0.0, 0.0, 0.0), 1.0, cover=cover, grain=grain, scale=float(rng.choice([1.5, 3, 5]))
     )
-    objects = [o.stain("shadow", outline, look, soft=edge, z=_ABOVE)]
+    objects = [pieces.stain("shadow", outline, look, soft=edge, z=_ABOVE)]
     return _flat(objects, outline, f"{kind}_shadow")
 
 
@@ -59,11 +60,11 @@ def patch(rng: np.random.Generator, size_m: float, ground: Ground) -> Thing:
     tone = ground.tone * float(
         rng.choice([0.2, 0.35, 0.55, 0.75, 1.5], p=[0.25, 0.3, 0.2, 0.15, 0.1])
     )
-    look = o.layer((round(tone, 3),) * 3, 0.45 if ground.wet else 0.9, grain=0.06, scale=12.0)
-    objects = [o.stain("patch", outline, look, soft=0.03, z=_LAY)]
+    look = pieces.layer((round(tone, 3),) * 3, 0.45 if ground.wet else 0.9, grain=0.06, scale=12.0)
+    objects = [pieces.stain("patch", outline, look, soft=0.03, z=_LAY)]
     if rng.random() < 0.4:
         seam, closed = Shape(), np.vstack([outline, outline[:1]])
-        o.ribbon(seam, closed, float(rng.uniform(0.03, 0.09)), _tar(), _ABOVE)
+        pieces.ribbon(seam, closed, float(rng.uniform(0.03, 0.09)), _tar(), _ABOVE)
         objects.append(seam.build("seam"))
     return _flat(objects, outline, "squared_patch" if squared else "rough_patch")
 
@@ -72,8 +73,10 @@ def fresh_asphalt(rng: np.random.Generator, size_m: float, ground: Ground) -> Th
     """A newly laid length of lane, nearly black."""
     tone = round(min(0.03, ground.tone * 0.4), 3)
     outline = _dense(_rectangle(float(rng.uniform(1.4, 1.9)), size_m / 2), 0.2)
-    look = o.layer((tone, tone, tone), 0.6, grain=0.03, scale=10.0)
-    return _flat([o.stain("fresh", outline, look, soft=0.015, z=_LAY)], outline, "fresh_asphalt")
+    look = pieces.layer((tone, tone, tone), 0.6, grain=0.03, scale=10.0)
+    return _flat(
+        [pieces.stain("fresh", outline, look, soft=0.015, z=_LAY)], outline, "fresh_asphalt"
+    )
 
 
 def stain(rng: np.random.Generator, size_m: float, ground: Ground) -> Thing:
@@ -86,14 +89,14 @@ def stain(rng: np.random.Generator, size_m: float, ground: Ground) -> Thing:
         "cement": ((0.26, 0.255, 0.24), 0.9, 0.8, 0.8),
         "mud": ((0.085, 0.06, 0.036), 0.8, 0.8, 0.8),
     }[kind]
-    look = o.layer(tuple(round(c, 3) for c in colour), roughness, cover=cover, grain=grain)
+    look = pieces.layer(tuple(round(c, 3) for c in colour), roughness, cover=cover, grain=grain)
     half = (size_m / 2, size_m / 2 * float(rng.uniform(0.35, 1.0)))
     outline = o.turned(o.blob(rng, half, 0.35), float(rng.uniform(0, math.pi)))
-    objects = [o.stain(kind, outline, look, soft=float(rng.uniform(0.05, 0.5)), z=_LAY)]
+    objects = [pieces.stain(kind, outline, look, soft=float(rng.uniform(0.05, 0.5)), z=_LAY)]
     for _ in range(int(rng.integers(0, 5))):
         drop = o.blob(rng, (size_m * float(rng.uniform(0.03, 0.12)),) * 2, 0.25, 20)
         place = outline[rng.integers(len(outline))] * float(rng.uniform(1.0, 1.3))
-        objects.append(o.stain("drop", drop + place, look, z=_LAY))
+        objects.append(pieces.stain("drop", drop + place, look, z=_LAY))
     return _flat(objects, outline, kind if kind == "puddle" else f"{kind}_stain")
 
 
@@ -120,10 +123,10 @@ def cover(rng: np.random.Generator, size_m: float, ground: Ground) -> Thing:
     objects = [shape.build("cover")]
     if rng.random() < 0.5:
         tone = round(ground.tone * float(rng.choice([0.3, 0.5, 1.6])), 3)
-        look = o.layer((tone, tone, tone), grain=0.06, scale=12.0)
+        look = pieces.layer((tone, tone, tone), grain=0.06, scale=12.0)
         wide = radius * float(rng.uniform(1.3, 1.9))
         around = _dense(_rectangle(wide, wide), 0.1) if rng.random() < 0.5 else unit * wide
-        objects.append(o.stain("collar", around, look, soft=0.04, z=0.004))
+        objects.append(pieces.stain("collar", around, look, soft=0.04, z=0.004))
     return _flat(objects, unit * radius * 1.12, "manhole_cover")
 
 
@@ -144,7 +147,7 @@ def marking(rng: np.random.Generator, size_m: float, ground: Ground) -> Thing:
     """A worn dash, arrow or box of road paint."""
     del ground
     colour = (0.50, 0.50, 0.48) if rng.random() < 0.75 else (0.50, 0.30, 0.03)
-    look = o.layer(
+    look = pieces.layer(
         colour, cover=float(rng.uniform(0.5, 0.95)), grain=float(rng.uniform(0.3, 1.2)), scale=9.0
     )
     half, kind = size_m / 2, str(rng.choice(["dash", "arrow", "block"]))
@@ -152,13 +155,13 @@ def marking(rng: np.random.Generator, size_m: float, ground: Ground) -> Thing:
         float(rng.uniform(0.06, 0.11)) if kind != "block" else half * float(rng.uniform(0.3, 0.8))
     )
     shaft = _rectangle(width, half if kind != "arrow" else half * 0.6)
-    pieces = [_dense(shaft, 0.1)]
+    outlines = [_dense(shaft, 0.1)]
     if kind == "arrow":
-        pieces[0][:, 1] -= half * 0.4
+        outlines[0][:, 1] -= half * 0.4
         head = np.array([(-0.3, half * 0.2), (0.3, half * 0.2), (0.0, half)])
-        pieces.append(_dense(head, 0.1))
-    objects = [o.stain("paint", piece, look, soft=0.06, z=_LAY) for piece in pieces]
-    return _flat(objects, np.concatenate(pieces), f"worn_{kind}")
+        outlines.append(_dense(head, 0.1))
+    objects = [pieces.stain("paint", piece, look, soft=0.06, z=_LAY) for piece in outlines]
+    return _flat(objects, np.concatenate(outlines), f"worn_{kind}")
 
 
 def tar_seal(rng: np.random.Generator, size_m: float, ground: Ground) -> Thing:
@@ -174,7 +177,7 @@ def tar_seal(rng: np.random.Generator, size_m: float, ground: Ground) -> Thing:
         path = (path - path.mean(axis=0)) / np.abs(path - path.mean(axis=0)).max() * size_m / 2
         path = path + rng.normal(0, size_m * 0.1, 2)
         width = float(rng.uniform(0.01, 0.03) if bare else rng.uniform(0.05, 0.13))
-        o.ribbon(shape, path, width * rng.uniform(0.6, 1.3, steps), look, _LAY + 0.001 * band)
+        pieces.ribbon(shape, path, width * rng.uniform(0.6, 1.3, steps), look, _LAY + 0.001 * band)
         points.append(path)
     return _flat([shape.build("tar")], np.concatenate(points), "cracks" if bare else "tar_seal")
 
@@ -182,7 +185,7 @@ def tar_seal(rng: np.random.Generator, size_m: float, ground: Ground) -> Thing:
 def tyre_marks(rng: np.random.Generator, size_m: float, ground: Ground) -> Thing:
     """One or two rubber streaks, straight or swerving."""
     del ground
-    look = o.layer(
+    look = pieces.layer(
         (0.010, 0.010, 0.010), 0.8, cover=float(rng.uniform(0.35, 0.8)), grain=0.5, scale=6.0
     )
     along = np.linspace(-size_m / 2, size_m / 2, 24)
@@ -191,7 +194,7 @@ def tyre_marks(rng: np.random.Generator, size_m: float, ground: Ground) -> Thing
     for side in (-0.75, 0.75) if rng.random() < 0.75 else (0.0,):
         path = np.column_stack([swerve + side, along])
         streak = Shape()
-        o.ribbon(streak, path, float(rng.uniform(0.14, 0.22)), look, _LAY)
+        pieces.ribbon(streak, path, float(rng.uniform(0.14, 0.22)), look, _LAY)
         thing = streak.build("tyre mark")
         fade = np.tile(np.sin(np.linspace(0.25, math.pi - 0.25, 24)), 2) * 1.1
         thing.data.attributes.new("fade", "FLOAT", "POINT").data.foreach_set("value", fade)
@@ -257,7 +260,7 @@ def litter(rng: np.random.Generator, size_m: float, ground: Ground) -> Thing:
         colour = ((0.7, 0.7, 0.72), (0.02, 0.02, 0.02), (0.5, 0.05, 0.05), (0.05, 0.12, 0.4))
         look = m.plain(colour[rng.integers(4)], 0.3)
         place = np.array([(0.0, 0.0, size_m * 0.25)])
-        o.scatter(shape, rng, place, np.array([size_m]), (look,), flat=0.6)
+        pieces.scatter(shape, rng, place, np.array([size_m]), (look,), flat=0.6)
     else:
         look = m.plain((0.27, 0.18, 0.10) if kind == "flat_cardboard" else (0.55, 0.55, 0.52), 0.9)
         for x in (-1, 1):

@@ -9,6 +9,7 @@ import numpy as np
 
 from . import materials as m
 from . import outlines as o
+from . import pieces
 from .mesh import Shape
 from .things import Ground, Maker, Thing
 
@@ -44,7 +45,7 @@ class _Growth:
         path = np.vstack([start, start + np.cumsum(ways * length / steps, axis=0)])
         path[:, 2] = np.maximum(path[:, 2], radius * 0.8)  # the ground stops it
         radii = np.linspace(radius, radius * 0.35, steps + 1)
-        o.limb(self.wood, path, radii, self.bark, points=(9, 6, 4, 3)[min(order, 3)])
+        pieces.limb(self.wood, path, radii, self.bark, points=(9, 6, 4, 3)[min(order, 3)])
         if order >= 2 or length < 0.35:
             self.twigs.append(path[1:])
         if order >= 3 or length < 0.35:
@@ -92,7 +93,7 @@ def _roots(shape: Shape, rng: np.random.Generator, at: np.ndarray, radius: float
         way = np.array([-0.7, math.cos(angle), math.sin(angle)])
         path = centre + np.outer(np.linspace(0.2, 1.5, 5), way * wide) + rng.normal(0, 0.05, (5, 3))
         path[:, 2] = np.maximum(path[:, 2], 0.02)
-        o.limb(
+        pieces.limb(
             shape, path, np.linspace(radius * 0.4, radius * 0.08, 5), m.plain(_BARKS[0], 0.95), 4
         )
 
@@ -109,7 +110,7 @@ def tree(rng: np.random.Generator, size_m: float, ground: Ground) -> Thing:
     bend = np.sin(steps * math.pi) * rng.normal(0, 0.05) * long
     rise = radius + steps**2 * long * rng.uniform(0.02, 0.10)
     trunk = np.column_stack([begin[0] + steps * long * 0.8, bend, rise])
-    o.limb(growth.wood, trunk, np.linspace(radius, radius * 0.4, 8), bark, 10)
+    pieces.limb(growth.wood, trunk, np.linspace(radius, radius * 0.4, 8), bark, 10)
     for _ in range(int(rng.integers(7, 12))):
         at = rng.uniform(stem, 1.0)
         spot = np.array([np.interp(at, steps, trunk[:, k]) for k in range(3)])
@@ -120,7 +121,7 @@ def tree(rng: np.random.Generator, size_m: float, ground: Ground) -> Thing:
         _roots(growth.wood, rng, begin, radius)
     else:
         cut = begin + np.array((-0.004, 0, 0))
-        o.limb(
+        pieces.limb(
             growth.wood, np.stack([cut, begin]), np.full(2, radius * 0.97), m.plain(_WOOD, 0.8), 10
         )
     kind = "uprooted_tree" if uprooted else "fallen_tree"

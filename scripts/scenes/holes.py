@@ -9,6 +9,7 @@ import numpy as np
 
 from . import materials as m
 from . import outlines as o
+from . import pieces
 from . import pits as p
 from .mesh import Shape
 from .things import Ground, Maker, Thing
@@ -87,7 +88,7 @@ def broken_edge(rng: np.random.Generator, size_m: float, ground: Ground) -> Thin
             float(rng.uniform(-0.6, -0.15) * depth),
         )
         angles = rng.uniform(-0.6, 0.6, 3)
-        o.merge(loose, o.tilted(piece, *(float(a) for a in angles), to=place))
+        pieces.merge(loose, pieces.tilted(piece, *(float(a) for a in angles), to=place))
     objects += [pit.build("broken edge"), *p.built(loose, "rubble")]
     return _thing(objects, rim, "broken_edge", rim)
 
@@ -148,7 +149,7 @@ def settled(rng: np.random.Generator, size_m: float, ground: Ground) -> Thing:
     bowl, loose = Shape(), Shape()
     bowl.loft([o.lifted(rim), o.lifted(rim, -step)], under.crust, caps=False)
     shares = (1.0, 0.85, 0.6, 0.3, 0.03)
-    noise = p.waves(rng, len(rim), 5) * 0.04 * sag
+    noise = o.waves(rng, len(rim), 5) * 0.04 * sag
     rings = [o.lifted(rim * k, -step - sag * (1 - k**2) + noise * (0.2 < k < 0.9)) for k in shares]
     bowl.loft(rings, under.road, caps=False)
     bowl.add(rings[-1], [tuple(range(len(rim)))], under.road)
@@ -159,10 +160,10 @@ def settled(rng: np.random.Generator, size_m: float, ground: Ground) -> Thing:
         drift = np.cumsum(rng.normal(0, 0.02, (count, 1)), axis=0)
         path = rim[picked] * np.clip(share + drift, 0.4, 0.97)
         strip = Shape()
-        o.ribbon(strip, path, float(rng.uniform(0.02, 0.07)), dark, 0.0)
+        pieces.ribbon(strip, path, float(rng.uniform(0.02, 0.07)), dark, 0.0)
         depth = -step - sag * (1 - share**2) + 0.012 + abs(float(noise.max()))
         strip.vertices = [v + np.array((0, 0, depth)) for v in strip.vertices]
-        o.merge(bowl, strip)
+        pieces.merge(bowl, strip)
     p.cracks_around(loose, rng, rim)
     objects = p.surroundings(rng, rim, under, spoil=False)
     if under.wet or rng.random() < 0.3:
@@ -215,7 +216,7 @@ def missing_cover(rng: np.random.Generator, size_m: float, ground: Ground) -> Th
         far = radius * float(rng.uniform(1.3, 2.6))
         lean = float(rng.uniform(0.05, 0.25)) if far < radius * 1.9 else 0.0
         spot = (far * math.cos(angle), far * math.sin(angle), 0.012 + lean * radius * 0.6)
-        objects.append(o.tilted(cover, 0.0, lean, angle, to=spot).build("cover"))
+        objects.append(pieces.tilted(cover, 0.0, lean, angle, to=spot).build("cover"))
     if rng.random() < 0.4:
         objects.append(p.dirt(rng, unit * radius, under, float(rng.uniform(1.4, 2.2))))
     objects.append(shaft.build("open shaft"))
@@ -248,8 +249,8 @@ def pothole(rng: np.random.Generator, size_m: float, ground: Ground) -> Thing:
     rings, n = [o.lifted(rim)], len(rim)
     shares = ((0.985, 0.0), (0.92, 0.35), (0.8, 0.7), (0.6, 0.9), (0.4, 1.0), (0.2, 1.0))
     for near, deep in shares:
-        floor = rim * (near + (0.012 + (1 - near) * 0.1) * p.waves(rng, n, 3)[:, None])
-        lumps = depth * 0.1 * p.waves(rng, n, 7) * (near < 0.95)
+        floor = rim * (near + (0.012 + (1 - near) * 0.1) * o.waves(rng, n, 3)[:, None])
+        lumps = depth * 0.1 * o.waves(rng, n, 7) * (near < 0.95)
         rings.append(o.lifted(floor, -lip - (depth - lip) * deep + lumps))
     bowl.loft(rings, lambda row, _point: fill if row else under.crust, caps=False)
     bowl.add(rings[-1], [tuple(range(len(rim)))], fill)
@@ -257,7 +258,7 @@ def pothole(rng: np.random.Generator, size_m: float, ground: Ground) -> Thing:
     places = p.within(rng, rim, count, 0.1, 0.95 if rng.random() < 0.4 else 1.4)
     places[:, 2] = np.where(np.linalg.norm(places[:, :2], axis=1) < size_m * 0.36, -depth, 0.004)
     sizes = rng.gamma(2.0, 0.018, count).clip(0.012, 0.11)
-    o.scatter(loose, rng, places, sizes, (under.base, under.crust, under.crust), fine=True)
+    pieces.scatter(loose, rng, places, sizes, (under.base, under.crust, under.crust), fine=True)
     objects = []
     if rng.random() < (0.75 if under.wet else 0.2):
         objects.append(p.water(rng, rim, -depth * float(rng.uniform(0.15, 0.5))))

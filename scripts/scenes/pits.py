@@ -9,6 +9,7 @@ import numpy as np
 
 from . import materials as m
 from . import outlines as o
+from . import pieces
 from .mesh import Shape
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def sagging_edge(
     """Road that hangs down a little towards the rim; where it begins, and the rim's heights."""
     n = len(rim)
     wide = rim * float(rng.uniform(1.06, 1.2))
-    sag = -np.minimum(np.abs(waves(rng, n, 9)) * most * 0.5, most)
+    sag = -np.minimum(np.abs(o.waves(rng, n, 9)) * most * 0.5, most)
     rings = [o.lifted(wide), o.lifted((wide + rim) / 2, sag * 0.3), o.lifted(rim, sag)]
     shape.loft(rings, under.road, caps=False)
     return wide, sag
@@ -75,7 +76,7 @@ def walls(
     base = float(min(depth * 0.35, rng.uniform(0.12, 0.4)))
     overhang = float(rng.uniform(1.0, 1.1)) if slope == 0 else 1.0
     n = len(rim)
-    bumps = waves(rng, n, 5)[:, None]
+    bumps = o.waves(rng, n, 5)[:, None]
     edge = [o.lifted(rim, sag), o.lifted(rim * (1 + 0.004 * bumps), sag - crust)]
     rings, looks = edge, [under.crust]
     top = crust + base
@@ -85,13 +86,15 @@ def walls(
     shrink = float(rng.uniform(0.08, 0.3)) + slope
     for share in (0.3, 0.6, 0.85, 1.0):
         z = top + max(0.0, depth - top) * share
-        bumps = 0.5 * bumps + 0.8 * waves(rng, n, 3)[:, None]
+        bumps = 0.5 * bumps + 0.8 * o.waves(rng, n, 3)[:, None]
         near = overhang * (1 - share * shrink) + 0.035 * bumps
-        rings.append(o.lifted(rim * near, -z + 0.05 * depth * waves(rng, n, 5) * share))
+        rings.append(o.lifted(rim * near, -z + 0.05 * depth * o.waves(rng, n, 5) * share))
         looks.append(under.earth)
     for near in (0.5, 0.25, 0.02):
-        z = -max(depth, top) + waves(rng, n, 5) * 0.07 * depth * (near > 0.1)
-        rings.append(o.lifted(rim * near * (1 - slope) * (1 + 0.08 * waves(rng, n, 3)[:, None]), z))
+        z = -max(depth, top) + o.waves(rng, n, 5) * 0.07 * depth * (near > 0.1)
+        rings.append(
+            o.lifted(rim * near * (1 - slope) * (1 + 0.08 * o.waves(rng, n, 3)[:, None]), z)
+        )
         looks.append(under.earth)
     shape.loft(rings, lambda row, _point: looks[row], caps=False)
     shape.add(rings[-1], [tuple(range(n))], under.earth)
@@ -107,7 +110,7 @@ def litter(
     places = within(rng, rim, count, 0.0, 0.8)
     places[:, 2] = bottom + 0.12 * abs(bottom) * np.linalg.norm(places[:, :2], axis=1) / size
     sizes = rng.gamma(2.0, 0.06 * min(1.0, size / 2), count).clip(0.03, 0.7)
-    o.scatter(shape, rng, places, sizes, (under.earth, under.base, under.crust))
+    pieces.scatter(shape, rng, places, sizes, (under.earth, under.base, under.crust))
     if size < 0.8:
         return
     for _ in range(int(rng.integers(0, 6))):
@@ -120,7 +123,7 @@ def litter(
         high = bottom * float(rng.uniform(0.95 - 0.5 * far, 0.95))
         lean = rng.normal(0, 0.45, 2)
         at = (float(place[0]), float(place[1]), high + 0.1)
-        o.merge(shape, o.tilted(slab, float(lean[0]), float(lean[1]), 0.0, to=at))
+        pieces.merge(shape, pieces.tilted(slab, float(lean[0]), float(lean[1]), 0.0, to=at))
 
 
 def pipe(shape: Shape, rng: np.random.Generator, rim: np.ndarray, depth: float) -> None:
@@ -146,15 +149,15 @@ def surroundings(
     sizes = rng.gamma(1.6, 0.035, count).clip(0.02, 0.3) * min(1.0, 0.4 + size / 4)
     places = within(rng, rim, count, 1.02, float(rng.uniform(1.15, 1.5)))
     places[:, 2] = sizes * 0.2
-    o.scatter(loose, rng, places, sizes, (under.crust, under.road, under.base), fine=True)
+    pieces.scatter(loose, rng, places, sizes, (under.crust, under.road, under.base), fine=True)
     if spoil:
-        count, side = int(rng.integers(60, 110)), float(rng.uniform(0, 6.28))
+        count, side = int(rng.integers(40, 80)), float(rng.uniform(0, 6.28))
         angles = side + rng.normal(0, 0.45, count)
         reach = (rim @ np.array([math.cos(side), math.sin(side)])).max() * 1.1
         out = rng.gamma(2.0, 0.12, count) * min(1.2, 0.3 + size / 4)
         heap = np.column_stack([np.cos(angles), np.sin(angles)]) * (reach + out)[:, None]
         chunk = rng.gamma(2.5, 0.05, count).clip(0.04, 0.4) * min(1.2, 0.25 + size / 4)
-        o.scatter(
+        pieces.scatter(
             loose,
             rng,
             o.lifted(heap, chunk * rng.uniform(0.1, 0.6, count)),
@@ -170,9 +173,9 @@ def dirt(rng: np.random.Generator, rim: np.ndarray, under: Under, reach: float) 
     way = rim / np.maximum(np.linalg.norm(rim, axis=1, keepdims=True), 1e-6)
     side = rng.uniform(0, 2 * math.pi)
     bias = 0.5 + 0.5 * way @ np.array([math.cos(side), math.sin(side)])
-    spread = np.abs(0.25 + 0.5 * waves(rng, n, 13) + bias) * (reach - 1) * size / 2 + 0.03
+    spread = np.abs(0.25 + 0.5 * o.waves(rng, n, 13) + bias) * (reach - 1) * size / 2 + 0.03
     colour = tuple(round(0.6 * c + 0.05, 3) for c in under.soil_colour)
-    look = o.layer(colour, cover=float(rng.choice([0.35, 0.6, 0.85])), grain=0.8, scale=5.0)
+    look = pieces.layer(colour, cover=float(rng.choice([0.35, 0.6, 0.85])), grain=0.8, scale=5.0)
     shares, shape = (0.0, 0.35, 1.0), Shape()
     rings = [o.lifted(rim * 1.005 + way * spread[:, None] * share, 0.005) for share in shares]
     shape.loft(rings, look, caps=False)
@@ -180,12 +183,6 @@ def dirt(rng: np.random.Generator, rim: np.ndarray, under: Under, reach: float) 
     fade = np.repeat((0.9, 0.5, 0.0), n)
     thing.data.attributes.new("fade", "FLOAT", "POINT").data.foreach_set("value", fade)
     return thing
-
-
-def waves(rng: np.random.Generator, count: int, smooth: int) -> np.ndarray:
-    """Noise around a full turn, about -1 to 1, the smoother the larger ``smooth``, (count,)."""
-    wave = np.convolve(np.tile(rng.normal(0, 1, count), 3), np.ones(smooth), "same")
-    return wave[count : 2 * count] / math.sqrt(smooth)
 
 
 def water(rng: np.random.Generator, rim: np.ndarray, level: float) -> bpy.types.Object:
@@ -203,7 +200,7 @@ def cracks_around(shape: Shape, rng: np.random.Generator, rim: np.ndarray) -> No
     for index in rng.choice(len(rim), int(rng.integers(0, 10)), replace=False):
         point = rim[index]
         angle = math.atan2(point[1], point[0]) + float(rng.normal(0, 0.5))
-        o.crack(
+        pieces.crack(
             shape,
             rng,
             point,
@@ -218,7 +215,7 @@ def cracks_around(shape: Shape, rng: np.random.Generator, rim: np.ndarray) -> No
         picked = np.arange(begin, begin + count) % len(rim)
         drift = np.cumsum(rng.normal(0, 0.012, (count, 1)), axis=0)
         path = rim[picked] * (float(rng.uniform(1.08, 1.35)) + drift.clip(-0.05, 0.2))
-        o.ribbon(shape, path, width * float(rng.uniform(0.5, 1.0)), dark, 0.006)
+        pieces.ribbon(shape, path, width * float(rng.uniform(0.5, 1.0)), dark, 0.006)
 
 
 def within(

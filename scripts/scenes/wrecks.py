@@ -11,7 +11,7 @@ from mathutils import Euler, Matrix, Vector
 
 from . import materials as m
 from . import outlines as o
-from . import vehicles
+from . import pieces, vehicles
 from .clip import PAINTS
 from .mesh import Shape
 from .people import Figure, Pose
@@ -303,7 +303,7 @@ def _broken(
     long = rng.gamma(1.6, 0.09, count).clip(0.04, 0.7)
     sizes = np.column_stack([long, long * rng.uniform(0.2, 0.7, count), np.full(count, 0.03)])
     angles = np.column_stack([rng.normal(0, 0.15, (count, 2)), rng.uniform(0, 6.3, count)])
-    o.boxes(
+    pieces.boxes(
         shape,
         o.lifted(flat, 0.04),
         sizes,
@@ -312,7 +312,7 @@ def _broken(
     )
     shards = int(rng.integers(0, 90))
     spots = o.lifted(hit + rng.normal(0, 0.9, (shards, 2)), 0.012)
-    o.scatter(
+    pieces.scatter(
         shape,
         rng,
         spots,
@@ -323,8 +323,8 @@ def _broken(
     objects.append(shape.build("broken parts"))
     if rng.random() < 0.6:
         half = tuple(float(v) for v in rng.uniform(0.3, 1.2, 2))
-        wet = o.layer((0.012, 0.012, 0.012), 0.15, cover=0.85, grain=0.3)
-        objects.append(o.stain("spill", o.blob(rng, half, 0.35) + hit, wet, z=0.005))
+        wet = pieces.layer((0.012, 0.012, 0.012), 0.15, cover=0.85, grain=0.3)
+        objects.append(pieces.stain("spill", o.blob(rng, half, 0.35) + hit, wet, z=0.005))
     return objects
 
 
