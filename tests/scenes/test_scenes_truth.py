@@ -49,9 +49,9 @@ def test_things_without_an_outline_are_left_out():
 
 def test_an_outline_beyond_the_picture_is_clipped():
     ids = np.full(SHAPE, 5, np.int32)
-    kept = labels.within(ids, {5: SQUARE + (130, 60)})
+    kept = labels.within(ids, {5: SQUARE + np.array((130, 60))})
     assert labels.seen(kept, [5]).box[2:] == (160.0, 90.0)
-    assert not labels.within(ids, {5: SQUARE + (500, 0)}).any()
+    assert not labels.within(ids, {5: SQUARE + np.array((500, 0))}).any()
 
 
 @given(st.floats(4, 40), st.floats(4, 30))
