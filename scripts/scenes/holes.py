@@ -145,7 +145,7 @@ def settled(rng: np.random.Generator, size_m: float, ground: Ground) -> Thing:
     under = p.Under(rng, ground)
     half = (size_m / 2, size_m / 2 * float(rng.uniform(0.5, 1.0)))
     rim = o.turned(o.broken(rng, half, 0.1), float(rng.uniform(0, math.pi)))
-    step, sag = float(rng.uniform(0.03, 0.12)), size_m * float(rng.uniform(0.05, 0.12))
+    step, sag = float(rng.uniform(0.07, 0.2)), size_m * float(rng.uniform(0.07, 0.16))
     bowl, loose = Shape(), Shape()
     bowl.loft([o.lifted(rim), o.lifted(rim, -step)], under.crust, caps=False)
     shares = (1.0, 0.85, 0.6, 0.3, 0.03)

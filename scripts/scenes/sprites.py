@@ -1,8 +1,7 @@
 """Hazards and decoys cut out as a pole camera sees them, to be pasted into real street pictures.
 
-Each thing is rendered on a plain road twice, with it and without it. What differs becomes colour
-and alpha by the smallest alpha that explains the difference, so that shadows come out black and
-half transparent and darken whatever road they are laid on; the thing itself is opaque.
+Each thing is rendered on a plain road twice, with it and without it, and what differs is cut out;
+the thing itself is opaque.
 """
 
 from __future__ import annotations
@@ -21,17 +20,16 @@ from mathutils.geometry import tessellate_polygon
 from . import barriers, debris, decoys, fallen, holes, wrecks
 from . import materials as m
 from .clip import clear
+from .cutting import View, matte
 from .folder import FolderError
 from .mesh import Shape
 from .things import Ground, Maker, Thing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
     from pathlib import Path
 
 SAMPLES, PLAIN_SAMPLES, MASK_SAMPLES = 20, 8, 4
-NOISE = 0.04  # alpha that is no more than the renderer's noise
-FADE_PX = 8  # shadows that leave the picture fade out over its border
 WIDTH_PX, HIGHEST_PX = (100, 200), 220
 PITCH_DEG = (8.0, 45.0)
 ROAD_M = 240.0
@@ -51,47 +49,6 @@ SHARES = {
 MAKERS = tuple(
     maker for module in (holes, debris, fallen, barriers, wrecks, decoys) for maker in module.MAKERS
 )
-
-
-@dataclass(frozen=True)
-class View:
-    """A pole camera that looks straight at the origin, and how many pixels it takes."""
-
-    pitch_deg: float
-    distance_m: float
-    turn: float
-    width_px: int
-    height_px: int
-    span: tuple[float, float, float, float]  # x1, y1, x2, y2 of the picture, in tangents
-
-    @property
-    def axes(self) -> np.ndarray:
-        """Right, up and forward as rows, float64 (3, 3)."""
-        pitch, turn = math.radians(self.pitch_deg), self.turn
-        right = np.array([math.cos(turn), math.sin(turn), 0.0])
-        ahead = np.array([-math.sin(turn), math.cos(turn), 0.0])
-        forward = ahead * math.cos(pitch) - np.array([0, 0, math.sin(pitch)])
-        return np.stack([right, np.cross(right, forward), forward])
-
-    @property
-    def place(self) -> np.ndarray:
-        return -self.axes[2] * self.distance_m
-
-    def tangents(self, points: np.ndarray) -> np.ndarray:
-        """Points (N, 3) as right and up by forward, (N, 2)."""
-        seen = (points - self.place) @ self.axes.T
-        return seen[:, :2] / seen[:, 2:]
-
-    def pixels(self, points: np.ndarray) -> np.ndarray:
-        """Points (N, 3) in the picture, px (N, 2)."""
-        x1, y1, x2, y2 = self.span
-        flat = self.tangents(points)
-        return np.column_stack(
-            [
-                (flat[:, 0] - x1) / (x2 - x1) * self.width_px,
-                (y2 - flat[:, 1]) / (y2 - y1) * self.height_px,
-            ]
-        )
 
 
 def aim(rng: np.random.Generator, thing: Thing) -> View:
@@ -213,8 +170,9 @@ def shoot(path: Path, samples: int, *, transparent: bool = False) -> np.ndarray:
     scene.cycles.use_denoising = not transparent
     scene.cycles.max_bounces = 0 if transparent else 3
     scene.render.film_transparent = transparent
-    scene.render.filepath = str(path)
-    bpy.ops.render.render(write_still=True)
+    # Not write_still, which reports every picture on standard output.
+    bpy.ops.render.render()
+    bpy.data.images["Render Result"].save_render(str(path), scene=scene)
     picture = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
     if picture is None:
         raise OSError(f"{path}: not a picture")
@@ -269,27 +227,6 @@ def sprite(rng: np.random.Generator, maker: Maker, scratch: Path) -> Sprite | No
             **card,
         },
     )
-
-
-def matte(with_it: np.ndarray, without: np.ndarray, own: np.ndarray) -> np.ndarray:
-    """Colour and the smallest alpha that turn one picture into the other, BGRA uint8 (h, w, 4).
-
-    ``with_it`` and ``without`` are uint8 (h, w, 3); ``own`` float (h, w) is the thing's own
-    coverage, below which alpha doesn't fall.
-    """
-    c, b = with_it.astype(np.float32), without.astype(np.float32)
-    darker, lighter = (b - c) / np.maximum(b, 1), (c - b) / np.maximum(255 - b, 1)
-    least = np.maximum(darker, lighter).max(axis=2)
-    least = np.clip((least - NOISE) / (1 - NOISE), 0, 1) * _border(*least.shape)
-    alpha = np.maximum(least, own)[..., None]
-    colour = np.where(alpha > 0, (c - (1 - alpha) * b) / np.maximum(alpha, 1e-3), c)
-    return np.dstack([np.clip(colour, 0, 255), alpha * 255]).round().astype(np.uint8)
-
-
-def _border(rows: int, columns: int) -> np.ndarray:
-    """1 inside, falling to 0 at the picture's border, float32 (rows, columns)."""
-    down, across = (np.minimum(np.arange(n), np.arange(n)[::-1]) for n in (rows, columns))
-    return np.clip(np.minimum.outer(down, across) / FADE_PX, 0, 1).astype(np.float32)
 
 
 def _opaque(thing: Thing, view: View, scratch: Path) -> np.ndarray:
