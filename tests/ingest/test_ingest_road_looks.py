@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
+from fractions import Fraction
 
 import av
 import numpy as np
@@ -11,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.clock import ManualClock, SystemClock
-from pipeline.ingest import Source
+from pipeline.ingest import Ingest, Source
 from pipeline.ingest.pictures import Cutter, Scaler, bgr_of
 from pipeline.ingest.road_looks import RoadLooks
 from pipeline.ingest.windows import Window
@@ -193,6 +194,33 @@ def test_the_same_clip_gives_the_same_road_looks(clip):
 def test_a_source_no_larger_than_the_model_has_none(make_clip):
     looks = looks_of(make_clip(size=(160, 96)))
     assert {look.purpose for look in looks} == {"whole"}
+
+
+def write_still(path, seconds=3, fps=5):
+    """A clip in which every picture is exactly the same."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=fps)
+        stream.width, stream.height, stream.pix_fmt = *SOURCE, "yuv420p"
+        stream.options = {"preset": "veryfast", "qp": "0"}
+        for number in range(seconds * fps):
+            frame = frame_of()
+            frame.pts, frame.time_base = number, Fraction(1, fps)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return path
+
+
+def test_a_repeated_picture_gives_no_road_look_either(tmp_path, eventually):
+    clip = write_still(tmp_path / "still.mp4")
+    camera = Camera("c1", "东街", str(clip), lon=113.5, lat=34.78)
+    settings = IngestSettings(interval_s=0.2, road_looks={"interval_s": 0.2})
+    looks = []
+    with Ingest([camera], settings, size=SIZE, clock=SystemClock(), deliver=looks.append) as ingest:
+        eventually(lambda: ingest.statuses()["c1"].state == "disabled")
+        counted = ingest.statuses()["c1"].looks
+    assert {look.captured_at for look in looks} == {looks[0].captured_at}, "the first alone"
+    assert [look.purpose for look in looks][:2] == ["whole", "road"]
+    assert counted == 1, "whole looks count"
 
 
 def test_a_source_without_a_camera_has_none(clip):
