@@ -17,7 +17,7 @@ from scripts.train.heads import export as exporting  # noqa: E402
 from scripts.train.heads.crops import pools_of  # noqa: E402
 from scripts.train.heads.data import HeadPicture  # noqa: E402
 from scripts.train.heads.loop import Plan, train  # noqa: E402
-from scripts.train.heads.loss import bayesian_loss  # noqa: E402
+from scripts.train.heads.loss import TOTAL, bayesian_loss  # noqa: E402
 from scripts.train.heads.network import HeadNet  # noqa: E402
 
 HEADS = [torch.tensor([[84.0, 44.0, 0.0], [204.0, 100.0, 0.0]])]
@@ -33,13 +33,15 @@ def density(*people):
 def test_the_loss_wants_one_person_at_every_head_and_none_elsewhere():
     right = density((5, 10, 1), (12, 25, 1))
     assert float(bayesian_loss(right, HEADS, [True])) == pytest.approx(0, abs=0.02)
-    assert float(bayesian_loss(density(), HEADS, [True])) == pytest.approx(2, abs=0.02)
-    assert float(bayesian_loss(right, [torch.zeros(0, 3)], [True])) == pytest.approx(2)
+    two = (1 + TOTAL) * 2
+    assert float(bayesian_loss(density(), HEADS, [True])) == pytest.approx(two, abs=0.03)
+    assert float(bayesian_loss(right, [torch.zeros(0, 3)], [True])) == pytest.approx(two)
+    assert float(bayesian_loss(density(), [torch.zeros(0, 3)], [True])) == 0
 
 
 def test_people_in_the_background_are_forgiven_where_boxes_leave_people_out():
     more = density((5, 10, 1), (12, 25, 1), (15, 2, 9))
-    assert float(bayesian_loss(more, HEADS, [True])) == pytest.approx(9, abs=0.05)
+    assert float(bayesian_loss(more, HEADS, [True])) == pytest.approx((1 + TOTAL) * 9, abs=0.05)
     assert float(bayesian_loss(more, HEADS, [False])) == pytest.approx(np.log(10), abs=0.05)
 
 
