@@ -112,14 +112,16 @@ def run(
         "load_before": round(before, 2),
         "load_after": round(os.getloadavg()[0], 2),
     }
-    return {"machine": machine, "beside": beside.stem, "figures": figures}
+    return {"machine": machine, "beside": str(beside), "figures": figures}
 
 
 def note(path: Path, result: dict[str, Any]) -> None:
     """Write what was measured of a model, and of the one beside it, into its card."""
-    cpu, shown = result["machine"]["cpu"], (path.stem, result["beside"])
+    cpu, shown = result["machine"]["cpu"], (str(path), result["beside"])
     speed = {
-        f"{cpu}, {one['threads']} threads, batch {one['batch']}: {one['model']}": one["median_ms"]
+        f"{Path(one['model']).stem}, {one['threads']} threads, batch {one['batch']}, {cpu}": (
+            one["median_ms"]
+        )
         for one in result["figures"]
         if one["model"] in shown
     }
@@ -141,7 +143,7 @@ def _figure(
 ) -> Figure:
     low, middle, high = (round(float(value), 2) for value in np.percentile(own, (10, 50, 90)))
     ratio = round(float(np.median(own / other)), 3)
-    return Figure(path.stem, threads, batch, middle, low, high, ratio)
+    return Figure(str(path), threads, batch, middle, low, high, ratio)
 
 
 def _size(path: Path, shape: Sequence[Any]) -> tuple[int, int]:

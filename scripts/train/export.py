@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 CHECKPOINTS = ("best.pt", "last.pt")
 CHECKED_ON = 10
+LEAST_SCORE = 0.001
+"""Drawn pictures show nothing that a network is sure of, so that weak boxes are compared, too."""
 SCORE_OFF = 0.002
 CORNER_OFF_PX = 0.1
 """How far a box may be from the trained network's: some times what float32 rounds."""
@@ -75,11 +77,16 @@ def _check(trained: DetectionModel, detector: Detector, data: Sequence[Path]) ->
         pictures = np.concatenate([pictures, looks(data, "val", CHECKED_ON, detector.size)])
     got = [detector.run(one[None])[0] for one in pictures]
     wanted = [_boxes(trained, to_rgb(one[None])) for one in pictures]
-    same = agreement(wanted, got)
-    back = agreement(got, wanted)
+    same, back = agreement(wanted, got, LEAST_SCORE), agreement(got, wanted, LEAST_SCORE)
     rows = np.stack(got)
     usable = bool(np.isfinite(rows).all() and ((rows[..., 4] >= 0) & (rows[..., 4] <= 1)).all())
     lost = same.boxes - same.found + back.boxes - back.found
+    if not same.boxes:
+        raise ModelError(
+            "can't be checked: its network sees nothing in the pictures",
+            file=detector.card.name,
+            allowed="--data with pictures in which it sees something",
+        )
     if not usable or lost or same.score_off > SCORE_OFF or same.corner_off_px > CORNER_OFF_PX:
         raise ModelError(
             "doesn't see what the trained network sees",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import onnx
 import torch
 from torch import Tensor, nn
+from ultralytics.nn.modules import C2f
 
 from pipeline.errors import ModelError
 
@@ -66,6 +67,9 @@ def to_onnx(trained: DetectionModel, width: int, height: int) -> onnx.ModelProto
 
     Raises ModelError.
     """
+    for module in trained.modules():
+        if isinstance(module, C2f):
+            module.forward = module.forward_split  # chunks need shapes at run time, splits don't
     final = FinalBoxes(trained.fuse(verbose=False), width, height).eval()
     example = torch.zeros(2, 3, height, width)
     content = io.BytesIO()
