@@ -1,10 +1,16 @@
 """What is in a picture: model card, session, detections."""
 
-from pipeline.detect.card import CLASSES, VEHICLES, ModelCard, load_card
+from pipeline.detect.card import CLASSES, VEHICLES, ModelCard, counts_heads, load_card
 from pipeline.detect.detections import Detections
 from pipeline.detect.detector import FLOOR, Detector
-from pipeline.detect.heads import HeadCounter, HeadMap, HeadRhythm, head_counter
-from pipeline.detect.merging import uncut
+from pipeline.detect.heads import (
+    HeadCounter,
+    HeadMap,
+    HeadRhythm,
+    head_counter,
+    time_per_picture_ms,
+)
+from pipeline.detect.merging import merged, uncut
 from pipeline.detect.predict import (
     count_people,
     pictures_in,
@@ -25,12 +31,15 @@ __all__ = [
     "HeadRhythm",
     "ModelCard",
     "count_people",
+    "counts_heads",
     "head_counter",
     "load_card",
     "look_at",
+    "merged",
     "pictures_in",
     "predict",
     "read_picture",
     "time_per_look_ms",
+    "time_per_picture_ms",
     "uncut",
 ]
