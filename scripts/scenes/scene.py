@@ -73,14 +73,7 @@ class Street:
         self.road.wetten(wet)
         under = Ground(self.road.material, self.tone, wet > 0.3)
         for maker in makers:
-            low, high = (math.log(v) for v in maker.sizes)
-            thing = maker.make(rng, math.exp(rng.uniform(low, high)), under)
-            spread = thing.outline if thing.cut is None else _both(thing)
-            place = site.put(spread, maker.spot, turns=maker.turns)
-            if place is None:
-                _remove(thing)
-            else:
-                self._stand(thing, place, pooled=False)
+            self._place(maker, site, rng, under)
         self._drive(site, rng)
         self._walk(site, rng, people)
         cuts = [
@@ -89,6 +82,20 @@ class Street:
             if p.thing.cut is not None
         ]
         self.ground = ground.build(self.plan, self.paving, cuts)
+
+    def _place(self, maker: Maker, site: Site, rng: np.random.Generator, under: Ground) -> None:
+        """Stand a thing of this sort somewhere; a smaller one where there is no room."""
+        low, high = (math.log(v) for v in maker.sizes)
+        for _ in range(2):
+            size = rng.uniform(low, high)
+            thing = maker.make(rng, math.exp(size), under)
+            spread = thing.outline if thing.cut is None else _both(thing)
+            place = site.put(spread, maker.spot, turns=maker.turns)
+            if place:
+                self._stand(thing, place, pooled=False)
+                return
+            _remove(thing)
+            high = (low + size) / 2
 
     def truth(self, camera: Camera) -> list[dict[str, Any]]:
         """Every thing with what is needed to label it, before lens and flip."""

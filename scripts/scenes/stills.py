@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 SHOTS, PICTURES = 4, 2  # a street, a shot
 _SPLITS = {"train": 0, "val": 1}
 _OTHERS = ("crash", "debris", "barrier", "fallen_tree")
+_WINDOWS = 0.25  # of the shots are windows of a larger picture
 _CROWDED = 0.06  # of the shots show a gathering
 
 
@@ -172,16 +173,24 @@ def _weather(light: looks.Light, wet: float, rng: np.random.Generator) -> looks.
 
 def _camera(plan: plans.Plan, rng: np.random.Generator) -> Camera:
     """On a pole at either edge, or over the carriageway; turned towards the road."""
-    hfov, side = rng.uniform(60, 100), rng.choice([-1, 1, 0], p=[0.4, 0.45, 0.15])
+    side = int(rng.choice([-1, 1, 0], p=[0.4, 0.45, 0.15]))
+    height = rng.uniform(4, 8)
     if side:
         x = (plan.right + 0.6) if side > 0 else (plan.left - 0.6)
-        walk = plan.walks[1] if side > 0 else plan.walks[0]
-        yaw = side * (rng.uniform(0, 22) if walk > 3 else rng.uniform(8, 28))
     else:
-        x, yaw = rng.uniform(plan.left / 2, plan.right / 2), rng.uniform(-8, 8)
+        x = rng.uniform(plan.left / 2, plan.right / 2)
+    if rng.random() < _WINDOWS:
+        # As a window of a large picture shows the road: narrow, aimed at some place on it.
+        hfov, aim = rng.uniform(20, 48), rng.uniform(11, 32)
+        pitch = np.degrees(np.arctan2(height, aim))
+        yaw = np.degrees(np.arctan2(x - rng.uniform(plan.left, plan.right) * 0.7, aim))
+        return Camera(float(x), float(height), float(pitch), float(yaw), float(hfov))
+    hfov = rng.uniform(60, 100)
+    walk = plan.walks[1] if side > 0 else plan.walks[0]
+    yaw = side * (rng.uniform(0, 22) if walk > 3 else rng.uniform(8, 28))
     half = np.degrees(np.arctan(np.tan(np.radians(hfov / 2)) * HEIGHT / WIDTH))
     pitch = np.clip(half + rng.uniform(-12, 12), 12, 42)
-    return Camera(float(x), rng.uniform(4, 8), float(pitch), float(yaw), float(hfov))
+    return Camera(float(x), float(height), float(pitch), float(yaw), float(hfov))
 
 
 def _things(job: Job, rng: np.random.Generator) -> list[Maker]:
@@ -192,7 +201,7 @@ def _things(job: Job, rng: np.random.Generator) -> list[Maker]:
         others = int(rng.choice([0, 1, 2], p=[0.25, 0.5, 0.25]))
     else:
         quiet = rng.random() < 0.5
-        holes = int(rng.choice([0, 1, 2], p=[0.2, 0.6, 0.2]))
+        holes = int(rng.choice([1, 2, 3], p=[0.5, 0.35, 0.15]))
         others = int(rng.random() < 0.5)
     hazards = _some(makers("cavity"), holes, rng)
     for _ in range(others):
