@@ -110,6 +110,15 @@ def load_head_card(model: Path) -> HeadCard:
     return _load(model, HeadCard)
 
 
+def counts_heads(model: Path) -> bool:
+    """True if the card of ``model`` is a head counter's; False also where no card can be read."""
+    try:
+        values = json.loads(model.with_suffix(".json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(values, dict) and values.get("kind") == "heads"
+
+
 def _load(model: Path, kind: type[_Kind]) -> _Kind:
     path = model.with_suffix(".json")
     if not model.is_file():
