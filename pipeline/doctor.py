@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pipeline.clock import SystemClock
-from pipeline.detect import Detector, time_per_look_ms
+from pipeline.detect import Detector, head_counter, time_per_look_ms, time_per_picture_ms
 from pipeline.errors import GridwatchError
 from pipeline.settings import Settings, load_settings
 from pipeline.tickets import Outbox, open_redis, redis_risks
@@ -44,6 +44,7 @@ def examine(settings_file: Path | None) -> list[Finding]:
     )
     checks: dict[str, Callable[[Settings], str]] = {
         "model": _model,
+        "heads": _heads,
         "town": _town,
         "redis": _redis,
         "disk": _disk,
@@ -63,6 +64,13 @@ def _model(settings: Settings) -> str:
     detector = Detector(settings.model)
     provider = detector.providers[0].removesuffix("ExecutionProvider")
     return f"{detector.card.label}, {provider}, {time_per_look_ms(detector, 1)} ms a look"
+
+
+def _heads(settings: Settings) -> str:
+    counter = head_counter(settings.heads)
+    if counter is None:
+        return "no head counter: people are counted by boxes alone, which misses most of a crowd"
+    return f"{counter.card.label}, {time_per_picture_ms(counter)} ms a picture of 1080p"
 
 
 def _town(settings: Settings) -> str:

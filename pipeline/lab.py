@@ -143,21 +143,33 @@ def model_check(
     as_json: AsJson = False,
 ) -> None:
     """检查模型卡、哈希与速度 / card, hash, providers, and a figure for this machine."""
-    from pipeline.detect import Detector, time_per_look_ms
+    from pipeline.detect import (
+        Detector,
+        HeadCounter,
+        counts_heads,
+        time_per_look_ms,
+        time_per_picture_ms,
+    )
 
     settings = load_settings(settings_file)
     chosen = settings.model if path is None else settings.model.model_copy(update={"path": path})
-    detector = Detector(chosen)
-    card = detector.card
+    loaded: Detector | HeadCounter
+    if counts_heads(chosen.path):
+        loaded = HeadCounter(chosen.path, settings.heads.threads)
+        facts: dict[str, Any] = {"ms_per_picture": time_per_picture_ms(loaded)}
+    else:
+        loaded = Detector(chosen)
+        speed = {str(batch): time_per_look_ms(loaded, batch) for batch in (1, 8)}
+        facts = {"classes": loaded.card.classes, "ms_per_look": speed}
+    card = loaded.card
     figure = {
         "model": card.label,
         "file": str(chosen.path),
         "sha256": card.sha256,
         "input": card.input.model_dump(),
-        "classes": card.classes,
         "licence": card.licence,
-        "providers": detector.providers,
-        "ms_per_look": {str(batch): time_per_look_ms(detector, batch) for batch in (1, 8)},
+        "providers": loaded.providers,
+        **facts,
     }
     if as_json:
         print_json(figure)

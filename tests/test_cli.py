@@ -72,7 +72,7 @@ def test_doctor_finds_a_good_town_good(gridwatch, town):
     findings = json.loads(answer.out)
     assert answer.code == 0
     assert {finding["check"] for finding in findings} == {
-        "python", "settings", "model", "town", "redis", "disk", "outbox",
+        "python", "settings", "model", "heads", "town", "redis", "disk", "outbox",
     }  # fmt: skip
     assert all(finding["good"] for finding in findings)
 
