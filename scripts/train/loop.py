@@ -72,7 +72,11 @@ class State:
 
 
 class Training:
-    """One training from its start or from where it was left."""
+    """One training from its start or from where it was left.
+
+    Samples depend on their number alone, so a resumed training goes on with those that would
+    have come; only those made ahead at the end of the mosaics may differ.
+    """
 
     def __init__(
         self,
@@ -195,7 +199,6 @@ class Training:
 def save(content: dict[str, Any], path: Path) -> None:
     """Write a checkpoint in one go. Raises DataError if there is no room."""
     with _writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_suffix(".part")
         try:
             with part.open("wb") as file:
@@ -230,6 +233,7 @@ def _rate(step: int, progress: float) -> float:
 @contextlib.contextmanager
 def _writing(path: Path) -> Iterator[Path]:
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         yield path
     except (OSError, RuntimeError) as error:  # torch says a full disk by RuntimeError
         raise DataError("can't be written", file=path, found=error) from None

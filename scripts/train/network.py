@@ -80,7 +80,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         # Checkpoints of ultralytics are pickled modules: open only files you would run.
         content = torch.load(path, map_location="cpu", weights_only=False)
     except FileNotFoundError:
-        raise DataError("start weights are missing", file=path) from None
+        raise DataError("weights are missing", file=path) from None
     except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, ImportError) as error:
         raise DataError("is not a checkpoint", file=path, found=error) from None
     if not isinstance(content, dict):
