@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import bpy  # noqa: TC002  brings mathutils
 import numpy as np
 from mathutils import Euler, Matrix, Vector
 
@@ -21,14 +22,12 @@ from .two_wheelers import two_wheeler
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import bpy
-
-_CARS, _HEAVY = ("sedan", "suv", "van"), ("truck", "bus")
+CARS, _HEAVY = ("sedan", "suv", "van"), ("truck", "bus")
 _CLASS = {"truck": "truck", "bus": "bus", "scooter": "motorcycle", "bicycle": "bicycle"}
 
 
 @dataclass
-class _Wreck:
+class Wreck:
     """A vehicle in the making: dent it, place it, then take it as a part."""
 
     made: vehicles.Vehicle
@@ -58,7 +57,7 @@ class _Wreck:
     def place(self, x: float, y: float, heading: float, roll: float = 0.0) -> None:
         """Put it down; ``roll`` turns it about its own length, and it comes to rest on the road."""
         turn = Euler((0, roll, 0)).to_matrix().to_4x4()
-        low = (_points(self.made.thing, turn)[:, 2]).min()
+        low = (vertices(self.made.thing, turn)[:, 2]).min()
         root = self.made.thing
         root.matrix_basis = (
             Matrix.Translation((x, y, -low if roll else 0.0))
@@ -67,7 +66,7 @@ class _Wreck:
         )
 
     def part(self) -> Thing:
-        points = o.extremes(_points(self.made.thing, self.made.thing.matrix_basis))
+        points = o.extremes(vertices(self.made.thing, self.made.thing.matrix_basis))
         across, along = np.ptp(points[:, :2], axis=0)
         objects = (self.made.thing, *self.made.thing.children)
         name = _CLASS.get(self.kind, "car")
@@ -77,8 +76,8 @@ class _Wreck:
 def collision(rng: np.random.Generator, size_m: float, ground: Ground) -> Thing:
     """One vehicle in the side, the rear or the front of another."""
     del size_m
-    struck = _vehicle(rng, _HEAVY if rng.random() < 0.15 else _CARS)
-    striking = _vehicle(rng, _CARS)
+    struck = vehicle(rng, _HEAVY if rng.random() < 0.15 else CARS)
+    striking = vehicle(rng, CARS)
     kind = str(rng.choice(["side", "rear", "front"], p=[0.45, 0.3, 0.25]))
     depth = float(rng.uniform(0.3, 0.75))
     body = struck.made
@@ -92,7 +91,7 @@ def collision(rng: np.random.Generator, size_m: float, ground: Ground) -> Thing:
         spot = np.array([rng.normal(0, 0.5), body.front])
         facing = math.pi + rng.normal(0, 0.4)
     way = np.array([-math.sin(facing), math.cos(facing)])
-    if kind != "side" and struck.kind in _CARS:
+    if kind != "side" and struck.kind in CARS:
         struck.dent((spot[0], spot[1]), math.atan2(way[1], way[0]), depth * 0.7, 1.6, rng)
     else:
         struck.dent((spot[0], spot[1]), math.atan2(way[1], way[0]), depth * 0.8, 1.4, rng)
@@ -114,7 +113,7 @@ def pile_up(rng: np.random.Generator, size_m: float, ground: Ground) -> Thing:
     del size_m
     cars, y, x = [], 0.0, 0.0
     for index in range(int(rng.integers(3, 5))):
-        car = _vehicle(rng, _CARS)
+        car = vehicle(rng, CARS)
         if index:
             vehicles.crumple(car.made, rng, float(rng.uniform(0.2, 0.5)), car.colour)
             y -= car.made.front - 0.45
@@ -131,12 +130,12 @@ def pile_up(rng: np.random.Generator, size_m: float, ground: Ground) -> Thing:
 def rolled(rng: np.random.Generator, size_m: float, ground: Ground) -> Thing:
     """A vehicle on its side or its roof."""
     del size_m
-    wreck = _vehicle(rng, (*_CARS, *_CARS, *_HEAVY))
+    wreck = vehicle(rng, (*CARS, *CARS, *_HEAVY))
     _belly(wreck)
     for _ in range(int(rng.integers(1, 4))):
         at = (float(rng.uniform(-0.9, 0.9)), float(rng.choice([wreck.made.rear, wreck.made.front])))
         wreck.dent(at, float(rng.uniform(0, 6.3)), float(rng.uniform(0.1, 0.4)), 1.5, rng)
-    roof = wreck.kind in _CARS and rng.random() < 0.5
+    roof = wreck.kind in CARS and rng.random() < 0.5
     roll = math.pi if roof else float(rng.choice([-1, 1])) * math.pi / 2
     wreck.place(0.0, 0.0, float(rng.uniform(0, 6.3)), roll + float(rng.normal(0, 0.09)))
     kind = "on_roof" if roof else "on_side"
@@ -146,7 +145,7 @@ def rolled(rng: np.random.Generator, size_m: float, ground: Ground) -> Thing:
 def against_post(rng: np.random.Generator, size_m: float, ground: Ground) -> Thing:
     """A car that hit a post, a tree or a block, its bonnet folded up."""
     del size_m
-    wreck, heading = _vehicle(rng, _CARS), float(rng.uniform(0, 2 * math.pi))
+    wreck, heading = vehicle(rng, CARS), float(rng.uniform(0, 2 * math.pi))
     depth = float(rng.uniform(0.4, 0.8))
     vehicles.crumple(wreck.made, rng, depth, wreck.colour)
     side = float(rng.uniform(-0.4, 0.4))
@@ -174,12 +173,12 @@ def rider_down(rng: np.random.Generator, size_m: float, ground: Ground) -> Thing
     del size_m
     sort = str(rng.choice(["scooter", "scooter", "bicycle"]))
     colour = _paint(rng)
-    bike = _Wreck(two_wheeler(sort, colour, sort), sort, colour)
+    bike = Wreck(two_wheeler(sort, colour, sort), sort, colour)
     wrecks, spot = [bike], np.zeros(2)
     turn = float(rng.uniform(0, 2 * math.pi))
     side = float(rng.choice([-1, 1])) * math.radians(float(rng.uniform(78, 92)))
     if rng.random() < 0.75:
-        car = _vehicle(rng, _CARS)
+        car = vehicle(rng, CARS)
         car.dent((float(rng.normal(0, 0.4)), car.made.front), -math.pi / 2, 0.2, 0.8, rng)
         (at,) = o.turned(np.array([(0.0, -car.made.front - rng.uniform(0.1, 1.2))]), turn)
         car.place(float(at[0]), float(at[1]), turn)
@@ -214,7 +213,7 @@ def _lying(rng: np.random.Generator, x: float, y: float) -> Thing:
     return Thing((figure.thing,), points, "person", "lying_person", (1.7, 0.6))
 
 
-def _vehicle(rng: np.random.Generator, kinds: Sequence[str]) -> _Wreck:
+def vehicle(rng: np.random.Generator, kinds: Sequence[str]) -> Wreck:
     kind, colour = str(kinds[rng.integers(len(kinds))]), _paint(rng)
     if kind == "bus":
         made = vehicles.bus(colour, kind)
@@ -229,13 +228,13 @@ def _vehicle(rng: np.random.Generator, kinds: Sequence[str]) -> _Wreck:
                 modifier.levels = modifier.render_levels = 1
             elif modifier.type == "BEVEL":
                 modifier.segments = 1
-    return _Wreck(made, kind, colour)
+    return Wreck(made, kind, colour)
 
 
-def _belly(wreck: _Wreck) -> None:
+def _belly(wreck: Wreck) -> None:
     """Axles, exhaust and tank, which show when a vehicle lies on its side or roof."""
     shape, steel = Shape(), m.plain((0.10, 0.095, 0.09), 0.7, 0.3)
-    body, low = wreck.made, 0.24 if wreck.kind in _CARS else 0.45
+    body, low = wreck.made, 0.24 if wreck.kind in CARS else 0.45
     half, long = body.half_width * 0.8, body.front - body.rear
     for y in (body.rear + 0.2 * long, body.front - 0.2 * long):
         shape.tube((-half, y, low), (half, y, low), 0.07, steel, points=6)
@@ -258,7 +257,7 @@ def _own(thing: bpy.types.Object) -> np.ndarray:
     return points.reshape(-1, 3)
 
 
-def _points(root: bpy.types.Object, matrix: Matrix) -> np.ndarray:
+def vertices(root: bpy.types.Object, matrix: Matrix) -> np.ndarray:
     """All vertices below a root, moved by the matrix, (N, 3)."""
     own = np.concatenate([_own(part) for part in root.children])
     whole = np.array(matrix)
@@ -267,7 +266,7 @@ def _points(root: bpy.types.Object, matrix: Matrix) -> np.ndarray:
 
 def _crash(
     rng: np.random.Generator,
-    wrecks: list[_Wreck],
+    wrecks: list[Wreck],
     kind: str,
     hit: np.ndarray,
     ground: Ground,
