@@ -71,9 +71,12 @@ def _top(
     version: Annotated[bool, typer.Option("--version", help="print the version")] = False,
 ) -> None:
     """gridwatch 街面隐患发现与处置闭环 / finds street hazards and brings them to their grid."""
+    from pipeline.telemetry import set_up_logs
+
     if version:
         out.print(__version__)
         raise typer.Exit
+    set_up_logs()  # to stderr: stdout is for results
 
 
 @app.command()
@@ -87,11 +90,9 @@ def run(
     from pipeline.daemon import Daemon
     from pipeline.detect import Detector
     from pipeline.ingest import shard_of
-    from pipeline.telemetry import set_up_logs
     from pipeline.tickets import open_desk
 
     settings = town_settings(settings_file, overrides or ())
-    set_up_logs()
     detector = Detector(settings.model)
     clock = SystemClock()
     with ExitStack() as stack:
