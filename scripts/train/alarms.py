@@ -88,19 +88,21 @@ def false_alarms(
 
 
 def thresholds_for(seen: Sequence[Seen], classes: Iterable[str]) -> dict[str, float]:
-    """Thresholds chosen on these pictures: for what moves, where precision and recall balance.
+    """Thresholds chosen on these pictures.
 
-    For a hazard the lowest with at most PER_HUNDRED false boxes on quiet pictures, but not below
+    For what moves, where precision and recall balance on the real ones, if there are any. For a
+    hazard the lowest with at most PER_HUNDRED false boxes on quiet pictures, but not below
     the plain one: there are more kinds of quiet streets than pictures here. A class that is
     nowhere to be seen gets the plain one.
     """
     there = {number for one in seen for number in one.picture.classes.tolist()}
+    real = [one for one in seen if not is_rendered(one.picture)] or seen
     chosen = {}
     for name in classes:
         number = IDS[name]
         value = PLAIN_CRASH if name == "crash" else PLAIN
         if number in there and number in TRAFFIC:
-            value = _balanced(seen, number)
+            value = _balanced(real, number)
         elif number in there:
             quiet = _quiet_from([_scores(one, number) for one in seen if is_quiet(one)])
             value = max(value, quiet)

@@ -40,6 +40,7 @@ VIEWS = {
 _WEB_SEARCH = re.compile(r"(OIP|OIF|th|download)[\W_]")  # names that picture searches give
 _DASH_CAM = re.compile(r"ezgif-")
 _FRAME = re.compile(r"(?:train|test|valid)__(.+)")
+_NUMBER = re.compile(r"\d+$")
 _CELLS, _BINS, _CELL_PX = (12, 20), 8, 16  # rows and columns of the outline of a scene
 
 # Parts of the outline that agree, read off sheets of pairs: under a third for different
@@ -157,8 +158,8 @@ def _known_series(picture: Picture) -> str | None:
     kind = picture.name.partition("_")[0]
     if kind == "det":
         return picture.name.rpartition("_")[0]
-    if kind == "rdd":
-        return f"rdd {int(picture.name[4:]) // _SURVEY_BLOCK}"
+    if kind == "rdd" and (number := _number(picture)) is not None:
+        return f"rdd {number // _SURVEY_BLOCK}"
     if kind == "acc":
         # These groups chain a few cameras together: taken as a hint, except for close-ups.
         return f"acc {picture.group}" if view_of(picture) == "web" else None
@@ -195,10 +196,15 @@ def _taken_cameras(by_camera: dict[str, list[Picture]]) -> set[str]:
 
 def _taken_alone(picture: Picture) -> bool:
     """Half of the COCO photos, and the crowds that validate the head counter as well."""
-    kind, _, rest = picture.name.partition("_")
+    kind, number = picture.name.partition("_")[0], _number(picture)
     if kind == "shb":
-        return int(rest.rpartition("_")[2]) % 5 == 0
+        return number is not None and number % 5 == 0
     return kind == "coco" and _draw(picture.name)[0] % 2 == 0
+
+
+def _number(picture: Picture) -> int | None:
+    found = _NUMBER.search(picture.name)
+    return int(found[0]) if found else None
 
 
 def _draw(name: str) -> bytes:

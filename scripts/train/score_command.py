@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import sys
+import tempfile
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+_ERR = Console(stderr=True)
 
 
 def hold_out(
@@ -25,10 +28,12 @@ def hold_out(
 
 
 def score(
-    model: Annotated[Path, typer.Argument(help="ONNX file to score")],
+    model: Annotated[Path, typer.Argument(help="ONNX file or checkpoint (.pt) to score")],
     data: Annotated[list[Path], typer.Option(help="a data folder; may be given several times")],
     out: Annotated[Path, typer.Option(help="folder for score.json and report.html")],
-    beside: Annotated[list[Path], typer.Option(help="ONNX file to compare with; repeatable")] = [],  # noqa: B006 - typer reads it
+    beside: Annotated[
+        list[Path], typer.Option(help="another one to compare with; repeatable")
+    ] = [],  # noqa: B006 - typer reads it
     run: Annotated[Path | None, typer.Option(help="folder of the training, for its curves")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="for machines, stable")] = False,
 ) -> None:
@@ -37,11 +42,11 @@ def score(
     from . import score as scoring
     from .predictor import Predictor
 
-    files = [model, *beside]
-    models = [Predictor(file) for file in files]
     out.mkdir(parents=True, exist_ok=True)
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True)) as bars:
+    with tempfile.TemporaryDirectory() as waiting, Progress(*columns, console=_ERR) as bars:
+        files = [_as_onnx(one, Path(waiting)) for one in (model, *beside)]
+        models = [Predictor(file) for file in files]
         bar = bars.add_task("group pictures by camera", total=None)
         material = scoring.gather(data)
         bars.remove_task(bar)
@@ -49,9 +54,29 @@ def score(
         for one in models:
             bar = bars.add_task(one.name, total=len(material.pictures))
             results.append(scoring.run(one, material, lambda bar=bar: bars.advance(bar)))  # type: ignore[misc]
-    content = scoring.write(results, files, material, out)
+        content = scoring.write(results, files, material, out)
     report.write(out / "report.html", results, material, run)
     if as_json:
         sys.stdout.write(json.dumps(content, ensure_ascii=False, indent=1) + "\n")
     else:
         Console(markup=False).print(f"{out / 'score.json'}\n{out / 'report.html'}")
+
+
+def _as_onnx(model: Path, folder: Path) -> Path:
+    """A checkpoint as the ONNX file that the product would run, made in ``folder``."""
+    if model.suffix != ".pt":
+        return model
+    import onnx
+
+    from . import network
+    from .graph import to_onnx
+    from .i420 import with_front
+    from .predictor import SIZE
+
+    trained = network.load(model)
+    names = trained.names
+    fronted = with_front(to_onnx(trained, *SIZE), *SIZE)
+    onnx.helper.set_model_props(fronted, {"names": str(names)})
+    path = folder / f"{model.resolve().parent.name}-{model.stem}.onnx"
+    onnx.save(fronted, path)
+    return path

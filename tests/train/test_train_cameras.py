@@ -182,6 +182,14 @@ def test_every_fifth_crowd_is_held_out(album):
     assert set(hold_out(album.pictures)) == {"shb_IMG_5", "shb_IMG_10"}
 
 
+def test_blocks_of_a_survey_are_cameras_and_odd_names_stand_alone(album):
+    for name in ("rdd_000001", "rdd_000059", "rdd_000060", "rdd_extra"):
+        album.add(name, None)
+    cameras = cameras_of(album.pictures)
+    assert cameras["rdd_000059"] == "rdd_000001"
+    assert len(set(cameras.values())) == 3
+
+
 def test_a_broken_picture_is_named(album):
     album.clip(10, 2, seed=1)
     album.pictures[1].path.write_bytes(b"no picture")
