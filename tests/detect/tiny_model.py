@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from importlib.machinery import SourceFileLoader
-from importlib.util import module_from_spec, spec_from_loader
-from pathlib import Path
 
 import numpy as np
 import onnx
@@ -17,15 +14,6 @@ from pipeline.settings import ModelSettings
 
 SIDE = 64
 OPSET = 17
-
-
-def wrap_detector():
-    """The script that puts the colour conversion in front of a trained detector, as a module."""
-    path = Path(__file__).parents[2] / "scripts" / "wrap_detector"
-    loader = SourceFileLoader("wrap_detector", str(path))
-    module = module_from_spec(spec_from_loader("wrap_detector", loader))
-    loader.exec_module(module)
-    return module
 
 
 def proto(rows, *, input_name="pictures", side=SIDE):

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
 from pipeline.errors import ModelError
-from scripts.train.i420 import BLACK, GREY, WHITE, with_front
+from scripts.train.i420 import BLACK, GREY, WHITE, to_rgb, with_front
 
 CHANNELS = 4
 
@@ -78,6 +78,21 @@ def test_the_network_sees_what_opencv_would_show_it_up_to_the_borders(width, hei
     # OpenCV rounds each of the 27 colours under the kernel to whole numbers.
     np.testing.assert_allclose(found, answer(model, rgb(picture)), atol=27 * 2.5 * 1.0 / 255)
     assert np.abs(found - answer(model, rgb(picture))).mean() < 0.02
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 2**32 - 1))
+def test_whatever_the_bytes_are_the_network_gets_their_colours_exactly(seed):
+    """Colours that RGB can't show, too: those OpenCV would clip."""
+    pictures = np.random.default_rng(seed).integers(0, 256, (2, 96 * 3 // 2, 96), np.uint8)
+    model = network(96, 96, seed=seed % 7)
+    found = answer(with_front(model, 96, 96), pictures)
+    np.testing.assert_allclose(found, answer(model, to_rgb(pictures)), atol=2e-4)
+
+
+def test_the_colours_are_those_of_opencv():
+    picture = muted(96, 96, 1)
+    assert np.abs(to_rgb(picture[None]) - rgb(picture)).max() <= 1.5 / 255
 
 
 @pytest.mark.parametrize("y, shown", [(0, BLACK), (BLACK, BLACK), (WHITE, WHITE), (255, WHITE)])
