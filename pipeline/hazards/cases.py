@@ -117,15 +117,16 @@ class Case:
             and history.mean(since) >= settings.confirm_score
         )
 
-    def take(self, found: Sequence[Observation], purpose: Purpose) -> None:
-        """Remember the observations of a look, strongest first.
+    def outdone(self, purpose: Purpose, at: float) -> bool:
+        """True if looks that measure finer than those of this purpose see something there too."""
+        return purpose == "whole" and not self.by["road"].fades(at, self.started_at)
 
-        Where road looks see it too, their boxes are kept: they measure finer.
-        """
+    def take(self, found: Sequence[Observation], purpose: Purpose, at: float) -> None:
+        """Remember the observations of a look, strongest first; the finer boxes are kept."""
         for one in found:
             self.began[one.rule] = min(one.since, self.began.get(one.rule, one.since))
         kinds = {one.rule: one for one in reversed(found)}
-        if purpose == "whole" and self.by["road"].saw:
+        if self.outdone(purpose, at):
             self.kinds = kinds | self.kinds
             return
         self.best = found[0]
@@ -185,12 +186,12 @@ class Cases:
         """
         found: dict[int, list[Observation]] = {}
         for observation in sorted(observations, key=lambda one: -one.score):
-            found.setdefault(id(self._case_of(observation, purpose)), []).append(observation)
+            found.setdefault(id(self._case_of(observation, purpose, at)), []).append(observation)
         looked_at = [case for case in self.open if id(case) in found or covers(case)]
         for case in looked_at:
             here = found.get(id(case), [])
             self._extend(case, at, here, hidden, purpose)
-            if case.hazard in GRAVER:
+            if case.hazard in GRAVER and not case.outdone(purpose, at):
                 graver = [one for one in here if one.hazard == GRAVER[case.hazard]]
                 self._extend_grown(case, at, graver, hidden, purpose)
         confirmed = [case for case in looked_at if self._confirms(case, at, purpose)]
@@ -224,13 +225,13 @@ class Cases:
             box = case.best.box * np.array([factor, 1.0, factor, 1.0])
             case.best = replace(case.best, box=box)
 
-    def _case_of(self, observation: Observation, purpose: Purpose) -> Case:
+    def _case_of(self, observation: Observation, purpose: Purpose, at: float) -> Case:
         family = family_of(observation.hazard)
         near = [case for case in self.open if case.family == family and _same(case, observation)]
         if near:
             return min(near, key=lambda case: _far(case.best.box, observation.box))
         case = Case(family, observation)
-        case.take([observation], purpose)
+        case.take([observation], purpose, at)
         self.open.append(case)
         return case
 
@@ -253,7 +254,7 @@ class Cases:
         case.stale = case.stale and all(one.rule != "object" for one in found)
         if case.confirmed_at is not None:
             return  # what was reported stands: its name is made of kind and start
-        case.take(found, purpose)
+        case.take(found, purpose, at)
 
     def _extend_grown(
         self,

@@ -18,7 +18,8 @@ class Look:
 
     ``picture`` is uint8 I420 of shape (H·3/2, W), H×W the model's input size. ``region`` is the
     rectangle (x1, y1, x2, y2) in source pixels that the whole picture covers, padding included,
-    so it may reach beyond the source on the right and at the bottom; both axes have one scale.
+    so it may reach beyond the source on the right and at the bottom; both axes have one scale. Of a
+    look with the purpose ``road`` it is a window, else (``whole``) it begins at (0, 0).
     ``source_size`` is (width, height) of the source picture. ``captured_at`` is the time of
     receipt on the clock's steady scale: Unix seconds UTC that never jump, so that differences are
     durations (in recorded footage: seconds from its start).

@@ -172,6 +172,19 @@ def test_a_hole_both_see_is_one_case_with_the_finer_box():
     assert len(watch.cleared) == 1
 
 
+def test_a_coarse_box_makes_no_collapse_of_what_road_looks_measure_as_damage():
+    coarse, fine = cavity(0.7, (125, 74, 155, 90)), cavity(0.7, (135, 82, 143, 84))
+    watch = Watch()
+    for at in range(100):
+        watch.road(float(at - 1), fine, window=(100, 60, 180, 108))
+        watch.whole(float(at), *[coarse] * (at > 0))
+    assert [incident.hazard for _, incident in watch.confirmed] == ["road_damage"]
+    assert watch.confirmed[0][1].measures["area_m2"] < SETTINGS.road.collapse_area_m2
+    for at in range(100, 180):  # from here on nobody measures finer any more
+        watch.whole(float(at), coarse)
+    assert [incident.hazard for _, incident in watch.confirmed] == ["road_damage", "road_collapse"]
+
+
 def test_road_looks_that_see_nothing_hinder_no_whole_look():
     rows = [cavity(0.6, (128, 58, 146, 68))]
     both, alone = Watch().play(0, 40, whole=rows), Watch().play(0, 40, whole=rows, rhythm_s=1e9)
