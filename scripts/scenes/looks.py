@@ -166,7 +166,7 @@ def develop(lit: np.ndarray, look: Look, rng: np.random.Generator) -> np.ndarray
     """Lens, weather before it, sensor: linear light to uint8 BGR."""
     if look.weather == "rain":
         lit = _streaks(lit, rng)
-    lit = cv2.GaussianBlur(lit, (0, 0), rng.uniform(0.3, 0.95))
+    lit = _softened(lit, rng)
     lit = _dirt(lit, look, rng)
     curve = _curve(lit, rng)
     grain = {"sun": 0.006, "overcast": 0.008, "dusk": 0.013, "night": 0.021, "infrared": 0.018}
@@ -176,6 +176,19 @@ def develop(lit: np.ndarray, look: Look, rng: np.random.Generator) -> np.ndarray
         colour[:] = 0
     noise = cv2.GaussianBlur(noise[..., None] + colour, (0, 0), rng.uniform(0.4, 0.8)) * 1.6
     return np.clip((curve + noise) * 255, 0, 255).astype(np.uint8)
+
+
+def _softened(lit: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A small lens; now and then a sensor that has fewer pixels than the picture."""
+    height, width = lit.shape[:2]
+    if rng.random() < 0.2:
+        share = rng.uniform(0.5, 0.85)
+        small = (round(width * share), round(height * share))
+        lit = cv2.resize(lit, small, interpolation=cv2.INTER_AREA)
+        return cv2.resize(lit, (width, height), interpolation=cv2.INTER_LINEAR)
+    soft = cv2.GaussianBlur(lit, (0, 0), rng.uniform(0.3, 0.95))
+    sharpen = rng.uniform(0.3, 1.2) if rng.random() < 0.3 else 0.0
+    return np.maximum(soft + (soft - cv2.GaussianBlur(soft, (0, 0), 1.5)) * sharpen, 0)
 
 
 def _curve(lit: np.ndarray, rng: np.random.Generator) -> np.ndarray:

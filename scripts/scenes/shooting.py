@@ -15,6 +15,7 @@ from mathutils import Vector
 
 from . import exr
 from .camera import HEIGHT, WIDTH
+from .folder import FolderError
 from .looks import Layers
 
 if TYPE_CHECKING:
@@ -120,9 +121,12 @@ def _rendered() -> Layers:
     with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder:
         path = Path(folder) / "shot.exr"
         bpy.context.scene.render.filepath = str(path)
-        with _quiet():
-            bpy.ops.render.render(write_still=True)
-        raw = exr.read(path)
+        try:
+            with _quiet():
+                bpy.ops.render.render(write_still=True)
+            raw = exr.read(path)
+        except (RuntimeError, OSError, ValueError) as error:
+            raise FolderError(f"{folder}: Blender could not leave its picture: {error}") from error
     groups = {name: raw.get(f"Combined_{name}") for name in _GROUPS}
     whole = raw["Combined"]  # alphabetical: alpha, blue, green, red
     none = np.zeros((*whole.shape[:2], 3), np.float32)
