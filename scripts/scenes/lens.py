@@ -40,6 +40,12 @@ class Bend:
         moved = cv2.remap(ids.astype(np.float32), self._x, self._y, cv2.INTER_NEAREST)
         return moved.astype(np.int32)
 
+    def point(self, x: float, y: float) -> tuple[int, int] | None:
+        """The pixel where a point of the straight picture comes to be; None out of the picture."""
+        far = (self._x - x) ** 2 + (self._y - y) ** 2
+        row, column = np.unravel_index(int(far.argmin()), far.shape)
+        return (int(column), int(row)) if far[row, column] < 2 else None
+
 
 def overlay(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """The date, time and name that many cameras write into the picture."""

@@ -107,6 +107,9 @@ class Street:
                     continue
                 flat = camera.project(world) * (WIDTH, HEIGHT)
                 rows.append(_row(thing, members, flat, world, camera))
+                if thing.head:
+                    head = placed.place.on_ground(np.array([thing.head]))
+                    rows[-1]["head"] = (camera.project(head) * (WIDTH, HEIGHT))[0]
         return rows
 
     def hulls(self, rows: list[dict[str, Any]]) -> dict[int, np.ndarray]:

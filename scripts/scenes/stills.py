@@ -136,7 +136,7 @@ def _stills(
             "wet": round(shot.wet, 2),
             "camera": {key: round(value, 2) for key, value in asdict(shot.camera).items()},
             "flipped": index == 1,
-            "objects": [_public(row) for row in things],
+            "objects": [_public(row, bend) for row in things],
         }
         yield Still(
             str(truth["name"]),
@@ -235,9 +235,10 @@ def _boxed(rows: list[dict[str, Any]], ids: np.ndarray) -> Iterator[dict[str, An
             yield {**row, "box": found.box, "pixels": found.pixels}
 
 
-def _public(row: dict[str, Any]) -> dict[str, Any]:
+def _public(row: dict[str, Any], bend: lens.Bend) -> dict[str, Any]:
     keys = ("class", "kind", "box", "ground", "distance_m", "size_m", "visible", "pixels")
-    return {key: row[key] for key in keys}
+    head = {"head": bend.point(*row["head"])} if "head" in row else {}
+    return {key: row[key] for key in keys} | head
 
 
 def _note(root: Path, job: Job, made: int, seconds: float, cpu: float) -> None:

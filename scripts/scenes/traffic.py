@@ -78,9 +78,16 @@ def ridden(kind: str, rng: np.random.Generator) -> Thing:
     made = two_wheelers.two_wheeler(kind, PAINTS[str(rng.choice(list(PAINTS)))], kind)
     figure = Figure(rng, f"{kind} rider")
     figure.pose(people.riding())
-    figure.thing.location = (0, -0.40, 0.0 if kind == "scooter" else 0.1)
+    seat = (0, -0.40, 0.0 if kind == "scooter" else 0.1)
+    figure.thing.location = seat
+    _, ahead, high = figure.head(people.riding())
     rider = Thing(
-        (figure.thing,), _box((-0.4, -0.8, 0.2), (0.4, 0.5, 1.85)), "person", "rider", (0.6, 0.8)
+        (figure.thing,),
+        _box((-0.4, -0.8, 0.2), (0.4, 0.5, 1.85)),
+        "person",
+        "rider",
+        (0.6, 0.8),
+        head=(0.0, seat[1] + ahead, seat[2] + high),
     )
     return _thing(made, (rider,), _CLASSES[kind], kind)
 
@@ -88,9 +95,11 @@ def ridden(kind: str, rng: np.random.Generator) -> Thing:
 def person(rng: np.random.Generator) -> Thing:
     """Somebody who walks or stands."""
     figure = Figure(rng, "person")
-    figure.pose(people.walking(rng.uniform(0, 6.3)) if rng.random() < 0.7 else figure.idle)
+    pose = people.walking(rng.uniform(0, 6.3)) if rng.random() < 0.7 else figure.idle
+    figure.pose(pose)
     corners = _box((-0.45, -0.6, 0), (0.45, 0.6, figure.height + 0.08))
-    return Thing((figure.thing,), corners, "person", "pedestrian", (0.6, 0.6))
+    head = figure.head(pose)
+    return Thing((figure.thing,), corners, "person", "pedestrian", (0.6, 0.6), head=head)
 
 
 def _thing(made: vehicles.Vehicle, parts: tuple[Thing, ...], name: str, kind: str) -> Thing:
