@@ -12,6 +12,8 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from pipeline.errors import DataError
+
 from .alarms import collapses, false_alarms, thresholds_for
 from .cameras import TAKEN, UNSEEN, hold_out
 from .classes import IDS
@@ -76,6 +78,12 @@ def gather(folders: Sequence[Path]) -> Material:
                 UNSEEN: sum(kept.get(one.name) == UNSEEN for one in scored),
                 TAKEN: sum(kept.get(one.name) == TAKEN for one in scored),
             }
+        )
+    if not pictures:
+        raise DataError(
+            "hold no picture to score",
+            file=", ".join(map(str, folders)),
+            allowed="pictures of the split val, or cameras kept out of train",
         )
     return Material(pictures, held, slices_of(pictures, held), facts)
 

@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from pipeline.errors import DataError
 
 _ERR = Console(stderr=True)
 
@@ -24,7 +28,8 @@ def hold_out(
     from .folders import read_folder
 
     held = cameras.hold_out(read_folder(data))
-    out.write_text("".join(f"{name}\n" for name in sorted(held)), encoding="utf-8")
+    with _writing(out):
+        out.write_text("".join(f"{name}\n" for name in sorted(held)), encoding="utf-8")
 
 
 def score(
@@ -42,7 +47,8 @@ def score(
     from . import score as scoring
     from .predictor import Predictor
 
-    out.mkdir(parents=True, exist_ok=True)
+    with _writing(out):
+        out.mkdir(parents=True, exist_ok=True)
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
     with tempfile.TemporaryDirectory() as waiting, Progress(*columns, console=_ERR) as bars:
         files = [_as_onnx(one, Path(waiting)) for one in (model, *beside)]
@@ -54,12 +60,21 @@ def score(
         for one in models:
             bar = bars.add_task(one.name, total=len(material.pictures))
             results.append(scoring.run(one, material, lambda bar=bar: bars.advance(bar)))  # type: ignore[misc]
-        content = scoring.write(results, files, material, out)
-    report.write(out / "report.html", results, material, run)
+        with _writing(out):
+            content = scoring.write(results, files, material, out)
+            report.write(out / "report.html", results, material, run)
     if as_json:
         sys.stdout.write(json.dumps(content, ensure_ascii=False, indent=1) + "\n")
     else:
         Console(markup=False).print(f"{out / 'score.json'}\n{out / 'report.html'}")
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise DataError("can't be written", file=path, found=error) from None
 
 
 def _as_onnx(model: Path, folder: Path) -> Path:

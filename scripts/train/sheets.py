@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import cv2
+import numpy as np
 
 from .alarms import overlap
 from .pictures import read_picture
@@ -14,7 +15,6 @@ from .pictures import read_picture
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from .precision import Seen
@@ -61,7 +61,7 @@ def jpeg_url(tile: Tile) -> str:
     bgr = read_picture(tile.one.picture.path)
     scale = _WIDTH / bgr.shape[1]
     size = (_WIDTH, max(1, round(bgr.shape[0] * scale)))
-    small = cv2.resize(bgr, size, interpolation=cv2.INTER_AREA)
+    small = cv2.resize(bgr, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
     for box in tile.true * scale:
         _draw(small, box, _TRUE)
     for box, score in zip(tile.found * scale, tile.scores, strict=True):
@@ -97,6 +97,6 @@ def _order(tile: Tile) -> tuple[float, str]:
     return -tile.rank, tile.one.picture.name
 
 
-def _draw(picture: NDArray[np.generic], box: NDArray[np.float32], colour: tuple[int, ...]) -> None:
+def _draw(picture: NDArray[np.uint8], box: NDArray[np.float32], colour: tuple[int, ...]) -> None:
     left, top, right, bottom = (round(float(side)) for side in box)
     cv2.rectangle(picture, (left, top), (right, bottom), colour, 1, cv2.LINE_AA)

@@ -191,3 +191,12 @@ def test_a_training_without_a_log_is_named(results, tmp_path):
     made, _, material = results
     with pytest.raises(DataError, match=r"log\.jsonl"):
         report.write(tmp_path / "report.html", made, material, tmp_path)
+
+
+def test_a_folder_without_anything_to_score_is_named(folder):
+    rows = (folder / "index.csv").read_text().splitlines()
+    (folder / "val").rename(folder / "train")
+    rendered = rows[-1].replace("val,", "train,")
+    (folder / "index.csv").write_text(f"{rows[0]}\n{rendered}\n")
+    with pytest.raises(DataError, match="no picture to score"):
+        score.gather([folder])
