@@ -35,7 +35,7 @@ LEAST_PX = 5.0
 LEAST_GAIN = 1.6
 """A window must be this much finer than the whole look (it is for 720 lines, not for 576)."""
 _SCALE_STEP = 1.25  # from native resolution on, until the windows are few enough
-_COLUMNS = 128  # of the grid of places over the picture
+_COLUMNS = 96  # of the grid of places over the picture
 _WIDEST = 0.5  # of a window: what is larger than that beside a place is the whole look's matter
 
 # The pole camera that is assumed where nobody measured: the middle of those in ordinary streets.
