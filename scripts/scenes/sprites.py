@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-SAMPLES, PLAIN_SAMPLES, MASK_SAMPLES = 20, 8, 4
+SAMPLES, PLAIN_SAMPLES, MASK_SAMPLES = 8, 8, 3
 WIDTH_PX, HIGHEST_PX = (100, 200), 220
 PITCH_DEG = (8.0, 45.0)
 ROAD_M = 240.0
