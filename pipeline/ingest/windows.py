@@ -34,7 +34,7 @@ LEAST_PX = 5.0
 """Side in a look's pixels below which a hole is seen by nobody: beyond, windows gain nothing."""
 LEAST_GAIN = 1.6
 """A window must be this much finer than the whole look (it is for 720 lines, not for 576)."""
-_SCALE_STEP = 1.25  # from native resolution on, until the windows are few enough
+_SCALE_STEP = 1.12  # from native resolution on, until the windows are few enough
 _COLUMNS = 96  # of the grid of places over the picture
 _WIDEST = 0.5  # of a window: what is larger than that beside a place is the whole look's matter
 
