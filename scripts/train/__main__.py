@@ -81,7 +81,7 @@ def street(
         def track(what: str, pictures: Iterable[Any]) -> Iterable[Any]:
             return bars.track(pictures, description=what)
 
-        training, sampler = prepare(job, console.print, track)
+        training, sampler, watch = prepare(job, console.print, track)
         bar = bars.add_task("train", total=1.0)
 
         def show(facts: dict[str, float]) -> None:
@@ -93,7 +93,7 @@ def street(
             if not console.is_terminal and facts["step"] % 20 == 0:
                 console.print(f"{facts['progress']:.1%}  {text}")
 
-        finished = training.run(sampler, show)
+        finished = training.run(sampler, show, watch)
     if not finished:
         console.print(f"stopped at step {training.state.step}; go on with --resume")
         raise typer.Exit(STOPPED)

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 RATE, ROWS_RATE, LAST_RATE = 3e-4, 1e-3, 0.02
 DECAY, WARM_UP, CLIP = 0.02, 60, 10.0
 EMA_DECAY, EMA_STEPS = 0.996, 100
-SAVE_EVERY_S, LOG_EVERY = 180.0, 10
+SAVE_EVERY_S, WATCH_EVERY_S, LOG_EVERY = 180.0, 900.0, 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,13 +114,20 @@ class Training:
         self.state = replace(left, data=self.state.data)
         self._say(f"resumed at step {left.step}, {left.trained_s / 60:.1f} minutes trained")
 
-    def run(self, sampler: Sampler, show: Callable[[dict[str, float]], None]) -> bool:
+    def run(
+        self,
+        sampler: Sampler,
+        show: Callable[[dict[str, float]], None],
+        watch: Callable[[Any], dict[str, float]],
+    ) -> bool:
         """Train to the planned end, or until asked to stop; True if the end was reached.
 
-        ``show`` gets step, progress, losses and speed after every step.
+        ``show`` gets step, progress, losses and speed after every step; ``watch`` gets the
+        network at the beginning, now and then, and at the end, and says how well it does.
         """
+        self._check(watch)
         done = multiprocessing.Value("d", self._progress())
-        last_save = begun = self._clock.monotonic()
+        last_save = last_watch = begun = self._clock.monotonic()
         before = self.state.trained_s
         with _stop_signals() as stopped:
             stream = batches(sampler, self.plan.batch, self.state.samples, done, self._device)
@@ -129,12 +136,18 @@ class Training:
                 now = self._clock.monotonic()
                 self.state = replace(self.state, trained_s=before + now - begun)
                 done.value = facts["progress"] = self._progress()
-                self._log(facts)
+                if self.state.step % LOG_EVERY == 0:
+                    self._log(facts)
                 show(facts)
                 if now - last_save >= SAVE_EVERY_S:
                     self.save()
                     last_save = self._clock.monotonic()
+                if now - last_watch >= WATCH_EVERY_S and not stopped:
+                    self._check(watch)
+                    last_watch = self._clock.monotonic()
         self.save()
+        if not stopped:
+            self._check(watch)
         return not stopped
 
     def save(self) -> None:
@@ -187,9 +200,13 @@ class Training:
             "waited": (loaded - begun) / took,
         }
 
+    def _check(self, watch: Callable[[Any], dict[str, float]]) -> None:
+        if found := watch(self._ema.ema):
+            said = "  ".join(f"{name} {value:.3f}" for name, value in found.items())
+            self._say(f"step {self.state.step}: AP50 of a few pictures: {said}")
+            self._log({"step": self.state.step} | {f"AP50 {name}": found[name] for name in found})
+
     def _log(self, facts: dict[str, float]) -> None:
-        if self.state.step % LOG_EVERY:
-            return
         line = {name: float(f"{value:.5g}") for name, value in facts.items()}
         line["trained_s"] = round(self.state.trained_s, 1)
         with _writing(self.plan.out / "log.jsonl") as path, path.open("a") as file:

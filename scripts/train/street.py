@@ -21,6 +21,7 @@ from .mixing import for_training, read_held_out
 from .paste import Paster
 from .pictures import Sampler, read_picture
 from .teacher import Teacher, pseudo_label
+from .watch import Watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -50,7 +51,7 @@ class Job:
     sprites: Path | None
 
 
-def prepare(job: Job, say: Callable[[str], None], track: Track) -> tuple[Training, Sampler]:
+def prepare(job: Job, say: Callable[[str], None], track: Track) -> tuple[Training, Sampler, Watch]:
     """Everything up to the first step; every mistake in what was given shows here, as DataError.
 
     ``track`` wraps a loop over pictures to show how far it is.
@@ -83,7 +84,8 @@ def prepare(job: Job, say: Callable[[str], None], track: Track) -> tuple[Trainin
     training = Training(job.plan, started, job.device, _summary(shown), say)
     if job.resume:
         training.resume()
-    return training, sampler
+    unseen = [one for one in pictures if one.split == "val" or one.name in held_out]
+    return training, sampler, Watch(unseen, job.size)
 
 
 def set_up(device: str, threads: int) -> torch.device:

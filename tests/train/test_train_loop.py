@@ -59,6 +59,10 @@ def made(tmp_path, teacher, pictures):
     return make
 
 
+def nothing(_network):
+    return {}
+
+
 def stop_at(step):
     def show(facts):
         if facts["step"] == step:
@@ -69,12 +73,12 @@ def stop_at(step):
 
 def test_a_stopped_training_goes_on_as_if_nothing_had_been(made, tmp_path):
     whole, samples, _ = made("whole")
-    assert not whole.run(samples, stop_at(4))
+    assert not whole.run(samples, stop_at(4), nothing)
     half, samples, _ = made("half")
-    assert not half.run(samples, stop_at(2))
+    assert not half.run(samples, stop_at(2), nothing)
     rest, samples, said = made("half", data="7 pictures")
     rest.resume()
-    assert not rest.run(samples, stop_at(4))
+    assert not rest.run(samples, stop_at(4), nothing)
     assert said[0] == "the data changed: before 6 pictures; now 7 pictures"
     assert said[1].startswith("resumed at step 2")
     one, two = (network.read_checkpoint(tmp_path / name / "last.pt") for name in ("whole", "half"))
@@ -89,12 +93,13 @@ def test_a_training_ends_where_it_was_planned_and_logs_its_losses(made, monkeypa
     training.plan = Plan(training.plan.out, training.plan.teacher, 3, None, 2, 1)
     monkeypatch.setattr(loop, "LOG_EVERY", 1)
     seen = []
-    assert training.run(samples, seen.append)
+    assert training.run(samples, seen.append, lambda _: {"person": 0.5})
     assert [one["step"] for one in seen] == [1, 2, 3]
     assert seen[-1]["progress"] == 1
     lines = (tmp_path / "short" / "log.jsonl").read_text().splitlines()
-    assert [json.loads(line)["step"] for line in lines] == [1, 2, 3]
-    assert json.loads(lines[0])["one_class"] > 0
+    assert [json.loads(line)["step"] for line in lines] == [0, 1, 2, 3, 3]
+    assert json.loads(lines[1])["one_class"] > 0
+    assert json.loads(lines[-1])["AP50 person"] == 0.5
 
 
 def test_a_picture_that_breaks_while_training_is_named(made, pictures):
@@ -102,7 +107,7 @@ def test_a_picture_that_breaks_while_training_is_named(made, pictures):
     for picture in pictures:
         picture.path.write_bytes(b"gone")
     with pytest.raises(DataError, match=r"\.png: is not a picture"):
-        training.run(samples, lambda _: None)
+        training.run(samples, lambda _: None, nothing)
 
 
 def test_a_full_disk_leaves_the_checkpoint_before_it_whole(made, monkeypatch, tmp_path):
