@@ -92,7 +92,8 @@ def _house(
         for floor in range(1 if shops else 0, min(floors, 5)):
             z = 2.1 + floor * 3.0
             shape.box((face - side * 0.01, y, z), (0.10, 1.7, 1.6), frame)
-            shape.box((face - side * 0.03, y, z), (0.10, 1.55, 1.45), m.window())
+            pane = m.lit_window() if rng.random() < 0.12 else m.window()
+            shape.box((face - side * 0.03, y, z), (0.10, 1.55, 1.45), pane)
 
 
 def _poles(

@@ -29,6 +29,7 @@ def plain(
     if glow:
         node.inputs["Emission Color"].default_value = (*colour, 1)
         node.inputs["Emission Strength"].default_value = glow
+        material.cycles.emission_sampling = "NONE"  # seen, but too faint to light anything
     return material
 
 
@@ -44,6 +45,11 @@ def glass() -> bpy.types.Material:
 def window() -> bpy.types.Material:
     """House window: dull enough not to mirror passers-by, which a detector would count."""
     return plain((0.02, 0.024, 0.028), 0.35)
+
+
+def lit_window() -> bpy.types.Material:
+    """A window with a lamp behind it, hardly seen by day."""
+    return plain((0.75, 0.55, 0.30), 0.4, glow=0.12)
 
 
 def rubber() -> bpy.types.Material:
