@@ -46,6 +46,7 @@ def with_front(trained: onnx.ModelProto, width: int, height: int) -> onnx.ModelP
     constants, nodes = _front(weights[stem.input[1]], weights[stem.input[2]], width, height)
     nodes[-1].output[0] = stem.output[0]
     rest = [node for node in graph.node if node is not stem]
+    used = {name for node in rest for name in node.input}
     _rename(rest, graph.output[0].name, "detections")
     batch = graph.input[0].type.tensor_type.shape.dim[0]
     of = batch.dim_param or batch.dim_value
@@ -56,7 +57,7 @@ def with_front(trained: onnx.ModelProto, width: int, height: int) -> onnx.ModelP
         [helper.make_tensor_value_info("pictures", TensorProto.UINT8, taken)],
         [helper.make_tensor_value_info("detections", TensorProto.FLOAT, given)],
         [
-            *(one for one in graph.initializer if one.name not in stem.input[1:]),
+            *(one for one in graph.initializer if one.name in used),
             *(numpy_helper.from_array(value, PREFIX + name) for name, value in constants.items()),
         ],
     )
