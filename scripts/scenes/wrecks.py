@@ -192,21 +192,17 @@ def rider_down(rng: np.random.Generator, size_m: float, ground: Ground) -> Thing
 
 
 def _lying(rng: np.random.Generator, x: float, y: float) -> Thing:
-    figure = Figure(rng, "rider")
-    figure.pose(
-        Pose(
-            hips=tuple(float(v) for v in rng.uniform(-0.1, 0.9, 2)),
-            knees=tuple(float(v) for v in rng.uniform(0.0, 1.2, 2)),
-            shoulders=tuple(float(v) for v in rng.uniform(-0.5, 1.8, 2)),
-            elbows=tuple(float(v) for v in rng.uniform(0.2, 1.4, 2)),
-        )
-    )
-    back = rng.random() < 0.5
-    figure.thing.rotation_euler = (
-        math.pi / 2 * (1 if back else -1),
-        0.0,
-        float(rng.uniform(0, 6.3)),
-    )
+    """Somebody on the ground: on the back, limbs nearly flat, or on the side, more curled up."""
+    figure, side = Figure(rng, "rider"), bool(rng.random() < 0.6)
+    most = 1.2 if side else 0.35
+
+    def pair(least: float) -> tuple[float, float]:
+        first, second = rng.uniform(least, most, 2).tolist()
+        return first, second
+
+    figure.pose(Pose(hips=pair(0.0), knees=pair(0.0), shoulders=pair(-0.3), elbows=pair(0.1)))
+    tip = (0.0, math.pi / 2 * rng.choice([-1, 1])) if side else (math.pi / 2, 0.0)
+    figure.thing.rotation_euler = (*tip, float(rng.uniform(0, 6.3)))
     flat = _own(figure.thing) @ np.array(figure.thing.rotation_euler.to_matrix()).T
     figure.thing.location = (x, y, -float(flat[:, 2].min()))
     points = o.extremes(flat + np.array(figure.thing.location))
