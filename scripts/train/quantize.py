@@ -9,9 +9,10 @@ older ones (AVX2 alone) add pairs in 16 and may saturate: use the fp32 variant t
 
 from __future__ import annotations
 
+import contextlib
+import io
 import logging
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -86,11 +87,7 @@ def quantize(model: Path, out: Path, data: Sequence[Path]) -> Iterator[str]:
                 found=f"{same.found} of {same.boxes} boxes, {_moved(same)}",
                 allowed=f"{FOUND:.0%} of the boxes, {SCORE_OFF_MEAN} in the mean",
             )
-        card = _card(original.card, out.stem, best, len(calibration), same)
-        detector = delivery.add(variant, card)
-        again = agreement(wanted, _rows(detector, pictures), SURE)
-        if replace(again, score_off=0) != replace(same, score_off=0):
-            raise ModelError("gives other boxes than when it was compared", file=out, found=again)
+        delivery.add(variant, _card(original.card, out.stem, best, len(calibration), same))
         for path in delivery.arrive():
             yield f"{path}: {path.stat().st_size / 1e6:.1f} MB, ranges by {best}"
 
@@ -120,7 +117,8 @@ def ranges(tidy: onnx.ModelProto, pictures: NDArray[np.uint8], method: str) -> T
     """From where to where each tensor reaches on these pictures."""
     kind, options = METHODS[method]
     logging.getLogger().setLevel(logging.ERROR)  # onnxruntime warns of every tensor it skips
-    with tempfile.TemporaryDirectory() as folder:
+    talk = contextlib.redirect_stdout(io.StringIO())
+    with talk, tempfile.TemporaryDirectory() as folder:
         plain, watched = Path(folder, "plain.onnx"), Path(folder, "watched.onnx")
         onnx.save(tidy, plain)
         calibrator = create_calibrator(
