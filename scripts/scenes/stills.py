@@ -198,7 +198,7 @@ def _things(job: Job, rng: np.random.Generator) -> list[Maker]:
     if job.split == "train":
         quiet = rng.random() < 0.15
         holes = int(rng.integers(2, 5))
-        others = int(rng.choice([0, 1, 2], p=[0.25, 0.5, 0.25]))
+        others = int(rng.choice([0, 1, 2, 3], p=[0.1, 0.35, 0.35, 0.2]))
     else:
         quiet = rng.random() < 0.5
         holes = int(rng.choice([1, 2, 3], p=[0.5, 0.35, 0.15]))
