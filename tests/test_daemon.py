@@ -243,11 +243,11 @@ def test_a_camera_whose_analyst_fails_begins_anew_and_hurts_no_other(tmp_path, u
     failed: list[Analyst] = []
     update = Analyst.update
 
-    def fails_at_first(self, look, seen):
+    def fails_at_first(self, look, *seen):
         if look.camera_id == "TWIN" and len(failed) < 6:
             failed.append(self)
             raise ZeroDivisionError("no area")
-        return update(self, look, seen)
+        return update(self, look, *seen)
 
     monkeypatch.setattr(Analyst, "update", fails_at_first)
     with twins(tmp_path / "stage") as stage, capture_logs() as logs:
