@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 class Played:
     """What one clip gave: ``watched_s`` up to its last look, ``problem`` if it ended badly.
 
+    ``looks`` are whole and road looks together.
+
     ``evidence``: incident_id -> its pictures, relative to ``evidence`` in the replay's folder.
     """
 
