@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     Change = Callable[[Bgr, np.random.Generator], Bgr]
 
 
+# Mean level below which a picture is dark already.
+DARK = 70
+
+
 def change(bgr: Bgr, rng: np.random.Generator) -> NDArray[np.uint8]:
     """(H, W, 3) BGR to (3, H, W) RGB, both uint8; H and W even."""
     for chance, step in CHANGES:
@@ -51,10 +55,12 @@ def exposure(bgr: Bgr, rng: np.random.Generator) -> Bgr:
 
 
 def night(bgr: Bgr, rng: np.random.Generator) -> Bgr:
-    """Dark with the tint of lamps; a pool or two of lamp light."""
+    """Dark with the tint of lamps; a pool or two of lamp light. Dark pictures stay as they are."""
+    if bgr.mean() < DARK:
+        return bgr
     high, wide = bgr.shape[:2]
     ys, xs = np.mgrid[0:high:8, 0:wide:8].astype(np.float32)
-    light = np.full(ys.shape, rng.uniform(0.15, 0.4), np.float32)
+    light = np.full(ys.shape, rng.uniform(0.2, 0.45), np.float32)
     for _ in range(rng.integers(0, 3)):
         x, y, radius = rng.uniform(0, wide), rng.uniform(0, high), rng.uniform(0.1, 0.35) * wide
         light += rng.uniform(0.2, 0.7) * np.exp(-((xs - x) ** 2 + (ys - y) ** 2) / radius**2)
