@@ -35,6 +35,7 @@ PITCH_DEG = (8.0, 45.0)
 ROAD_M = 240.0
 # Where the road itself has sunk it is left to show through: only its change of light is kept.
 SUNKEN = ("sunken_slab", "settled_road")
+FAINT = 24  # mean alpha of 255: a hole that shows less is no more than a crack
 # Share of the sprites of each class; "none" are decoys.
 SHARES = {
     "cavity": 0.45,
@@ -210,14 +211,16 @@ def sprite(rng: np.random.Generator, maker: Maker, scratch: Path) -> Sprite | No
         flat = np.clip(view.pixels(points) - (left, top), 0, cropped.shape[1::-1])
         return [round(float(v), 1) for v in (*flat.min(axis=0), *flat.max(axis=0))]
 
-    x1, _, x2, _ = box(thing)
+    x1, y1, x2, y2 = box(thing)
+    if thing.cut is not None and cropped[int(y1) : int(y2), int(x1) : int(x2), 3].mean() < FAINT:
+        return None
     px_per_m = view.width_px / (view.span[2] - view.span[0]) / view.distance_m
     return Sprite(
         cropped,
         {
             "class": thing.class_name,
             "kind": thing.kind,
-            "box": [x1, *box(thing)[1:]],
+            "box": [x1, y1, x2, y2],
             "parts": [{"class": part.class_name, "box": box(part)} for part in thing.parts],
             "width_m": round((x2 - x1) / px_per_m, 3),
             "px_per_m": round(px_per_m, 2),
