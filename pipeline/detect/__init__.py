@@ -4,10 +4,12 @@ from pipeline.detect.card import CLASSES, VEHICLES, ModelCard, counts_heads, loa
 from pipeline.detect.detections import Detections
 from pipeline.detect.detector import FLOOR, Detector
 from pipeline.detect.heads import (
+    SURE,
     HeadCounter,
     HeadMap,
     HeadRhythm,
     head_counter,
+    people_of,
     time_per_picture_ms,
 )
 from pipeline.detect.merging import merged, uncut
@@ -23,6 +25,7 @@ from pipeline.detect.still import look_at
 __all__ = [
     "CLASSES",
     "FLOOR",
+    "SURE",
     "VEHICLES",
     "Detections",
     "Detector",
@@ -36,6 +39,7 @@ __all__ = [
     "load_card",
     "look_at",
     "merged",
+    "people_of",
     "pictures_in",
     "predict",
     "read_picture",

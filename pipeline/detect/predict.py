@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
-from pipeline.detect.heads import COUNT_SCORE
+from pipeline.detect.heads import COUNT_SCORE, SURE, people_of
 from pipeline.detect.merging import merged
 from pipeline.detect.still import looks_at
 from pipeline.errors import FootageError
@@ -98,15 +98,13 @@ def _row(path: Path, seen: Detections, detector: Detector, heads: HeadMap | None
 
 
 def count_people(seen: Detections, card: ModelCard, heads: HeadMap | None) -> float:
-    """How many people there are: heads, and boxes without one; by boxes alone without ``heads``.
-
-    Heads are right where people stand close, boxes where few are near the camera or cut off.
-    """
+    """How many people there are (see ``people_of``); by boxes alone without ``heads``."""
     persons = seen[seen.classes == card.classes.index("person")]
+    boxes = float(np.count_nonzero(persons.scores >= COUNT_SCORE))
     if heads is None:
-        return float(np.count_nonzero(persons.scores >= COUNT_SCORE))
-    sure = persons.boxes[persons.scores >= card.thresholds["person"]]
-    return heads.total + float(heads.without_head(sure).sum())
+        return boxes
+    headless = heads.without_head(persons.boxes[persons.scores >= SURE])
+    return people_of(heads.total + float(headless.sum()), boxes)
 
 
 def time_per_look_ms(detector: Detector, batch: int) -> float:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pipeline.detect import people_of
 from pipeline.hazards.observation import Observation, probability
 
 if TYPE_CHECKING:
@@ -64,18 +65,20 @@ class CountedHeads:
 def counted_heads(scene: Scene, heads: HeadMap, view: View, height_px: int) -> CountedHeads:
     """Turn heads of a picture ``height_px`` high into people who stand on the ground.
 
-    Boxes of the same look without a head in them are people, too. Zones and the ground plane are
-    about feet. How far below the head they are follows from those boxes: on flat ground the height
-    of people is linear in the picture's rows.
+    Sure boxes of the same look without a head in them are people, too; ``people_of`` says how many
+    there are in all. Zones and the ground plane are about feet. How far below the head they are
+    follows from those boxes: on flat ground the height of people is linear in the picture's rows.
     """
     xy, number = heads.places()
     x, y = xy.T / height_px
     tall = _heights(scene.heads, y)
     below = np.stack([x - tall * _SLIM / 2, y, x + tall * _SLIM / 2, y + tall], axis=1)
-    people = People(
-        np.concatenate([below, scene.persons]),
-        np.concatenate([number, heads.without_head(scene.persons * height_px)]),
-    ).on_ground(view)
+    headless = heads.without_head(scene.sure * height_px)
+    number = np.concatenate([number, headless])
+    total = float(number.sum())
+    if total > 0:
+        number = number * (people_of(total, len(scene.heads)) / total)
+    people = People(np.concatenate([below, scene.sure]), number).on_ground(view)
     return CountedHeads(scene.at, people, _density(people, view))
 
 
@@ -84,15 +87,14 @@ def crowds(
 ) -> list[Observation]:
     """Evidence of a crowd in this look: at most one observation.
 
-    A count of heads may be some seconds old, so it counts where it is the larger number.
+    Boxes are counted in every look, heads now and then; while a count of heads stands, it counts.
     """
     people = People(scene.heads, np.ones(len(scene.heads))).on_ground(view)
     density, parts = _density(people, view), {}
     if counted is not None and 0 <= scene.at - counted.at <= HELD_S:
         parts["people_by_boxes"] = people.total
         parts["people_by_heads"] = round(counted.people.total, 1)
-        if counted.people.total > people.total:
-            people, density = counted.people, counted.per_m2
+        people, density = counted.people, counted.per_m2
     if people.total < 2:
         return []
     measures = {"people": float(round(people.total))}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipeline.detect import VEHICLES
+from pipeline.detect import SURE, VEHICLES
 from pipeline.hazards.boxes import area, iou, overlap
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ class Scene:
     vehicles: Boxes
     vehicle_scores: NDArray[np.float64]
     persons: Boxes
+    sure: Boxes
     heads: Boxes
     users: Boxes
     crashes: Boxes
@@ -85,6 +86,7 @@ def scene_of(look: Look, seen: Detections, classes: Sequence[str]) -> Scene:
         vehicles=boxes[there],
         vehicle_scores=scores[there],
         persons=boxes[person & (scores >= SEEN)],
+        sure=boxes[person & (scores >= SURE)],
         heads=boxes[heads],
         users=boxes[user & (scores >= MASKED)],
         crashes=boxes[crash],

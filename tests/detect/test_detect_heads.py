@@ -19,6 +19,7 @@ from pipeline.detect import (
     HeadMap,
     HeadRhythm,
     head_counter,
+    people_of,
     predict,
 )
 from pipeline.errors import ModelError
@@ -99,6 +100,14 @@ def test_boxes_add_between_nobody_and_one_person_each(boxes, cells):
     assert ((added >= 0) & (added <= 1)).all()
 
 
+@given(st.floats(0, 500), st.integers(0, 300))
+def test_the_number_of_people_lies_between_heads_and_boxes(heads, boxes):
+    people = people_of(heads, boxes)
+    assert min(heads, boxes) - 1e-6 <= people <= max(heads, boxes) + 1e-6
+    if heads >= 60:
+        assert people == heads
+
+
 def seen(count, score=0.5, name="person"):
     boxes = np.array([(10 * i, 0, 10 * i + 5, 9) for i in range(count)], np.float32).reshape(-1, 4)
     return Detections(
@@ -171,13 +180,14 @@ def test_a_detector_cannot_be_the_head_counter_nor_the_other_way_round(tmp_path)
         Detector(detector.model_copy(update={"path": heads}))
 
 
-def test_predicted_people_are_heads_and_boxes_without_one(counter, tmp_path):
+def test_predicted_people_are_the_mean_of_heads_and_boxes_where_few_are_seen(counter, tmp_path):
     rows = [[0, 0, 16, 32, 0.9, 0], [32, 0, 48, 32, 0.9, 0], [48, 32, 60, 60, 0.2, 0]]
     detector = Detector(tiny_model.write(tmp_path, tiny_model.proto(rows)))
     picture = dark(64, 64)
     picture[8:16, 0:16] = picture[56:64, 24:32] = 255  # heads in the first box and in no box
     path = tmp_path / "picture.png"
     path.write_bytes(cv2.imencode(".png", picture)[1])
-    # Enlarged twice: each bright square of 8 pixels is four cells with one person each.
-    assert predict(path, detector, counter=counter)["people"] == 13
+    # Enlarged twice: each bright square of 8 pixels is four cells with one person each. The
+    # second box has no head, so there are 13 by heads, and 3 by boxes.
+    assert predict(path, detector, counter=counter)["people"] == 8
     assert predict(path, detector)["people"] == 3
