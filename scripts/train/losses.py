@@ -21,7 +21,7 @@ GAINS = (7.5, 0.5, 1.5)
 # The one-to-one head is the one that runs; the one-to-many head teaches the body more evenly.
 MANY, ONE = 0.5, 1.0
 # How strongly the features are held to the teacher's.
-FEATURES = 2.0
+FEATURES = 4.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)

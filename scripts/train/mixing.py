@@ -37,7 +37,7 @@ class Source:
 SOURCES = {
     "accident_cctv": Source(0.26, paste=True),
     "detrac": Source(0.12, paste=True),
-    "lightly_coco": Source(0.12, paste=True),
+    "lightly_coco": Source(0.20, paste=True),
     "shanghaitech": Source(0.06),
     "pothole": Source(0.10, zoom=(0.2, 1.0)),
     "indian_obstacle": Source(0.03, zoom=(0.3, 1.2)),
