@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
@@ -81,10 +82,8 @@ def compare(
         for _ in range(WARM_UP):
             runner.time_ms()
     title = f"{threads} threads, batch {batch}"
-    turns = [
-        [runner.time_ms() for runner in runners] for _ in track(range(rounds), description=title)
-    ]
-    times = np.array(turns)
+    bar = track(range(rounds), description=title, console=Console(stderr=True))
+    times = np.array([[runner.time_ms() for runner in runners] for _ in bar])
     return [
         _figure(runner.path, threads, batch, own, times[:, 0])
         for runner, own in zip(runners, times.T, strict=True)

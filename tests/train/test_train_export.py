@@ -18,7 +18,9 @@ from scripts.train import export as exporting  # noqa: E402 - needs torch
 from scripts.train import graph, network  # noqa: E402
 from scripts.train.card import note_run  # noqa: E402
 from scripts.train.classes import NAMES  # noqa: E402
+from scripts.train.delivery import drawn_looks  # noqa: E402
 from scripts.train.export import export  # noqa: E402
+from scripts.train.i420 import to_rgb  # noqa: E402
 
 SIZES = [(64, 64), (96, 64)]
 
@@ -26,6 +28,23 @@ SIZES = [(64, 64), (96, 64)]
 def save(folder, names=NAMES):
     torch.manual_seed(1)
     built = network.build(names)
+    # As in trained networks: what flows is neither nothing nor the same everywhere, boxes have
+    # sides, and scores differ.
+    pictures = torch.from_numpy(to_rgb(drawn_looks((64, 64))))
+    for layer in built.modules():
+        if isinstance(layer, torch.nn.BatchNorm2d):
+            layer.momentum = 1.0
+    head = built.model[-1]
+    with torch.no_grad():
+        built.train()(pictures)
+        _, found = network.raw(built.eval(), pictures)
+        for branches, values, spread, middle in (
+            (head.one2one_cv2, found["boxes"], 0.05, 2.0),
+            (head.one2one_cv3, found["scores"], 1.0, -2.0),
+        ):
+            for branch in branches:
+                branch[-1].weight *= spread / values.std()
+                branch[-1].bias.fill_(middle)
     torch.save({"names": names, "ema": built.state_dict()}, folder / "last.pt")
 
 
@@ -64,8 +83,8 @@ def test_the_rows_are_those_of_the_end_to_end_head_of_ultralytics(run):
         found = graph.FinalBoxes(network.load(run / "last.pt").fuse(verbose=False), 64, 64)(
             pictures
         )
-    np.testing.assert_allclose(found[..., 4], wanted[..., 4], atol=1e-5)
-    np.testing.assert_allclose(found[..., :4], wanted[..., :4], atol=1e-2)
+    np.testing.assert_allclose(found[..., 4], wanted[..., 4], atol=2e-3)
+    np.testing.assert_allclose(found[..., :4], wanted[..., :4], atol=0.1)
 
 
 def test_a_data_folder_gives_pictures_to_check_on(run, tmp_path):
