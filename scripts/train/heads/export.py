@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import warnings
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,6 +24,8 @@ from .network import CELL, HeadNet
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from scripts.train.card import Origin
 
 LONGEST_SIDE = 1024
 """Larger pictures are scaled down to this: at 30 m a head still has 5 pixels, and it costs as
@@ -65,7 +68,10 @@ def card_of(run: Path, name: str, version: str) -> dict[str, Any]:
     """
     record = read_run(run)
     origins = {source: origin_of(source, run) for source in record.pictures}
-    use = "boxes of persons; streets without anybody"
+    uses: Counter[tuple[Origin, str]] = Counter()
+    for source, origin in origins.items():
+        use = "a point on every head" if source == POINTED else "boxes of persons; nobody in it"
+        uses[origin, use] += record.pictures[source]
     card = HeadCard(
         kind="heads",
         name=name,
@@ -77,13 +83,8 @@ def card_of(run: Path, name: str, version: str) -> dict[str, Any]:
         architecture=f"{ARCHITECTURE}, opset {_OPSET}",
         training=record.training,
         training_data=tuple(
-            TrainingData(
-                name=origin.name,
-                use="a point on every head" if source == POINTED else use,
-                pictures=record.pictures[source],
-                licence=origin.licence,
-            )
-            for source, origin in origins.items()
+            TrainingData(name=origin.name, use=use, pictures=count, licence=origin.licence)
+            for (origin, use), count in uses.items()
         ),
         use_restriction=restriction(limited=any(one.limited for one in origins.values())),
         scores={},
