@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 
-import numpy as np
 import pytest
 import tiny_street
 
@@ -16,6 +15,7 @@ from pipeline.errors import DataError, ModelError  # noqa: E402
 from pipeline.settings import ModelSettings  # noqa: E402
 from scripts.train import export as exporting  # noqa: E402 - needs torch
 from scripts.train import graph, network  # noqa: E402
+from scripts.train.agreement import agreement  # noqa: E402
 from scripts.train.card import note_run  # noqa: E402
 from scripts.train.classes import NAMES  # noqa: E402
 from scripts.train.delivery import drawn_looks  # noqa: E402
@@ -77,14 +77,15 @@ def test_both_sizes_are_written_with_their_cards_and_see_the_same_as_the_network
 
 def test_the_rows_are_those_of_the_end_to_end_head_of_ultralytics(run):
     trained = network.load(run / "last.pt")
-    pictures = torch.rand(2, 3, 64, 64)
+    pictures = torch.from_numpy(to_rgb(drawn_looks((64, 64))))
     with torch.no_grad():
         wanted, _ = trained(pictures)
         found = graph.FinalBoxes(network.load(run / "last.pt").fuse(verbose=False), 64, 64)(
             pictures
         )
-    np.testing.assert_allclose(found[..., 4], wanted[..., 4], atol=2e-3)
-    np.testing.assert_allclose(found[..., :4], wanted[..., :4], atol=0.1)
+    same = agreement(list(wanted.numpy()), list(found.numpy()), 0.2)
+    assert same.found >= 0.98 * same.boxes > 0, "but for ties at the end of the list"
+    assert same.score_off < 2e-3
 
 
 def test_a_data_folder_gives_pictures_to_check_on(run, tmp_path):
