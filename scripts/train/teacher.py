@@ -23,8 +23,11 @@ if TYPE_CHECKING:
 
     from .folders import Picture
 
-# From SURE on, what the teacher sees becomes a label; down to FAINT it stays a hint.
-SURE, FAINT = 0.35, 0.05
+# From SURE on, what the teacher sees and no label names becomes a label; down to FAINT it stays a
+# hint as strong as its score. Pictures are labelled well: at lower scores it is mostly wrong.
+SURE, FAINT = 0.6, 0.05
+# Where nobody labelled traffic, the teacher looks closer and is believed sooner.
+PSEUDO_SURE = 0.35
 # A box that overlaps a label by this much is the labelled thing: the label wins.
 SAME = 0.5
 # Boxes of the teacher for one thing under two classes.
@@ -101,7 +104,7 @@ def pseudo_label(picture: Picture, teacher: Teacher) -> Picture:
     rgb = torch.from_numpy(fitted[..., ::-1].transpose(2, 0, 1).copy())[None].float() / 255
     scores, boxes = (x[0].cpu() for x in teacher.see(rgb.to(teacher.device))[:2])
     best, number = scores[:, wanted].max(-1)
-    keep = best >= SURE
+    keep = best >= PSEUDO_SURE
     boxes, best = boxes[keep] / scale / torch.tensor([wide, high, wide, high]), best[keep]
     classes = torch.tensor(wanted, dtype=torch.int16)[number[keep]]
     once = _once(boxes, best, torch.zeros(len(best)))
