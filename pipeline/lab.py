@@ -115,9 +115,13 @@ def model_predict(
     file: Annotated[Path, typer.Option("--out", help="JSON lines")],
     settings_file: SettingsFile = None,
     overrides: Overrides = None,
+    min_score: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="weakest detection to list; default: what hazards use"),
+    ] = None,
 ) -> None:
-    """对图片做检测 / detections of pictures as JSON lines."""
-    from pipeline.detect import Detector, head_counter, pictures_in, predict
+    """对图片做检测 / detections of pictures as JSON lines; ``sure``: over the card's threshold."""
+    from pipeline.detect import FLOOR, Detector, head_counter, pictures_in, predict
 
     settings = load_settings(settings_file, overrides or ())
     detector = Detector(settings.model)
@@ -127,7 +131,13 @@ def model_predict(
     with progress_bar() as bar, file.open("w", encoding="utf-8") as lines:
         for path in bar.track(pictures):
             try:
-                found = predict(path, detector, settings.ingest.road_looks, counter)
+                found = predict(
+                    path,
+                    detector,
+                    settings.ingest.road_looks,
+                    counter,
+                    FLOOR if min_score is None else min_score,
+                )
                 lines.write(json.dumps(found, ensure_ascii=False) + "\n")
             except FootageError as error:
                 problems.append(str(error))

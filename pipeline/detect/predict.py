@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
+from pipeline.detect.detector import FLOOR
 from pipeline.detect.heads import COUNT_SCORE, SURE, people_of
 from pipeline.detect.merging import merged
 from pipeline.detect.still import looks_at
@@ -70,31 +71,36 @@ def predict(
     detector: Detector,
     road_looks: RoadLookSettings | None = None,
     counter: HeadCounter | None = None,
+    min_score: float = FLOOR,
 ) -> dict[str, Any]:
-    """``image``, ``detections`` from the card's thresholds up, and ``people`` of a picture.
+    """``image``, ``detections`` with at least ``min_score``, and ``people`` of a picture.
 
-    A picture much larger than the model's input gets road looks too. Boxes are x1, y1, x2, y2 in
-    pixels of the picture. Without a ``counter`` people are counted by boxes alone. Raises
-    FootageError for a file that is no picture.
+    Whoever judges a model needs weak detections, too; ``sure`` marks those from the card's
+    threshold of their class up. A picture much larger than the model's input gets road looks too.
+    Boxes are x1, y1, x2, y2 in pixels of the picture. Without a ``counter`` people are counted by
+    boxes alone. Raises FootageError for a file that is no picture.
     """
     picture = read_picture(path)
     settings = road_looks or RoadLookSettings()
     looks = looks_at(picture, detector.size, settings)
     small_px = SMALL * settings.seen_px
     seen = merged(looks, detector(looks), detector.card.classes, small_px=small_px)
-    return _row(path, seen, detector, None if counter is None else counter(picture))
+    people = count_people(seen, detector.card, None if counter is None else counter(picture))
+    rows = _rows(seen[seen.scores >= min_score], detector.card)
+    return {"image": str(path), "detections": rows, "people": round(people)}
 
 
-def _row(path: Path, seen: Detections, detector: Detector, heads: HeadMap | None) -> dict[str, Any]:
-    card = detector.card
+def _rows(seen: Detections, card: ModelCard) -> list[dict[str, Any]]:
     names = [card.classes[index] for index in seen.classes]
-    rows = [
-        {"class": name, "score": round(float(score), 4), "box": [round(float(v), 1) for v in box]}
+    return [
+        {
+            "class": name,
+            "score": round(float(score), 4),
+            "sure": bool(score >= card.thresholds[name]),
+            "box": [round(float(v), 1) for v in box],
+        }
         for name, score, box in zip(names, seen.scores, seen.boxes, strict=True)
-        if score >= card.thresholds[name]
     ]
-    people = round(count_people(seen, card, heads))
-    return {"image": str(path), "detections": rows, "people": people}
 
 
 def count_people(seen: Detections, card: ModelCard, heads: HeadMap | None) -> float:

@@ -33,13 +33,19 @@ def picture(tmp_path):
     return path
 
 
-def test_a_row_has_boxes_from_the_cards_thresholds_up_and_counts_fainter_people(counting, picture):
+def test_a_row_has_weak_boxes_too_and_says_which_are_over_the_cards_threshold(counting, picture):
     row = predict(picture, counting)
-    assert row == {
-        "image": str(picture),
-        "detections": [{"class": "person", "score": 0.9, "box": [0.0, 0.0, 16.0, 32.0]}],
-        "people": 2,
-    }
+    sure, *weak = row["detections"]
+    assert sure == {"class": "person", "score": 0.9, "sure": True, "box": [0.0, 0.0, 16.0, 32.0]}
+    assert weak
+    assert not any(one["sure"] for one in weak)
+    assert row["people"] == 2
+
+
+def test_boxes_below_the_least_score_are_left_out_but_their_people_counted(counting, picture):
+    row = predict(picture, counting, min_score=0.5)
+    assert [one["score"] for one in row["detections"]] == [0.9]
+    assert row["people"] == 2
 
 
 def test_the_shipped_model_finds_vehicles_in_a_street_picture(detector, street, tmp_path):
