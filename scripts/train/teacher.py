@@ -65,15 +65,14 @@ class Teacher:
         best = scores.amax(-1)
         picture, anchor = (best > FAINT).nonzero(as_tuple=True)
         found, seen = boxes[picture, anchor], scores[picture, anchor]
-        silent = _overlap(found, labels, picture) < SAME
-        picture, anchor, found, seen = (x[silent] for x in (picture, anchor, found, seen))
-        sure = seen.amax(-1) >= SURE
+        sure = (seen.amax(-1) >= SURE) & (_overlap(found, labels, picture) < SAME)
+        once = sure.nonzero()[:, 0]
+        once = once[_once(found[once], seen[once].amax(-1), picture[once])]
+        labels = _joined(labels, picture[once], found[once], seen[once].argmax(-1))
+        faint = _overlap(found, labels, picture) < SAME
         hints = torch.zeros_like(scores)
-        hints[picture[~sure], anchor[~sure]] = seen[~sure]
-        picture, found, seen = picture[sure], found[sure], seen[sure]
-        once = _once(found, seen.amax(-1), picture)
-        added = picture[once], found[once], seen[once].argmax(-1)
-        return Taught(_joined(labels, *added), hints, feats)
+        hints[picture[faint], anchor[faint]] = seen[faint]
+        return Taught(labels, hints, feats)
 
     @torch.no_grad()
     def see(self, pictures: Tensor) -> tuple[Tensor, Tensor, list[Tensor]]:
