@@ -65,6 +65,10 @@ def street(
     ] = CORES,
     seed: Annotated[int, typer.Option(help="of samples and their changes")] = 1,
     resume: Annotated[bool, typer.Option("--resume", help="go on with the one in --out")] = False,
+    model: Annotated[
+        Path | None, typer.Option(help="ONNX file to make of it in the end, as finish does")
+    ] = None,
+    version: Annotated[str, typer.Option(help="of that model, on its card")] = "v1",
 ) -> None:
     """Train the street network on data folders; stop it with Ctrl-C and go on with --resume."""
     from .loop import Plan
@@ -98,6 +102,27 @@ def street(
         console.print(f"stopped at step {training.state.step}; go on with --resume")
         raise typer.Exit(STOPPED)
     console.print(f"done after {training.state.step} steps: {out / 'last.pt'}")
+    if model is not None:
+        finish(out, data, model, version)
+
+
+@app.command()
+def finish(
+    run: Annotated[Path, typer.Argument(help="folder of a training")],
+    data: Annotated[list[Path], typer.Option(help="a data folder; may be given several times")],
+    out: Annotated[Path, typer.Option(help="ONNX file to write, its card beside it")],
+    version: Annotated[str, typer.Option(help="on the card")] = "v1",
+    size: Annotated[
+        list[str], typer.Option(help="multiples of 32; a second one gets OUT-WIDTH.onnx")
+    ] = ["640x384", "1280x736"],  # noqa: B006 - typer reads it
+) -> None:
+    """Choose, score and export what a training gave: checked models, cards and a report."""
+    from .finish import Delivery
+    from .finish import finish as steps
+
+    sizes = tuple(read_size(text) for text in size)
+    for line in steps(run, Delivery(out, version, sizes, tuple(data))):
+        print(line, flush=True)
 
 
 @app.command()

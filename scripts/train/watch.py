@@ -31,9 +31,11 @@ MOST_PICTURES, FEWEST_BOXES = 120, 5
 class Watch:
     """Gives AP50 by class on a fixed choice of pictures; full scores are ``score``'s work."""
 
-    def __init__(self, pictures: Iterable[Picture], size: tuple[int, int]) -> None:
+    def __init__(
+        self, pictures: Iterable[Picture], size: tuple[int, int], most: int = MOST_PICTURES
+    ) -> None:
         """``pictures``: all that no training sees; ``size``: width and height of the input."""
-        self._pictures = spread(pictures)
+        self._pictures = spread(pictures, most)
         self._size = size
 
     def __call__(self, network: DetectionModel) -> dict[str, float]:
@@ -62,10 +64,10 @@ class Watch:
         return Seen(picture, (bgr.shape[1], bgr.shape[0]), found)
 
 
-def spread(pictures: Iterable[Picture]) -> list[Picture]:
-    """At most MOST_PICTURES, as many of each source as there are; the same ones every time."""
+def spread(pictures: Iterable[Picture], most: int = MOST_PICTURES) -> list[Picture]:
+    """At most so many, as many of each source as there are; the same ones every time."""
     by_source: dict[str, list[Picture]] = defaultdict(list)
     for picture in sorted(pictures, key=lambda one: crc32(one.name.encode())):
         by_source[picture.source.split(" ")[0]].append(picture)
     rounds = zip_longest(*by_source.values())
-    return [one for one in chain.from_iterable(rounds) if one is not None][:MOST_PICTURES]
+    return [one for one in chain.from_iterable(rounds) if one is not None][:most]
