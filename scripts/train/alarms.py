@@ -33,7 +33,8 @@ _LOWEST, _HIGHEST = 0.1, 0.6
 _VISIBLE = 0.25  # share of a hole that must be in sight to be asked for
 _NO_COLLAPSE = ("pothole", "missing_cover")
 _COLLAPSE_M, _WITHIN_M = 1.0, 40.0
-_BANDS = ((0, 10), (10, 20), (20, 30), (30, 40), (40, 80))
+_BANDS = ((0, 10), (10, 20), (20, 40), (40, 80))
+_SIZES = ((1, 2), (2, 4), (4, 8), (8, 16))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,10 +51,9 @@ class Hole:
     score: float
 
     @property
-    def counts(self) -> bool:
-        """Whether it is a collapse that must be found."""
-        near = self.distance_m <= _WITHIN_M
-        return near and self.size_m >= _COLLAPSE_M and self.kind not in _NO_COLLAPSE
+    def is_collapse(self) -> bool:
+        """Whether it must be found, if it is near enough."""
+        return self.size_m >= _COLLAPSE_M and self.kind not in _NO_COLLAPSE
 
 
 def overlap(ones: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -110,35 +110,53 @@ def thresholds_for(seen: Sequence[Seen], classes: Iterable[str]) -> dict[str, fl
     return chosen
 
 
-def collapses(seen: Iterable[Seen]) -> dict[str, Any] | None:
-    """Collapses found in rendered pictures at the score that keeps false cavity boxes rare.
+def collapses(seen: Iterable[Seen], on_card: float) -> dict[str, Any] | None:
+    """Collapses found in rendered pictures, at two scores and at any.
 
-    None where no picture is rendered. A false box touches no true hole.
+    ``recall`` is that at the score that keeps false cavity boxes rare, ``recall_on_card`` that at
+    ``on_card``, the threshold of the card, ``recall_at_all`` counts any box however weak: the rest
+    was not even suspected. None where no picture is rendered. A false box touches no true hole.
     """
     rendered = [one for one in seen if is_rendered(one.picture) and "truth" in one.picture.notes]
     if not rendered:
         return None
-    threshold = _quiet_from([_stray(one) for one in rendered])
+    strays = [_stray(one) for one in rendered]
+    threshold = _quiet_from(strays)
+    false_there = sum(int((scores >= on_card).sum()) for scores in strays)
     holes = [hole for one in rendered for hole in holes_of(one)]
-    wanted = [hole for hole in holes if hole.counts]
+    near = [hole for hole in holes if hole.distance_m <= _WITHIN_M]
+    large = [hole for hole in holes if hole.is_collapse]
+    wanted = [hole for hole in large if hole.distance_m <= _WITHIN_M]
+
+    def row(part: list[Hole]) -> dict[str, Any]:
+        recalls = {"": threshold, "_on_card": on_card, "_at_all": FLOOR}
+        return {"holes": len(part)} | {
+            f"recall{name}": _recall(part, least) for name, least in recalls.items()
+        }
+
     return {
         "pictures": len(rendered),
         "threshold": round(threshold, 3),
         "per_hundred": PER_HUNDRED,
+        "threshold_on_card": on_card,
+        "per_hundred_on_card": round(100 * false_there / len(rendered), 2),
         "found_iou": FOUND_IOU,
-        "collapses": len(wanted),
-        "recall": _recall(wanted, threshold),
-        "labelled": sum(hole.labelled for hole in wanted),
-        "recall_of_labelled": _recall([hole for hole in wanted if hole.labelled], threshold),
-        "by_kind": {
-            kind: {"holes": len(part), "recall": _recall(part, threshold)}
-            for kind in sorted({hole.kind for hole in holes})
-            if (part := [h for h in holes if h.kind == kind and h.distance_m <= _WITHIN_M])
-        },
+        "all": (of_all := row(wanted)),
+        "recall": of_all["recall"],
+        "labelled": row([hole for hole in wanted if hole.labelled]),
         "by_distance": {
-            f"{near}-{far} m": {"holes": len(part), "recall": _recall(part, threshold)}
-            for near, far in _BANDS
-            if (part := [h for h in holes if near <= h.distance_m < far and _is_large(h)])
+            f"{low}-{high} m": row(part)
+            for low, high in _BANDS
+            if (part := [hole for hole in large if low <= hole.distance_m < high])
+        },
+        "by_size": {
+            f"{low}-{high} m": row(part)
+            for low, high in _SIZES
+            if (part := [hole for hole in wanted if low <= hole.size_m < high])
+        },
+        "by_kind": {
+            kind: row([hole for hole in near if hole.kind == kind])
+            for kind in sorted({hole.kind for hole in near})
         },
     }
 
@@ -171,10 +189,6 @@ def holes_of(one: Seen) -> list[Hole]:
         Hole(*fact, bool(large), float(score))
         for fact, large, score in zip(facts, labelled, best, strict=True)
     ]
-
-
-def _is_large(hole: Hole) -> bool:
-    return hole.size_m >= _COLLAPSE_M and hole.kind not in _NO_COLLAPSE
 
 
 def _recall(holes: Sequence[Hole], threshold: float) -> float | None:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 COLOURS = ("#d9641e", "#2a6fb0", "#2a8a4a", "#8a4ab0", "#7a7a2a", "#b02a5a")
 _WIDTH, _HEIGHT = 300, 190
 _LEFT, _BOTTOM, _TOP, _RIGHT = 34, 22, 20, 8
+_FEW = 20  # points that are marked: a line of one can't be seen without
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +70,12 @@ def _tick(x: float, y: float, anchor: str, text: str) -> str:
 
 
 def _line(chart: Chart, line: Line, at: int) -> str:
-    places = (_place(chart, x, y) for x, y in zip(line.xs, line.ys, strict=True))
+    places = [_place(chart, x, y) for x, y in zip(line.xs, line.ys, strict=True)]
     points = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
-    return (
+    dots = places if len(places) <= _FEW else []
+    return "".join(
+        f'<circle cx="{x:.1f}" cy="{y:.1f}" r="2.2" fill="{_colour(at)}"/>' for x, y in dots
+    ) + (
         f'<polyline fill="none" stroke="{_colour(at)}" stroke-width="1.6" points="{points}">'
         f"<title>{escape(line.name)}</title></polyline>"
     )

@@ -5,39 +5,27 @@ It holds pictures of real streets and people: keep it where the data are kept.
 
 from __future__ import annotations
 
-import json
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from pipeline.errors import DataError
-
+from .alarms import FOUND_IOU
 from .cameras import view_of
 from .charts import Chart, Line, legend, svg
 from .classes import HAZARDS, IDS
+from .progress import charts
 from .sheets import KINDS, jpeg_url, tiles
 from .slices import is_pasted, is_rendered
+from .titles import class_title
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from .precision import Seen
+    from .progress import Row
     from .score import Material, Result
     from .slices import Slice
 
-CHINESE = {
-    "person": "行人",
-    "bicycle": "自行车",
-    "car": "小汽车",
-    "motorcycle": "摩托车",
-    "bus": "公交车",
-    "truck": "货车",
-    "cavity": "坑洞塌陷",
-    "crash": "车祸",
-    "debris": "散落物",
-    "fallen_tree": "倒树",
-    "barrier": "路障",
-}
 LABELS_BY = {
     "hand": "人工 hand",
     "exact": "精确 exact",
@@ -53,7 +41,6 @@ _SHEETS = {
     "rendered": "渲染 rendered",
     "web": "网络近照 web close-ups",
 }
-_LOG_COLUMNS = ("step", "loss")
 STYLE = """
 :root { color-scheme: light dark; --line: #8884; --good: #2a8a4a; --miss: #c02a2a }
 body { font: 15px/1.5 system-ui, "Noto Sans CJK SC", sans-serif; margin: 1.5rem auto;
@@ -75,10 +62,10 @@ summary { cursor: pointer; margin-top: .6rem } svg { width: 100%; height: auto; 
 """
 
 
-def write(path: Path, results: Sequence[Result], material: Material, run: Path | None) -> None:
+def write(path: Path, results: Sequence[Result], material: Material, log: list[Row] | None) -> None:
     """Write the page: the first result in full, the others beside it.
 
-    ``run`` is the folder of a training with its log.jsonl. Raises DataError for a bad log.
+    ``log``: lines of the training as ``progress.read_log`` gives them.
     """
     name = escape(results[0].name)
     parts = (
@@ -89,7 +76,7 @@ def write(path: Path, results: Sequence[Result], material: Material, run: Path |
         _alarms(results, material.slices),
         _collapses(results),
         _curves(results, material.slices),
-        _losses(run) if run else "",
+        charts(log) if log else "",
         _sheets(results[0]),
     )
     path.write_text(
@@ -118,7 +105,7 @@ def _head(results: Sequence[Result], material: Material) -> str:
 
 
 def _thresholds(result: Result) -> str:
-    head = "".join(f"<th>{_class(name)}" for name in result.classes)
+    head = "".join(f"<th>{class_title(name)}" for name in result.classes)
     row = "".join(f"<td>{result.thresholds[name]:.2f}" for name in result.classes)
     return (
         "<h2>阈值 thresholds</h2><div class=scroll><table>"
@@ -151,7 +138,9 @@ def _class_row(name: str, rows: Sequence[dict[str, Any] | None]) -> str:
         for size in ("small", "medium", "large")
     )
     makers = ", ".join(LABELS_BY[maker] for maker in known["labels_by"])
-    return f"<tr><td>{_class(name)}{cells}{sizes}<td>{known['boxes']}<td><small>{makers}</small>"
+    return (
+        f"<tr><td>{class_title(name)}{cells}{sizes}<td>{known['boxes']}<td><small>{makers}</small>"
+    )
 
 
 def _compared(row: dict[str, Any] | None, first: dict[str, Any] | None) -> str:
@@ -171,7 +160,7 @@ def _alarms(results: Sequence[Result], slices: Sequence[Slice]) -> str:
     if not columns:
         return ""
     head = "".join(
-        f"<th>{escape(one.name)}<br><small>{_class(name)} ≥ {one.thresholds[name]:.2f}</small>"
+        f"<th>{escape(one.name)}<br><small>{class_title(name)} ≥ {one.thresholds[name]:.2f}</small>"
         for one, name in columns
     )
     body = ""
@@ -192,23 +181,33 @@ def _collapses(results: Sequence[Result]) -> str:
     found = {one.name: one.summary["collapses"] for one in results if one.summary["collapses"]}
     if not found:
         return ""
-    text = "<h2>渲染塌陷 rendered collapses</h2>"
-    for name, of in found.items():
-        rows = {**of["by_distance"], **of["by_kind"]}
-        body = "".join(
-            f"<tr><td>{escape(key)}<td>{row['holes']}<td>{_number(row['recall'])}"
-            for key, row in rows.items()
-        )
-        text += (
-            f"<h3>{escape(name)}</h3><p>召回 recall {_number(of['recall'])} "
-            f"({of['collapses']} 处 ≥ 1 m, ≤ 40 m); 有标注者 labelled ones "
-            f"{_number(of['recall_of_labelled'])} ({of['labelled']}). <small>score ≥ "
-            f"{of['threshold']}: at most {of['per_hundred']:g} false box per 100 of "
-            f"{of['pictures']} pictures; found from IoU {of['found_iou']}</small>"
-            f"<div class=scroll><table><tr><th>距离、种类 distance, kind<th>处 holes"
-            f"<th>召回 recall{body}</table></div>"
-        )
-    return text
+    tables = "".join(f"<h3>{escape(name)}</h3>{_recalls(of)}" for name, of in found.items())
+    return (
+        "<h2>渲染塌陷 rendered collapses</h2><p><small>≥ 1 m, ≤ 40 m; 重叠 IoU ≥ "
+        f"{FOUND_IOU}</small>{tables}"
+    )
+
+
+def _recalls(of: dict[str, Any]) -> str:
+    """Table of what was found, at the score that is nearly free of false boxes and at others."""
+    rows = {"全部 all": of["all"], "有标注者 labelled": of["labelled"]}
+    rows |= {f"距离 distance {band}": row for band, row in of["by_distance"].items()}
+    rows |= {f"大小 size {band}": row for band, row in of["by_size"].items()}
+    rows |= {escape(kind): row for kind, row in of["by_kind"].items()}
+    columns = {
+        "recall": f"≥ {of['threshold']:.2f}<br>"
+        f"<small>{of['per_hundred']:g} 误报 false / 100</small>",
+        "recall_on_card": f"≥ {of['threshold_on_card']:.2f} 卡片 card<br>"
+        f"<small>{of['per_hundred_on_card']:g} 误报 false / 100</small>",
+        "recall_at_all": "任何分数<br><small>any score</small>",
+    }
+    head = "".join(f"<th>召回 recall {text}" for text in columns.values())
+    body = "".join(
+        f"<tr><td>{title}<td>{row['holes']}"
+        + "".join(f"<td>{_number(row[recall])}" for recall in columns)
+        for title, row in rows.items()
+    )
+    return f"<div class=scroll><table><tr><th>塌陷 collapses<th>处 holes{head}{body}</table></div>"
 
 
 def _curves(results: Sequence[Result], slices: Sequence[Slice]) -> str:
@@ -231,32 +230,7 @@ def _curve(key: str, name: str, results: Sequence[Result]) -> str:
         Line(one.name, recalls, of.curve) if of and of.curve else Line(one.name, [], [])
         for one, of in zip(results, curves, strict=True)
     ]
-    return svg(Chart(f"{CHINESE[name]} {name}", "recall", 1.0, 1.0, lines))
-
-
-def _losses(run: Path) -> str:
-    """Each logged loss over the steps of the training."""
-    rows = _log(run / "log.jsonl")
-    skipped = {"step", "slope", "rate", "pictures_per_s", "waited", "trained_s", "progress"}
-    names = [name for name in rows[0] if name not in skipped]
-    last = max(float(rows[-1]["step"]), 1.0)
-    charts = ""
-    for name in names:
-        steps = [float(row["step"]) for row in rows if name in row]
-        values = [float(row[name]) for row in rows if name in row]
-        top = sorted(values)[int(len(values) * 0.98)] * 1.1 or 1.0
-        charts += svg(Chart(name, "step", last, top, [Line(name, steps, values)]))
-    return f"<h2>训练损失 training losses</h2><div class=charts>{charts}</div>"
-
-
-def _log(path: Path) -> list[dict[str, Any]]:
-    try:
-        rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    except (OSError, ValueError) as error:
-        raise DataError("is no log of a training", file=path, found=error) from None
-    if not rows or not all(name in rows[0] for name in _LOG_COLUMNS):
-        raise DataError("is no log of a training", file=path, allowed="lines with step and loss")
-    return rows
+    return svg(Chart(class_title(name), "recall", 1.0, 1.0, lines))
 
 
 def _sheets(result: Result) -> str:
@@ -270,7 +244,7 @@ def _sheets(result: Result) -> str:
     for name in result.classes:
         if IDS[name] in HAZARDS:
             for where, seen in parts.items():
-                text += _sheet(f"{_class(name)}, {where}", seen, name, result.thresholds[name])
+                text += _sheet(f"{class_title(name)}, {where}", seen, name, result.thresholds[name])
     return text
 
 
@@ -294,10 +268,6 @@ def _sheet(title: str, seen: Iterable[Seen], name: str, threshold: float) -> str
             )
             text += f"<h3>{title}: {SHEET_TITLES[kind]}</h3><div class=sheet>{figures}</div>"
     return text
-
-
-def _class(name: str) -> str:
-    return f"{CHINESE[name]} {name}"
 
 
 def _number(value: float | None) -> str:

@@ -108,7 +108,7 @@ def run(model: Predictor, material: Material, step: Callable[[], None]) -> Resul
             for part in material.slices
         },
         "false_alarms": _alarms(seen, model.classes, thresholds, material.slices),
-        "collapses": collapses(seen) if "cavity" in model.classes else None,
+        "collapses": collapses(seen, thresholds["cavity"]) if "cavity" in thresholds else None,
     }
     return Result(model.name, model.classes, thresholds, seen, summary, precision)
 
@@ -154,6 +154,8 @@ def card_lines(summary: dict[str, Any]) -> dict[str, dict[str, float]]:
         lines["rendered collapses of 1 m or more within 40 m"] = {
             "recall at 1 false box per 100 pictures": round(found["recall"], 3),
             "threshold": found["threshold"],
+            "recall at the threshold of this card": round(found["all"]["recall_on_card"], 3),
+            "false boxes per 100 pictures there": found["per_hundred_on_card"],
         }
     return lines
 

@@ -46,7 +46,9 @@ def score(
     from . import report
     from . import score as scoring
     from .predictor import Predictor
+    from .progress import read_log
 
+    log = read_log(run) if run else None
     with _writing(out):
         out.mkdir(parents=True, exist_ok=True)
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
@@ -62,7 +64,7 @@ def score(
             results.append(scoring.run(one, material, lambda bar=bar: bars.advance(bar)))  # type: ignore[misc]
         with _writing(out):
             content = scoring.write(results, files, material, out)
-            report.write(out / "report.html", results, material, run)
+            report.write(out / "report.html", results, material, log)
     if as_json:
         sys.stdout.write(json.dumps(content, ensure_ascii=False, indent=1) + "\n")
     else:

@@ -113,7 +113,7 @@ def test_a_collapse_is_found_where_a_box_lies_on_it(tmp_path):
     near = (100, 100, 200, 140)  # two fifths of the true box
     one = seen(tmp_path, [("cavity", A)], [("cavity", near, 0.7), ("cavity", B, 0.6)], [hole()])
     (found,) = alarms.holes_of(one)
-    assert (found.score, found.labelled, found.counts) == (pytest.approx(0.7), True, True)
+    assert (found.score, found.labelled, found.is_collapse) == (pytest.approx(0.7), True, True)
 
 
 @pytest.mark.parametrize(
@@ -126,9 +126,8 @@ def test_a_collapse_is_found_where_a_box_lies_on_it(tmp_path):
     ],
 )
 def test_what_is_no_near_collapse_of_a_metre_does_not_count(tmp_path, other):
-    (found,) = alarms.holes_of(seen(tmp_path, truth=[other]))
-    assert not found.counts
-    assert not found.labelled
+    found = alarms.collapses([seen(tmp_path, truth=[other])], 0.3)
+    assert (found["all"]["holes"], found["recall"], found["by_size"]) == (0, None, {})
 
 
 def test_a_hidden_hole_is_not_asked_for(tmp_path):
@@ -142,20 +141,47 @@ def test_recall_is_counted_at_the_score_that_keeps_false_boxes_rare(tmp_path):
     double = seen(tmp_path, [("cavity", A)], [("cavity", loose, 0.95)], [hole()])
     empty = [seen(tmp_path, truth=[], found=[("cavity", B, 0.5)]) for _ in range(2)]
     still = [seen(tmp_path, truth=[]) for _ in range(95)]
-    found = alarms.collapses([sure, weak, double, *empty, *still])
+    found = alarms.collapses([sure, weak, double, *empty, *still], 0.25)
     assert found["threshold"] == pytest.approx(0.5, abs=0.001)
-    assert (found["collapses"], found["recall"]) == (3, pytest.approx(2 / 3))
-    assert found["by_distance"]["30-40 m"] == {"holes": 1, "recall": 0}
+    assert (found["all"]["holes"], found["recall"]) == (3, pytest.approx(2 / 3))
+    assert (found["threshold_on_card"], found["per_hundred_on_card"]) == (0.25, 2)
+    assert found["by_distance"]["20-40 m"]["holes"] == 3
+    assert (found["all"]["recall_on_card"], found["all"]["recall_at_all"]) == (1, 1)
     assert found["by_kind"]["round_sinkhole"]["holes"] == 3
 
 
+def test_collapses_are_counted_by_distance_and_size(tmp_path):
+    def one(score, **facts):
+        return seen(tmp_path, [("cavity", A)], [("cavity", A, score)], [hole(**facts)])
+
+    pictures = [
+        one(0.6, size=(1.0, 0.5), distance=9.9),
+        one(0.2, size=(1.9, 0.5), distance=10.0),
+        one(0.001, size=(2.0, 3.9), distance=39.9),
+        one(0.6, size=(5.0, 3.9), distance=41.0),
+    ]
+    found = alarms.collapses(pictures, 0.3)
+
+    def recalls(part):
+        names = ("holes", "recall_on_card", "recall_at_all")
+        return {band: tuple(row[name] for name in names) for band, row in found[part].items()}
+
+    assert recalls("by_distance") == {
+        "0-10 m": (1, 1, 1),
+        "10-20 m": (1, 0, 1),
+        "20-40 m": (1, 0, 0),
+        "40-80 m": (1, 1, 1),
+    }
+    assert recalls("by_size") == {"1-2 m": (2, 0.5, 1), "2-4 m": (1, 0, 0)}
+
+
 def test_what_nothing_was_found_on_is_missed_even_without_false_boxes(tmp_path):
-    found = alarms.collapses([seen(tmp_path, [("cavity", A)], truth=[hole()])])
+    found = alarms.collapses([seen(tmp_path, [("cavity", A)], truth=[hole()])], 0.25)
     assert found["recall"] == 0
 
 
 def test_real_pictures_say_nothing_of_rendered_collapses(tmp_path):
-    assert alarms.collapses([seen(tmp_path)]) is None
+    assert alarms.collapses([seen(tmp_path)], 0.25) is None
 
 
 def test_truth_that_lacks_a_fact_is_named(tmp_path):
