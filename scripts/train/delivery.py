@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
+import os
+import shutil
 import tempfile
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
 
 MOST_BYTES = 25_000_000
 DRAWN = 6
+_WAITING = ".waiting-"
 
 
 class Delivery:
@@ -63,12 +67,35 @@ def delivery_to(folder: Path) -> Iterator[Delivery]:
     """A Delivery into ``folder``; what did not arrive leaves nothing behind. Raises ModelError."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder, prefix=".waiting-") as waiting:
-            yield Delivery(Path(waiting), folder)
+        with _waiting_room(folder) as waiting:
+            yield Delivery(waiting, folder)
     except OSError as error:
         raise ModelError(
             "can't be written", file=folder, found=error.strerror or error, allowed="room on disk"
         ) from None
+
+
+@contextmanager
+def _waiting_room(folder: Path) -> Iterator[Path]:
+    """An empty folder in ``folder`` for a while; those of processes that were killed go now."""
+    with ExitStack() as stack:
+        with ExitStack() as making:  # nobody else may clear a room before it is held
+            _hold(folder, making, fcntl.LOCK_EX)
+            for left in folder.glob(f"{_WAITING}*"):
+                with ExitStack() as clearing, suppress(BlockingIOError):
+                    _hold(left, clearing, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    shutil.rmtree(left, ignore_errors=True)
+            made = tempfile.TemporaryDirectory(dir=folder, prefix=_WAITING)
+            room = Path(stack.enter_context(made))
+            _hold(room, stack, fcntl.LOCK_EX)
+        yield room
+
+
+def _hold(folder: Path, stack: ExitStack, how: int) -> None:
+    """Lock a folder until the stack ends; the system frees it when the process dies."""
+    place = os.open(folder, os.O_RDONLY)
+    stack.callback(os.close, place)
+    fcntl.flock(place, how)
 
 
 def write_card(model: Path, card: ModelCard) -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +17,8 @@ from pipeline.errors import DataError, ModelError
 from pipeline.settings import ModelSettings
 from scripts.train import delivery
 from scripts.train.delivery import delivery_to, drawn_looks, looks
+
+ROOT = Path(__file__).parents[2]
 
 
 def files(folder):
@@ -55,6 +60,41 @@ def test_a_file_that_is_too_large_is_refused(tmp_path, monkeypatch):
     with pytest.raises(ModelError, match="too large"), delivery_to(tmp_path) as waiting:
         waiting.add(tiny_street.fronted(), tiny_street.card())
     assert files(tmp_path) == []
+
+
+def test_what_a_killed_export_left_goes_at_the_next_but_not_what_is_still_waiting(tmp_path):
+    left = tmp_path / ".waiting-left"
+    left.mkdir()
+    (left / "half.onnx").write_text("half")
+    with delivery_to(tmp_path) as first:
+        assert not left.exists()
+        with delivery_to(tmp_path) as second:
+            second.add(tiny_street.fronted(), tiny_street.card("second"))
+            second.arrive()
+        first.add(tiny_street.fronted(), tiny_street.card("first"))
+        first.arrive()
+    assert files(tmp_path) == ["first.json", "first.onnx", "second.json", "second.onnx"]
+
+
+def test_a_killed_export_frees_its_waiting_room(tmp_path):
+    code = """
+import sys, time
+from pathlib import Path
+from scripts.train.delivery import delivery_to
+with delivery_to(Path(sys.argv[1])):
+    print("waiting", flush=True)
+    time.sleep(60)
+"""
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) as exporting:
+        assert exporting.stdout.readline() == b"waiting\n"
+        (room,) = files(tmp_path)
+        with delivery_to(tmp_path):
+            assert room in files(tmp_path), "it is still used"
+        exporting.kill()
+    assert files(tmp_path) == [room]
+    with delivery_to(tmp_path):
+        assert room not in files(tmp_path)
 
 
 def test_where_nothing_can_be_written_the_folder_is_named(tmp_path):
