@@ -51,15 +51,19 @@ def stills(
         "cpu"
     ),
     threads: Annotated[int, typer.Option(min=1)] = 2,
+    theme: Annotated[
+        Literal["hazards", "crowds"], typer.Option(help="crowds: 5 to 300 people, points on heads")
+    ] = "hazards",
 ) -> None:
-    """Render still pictures of streets with hazards, decoys and exact truth."""
+    """Render still pictures of streets with hazards and decoys, or with crowds; exact truth."""
     _need_blender()
     from .stills import Job, render
 
     with _progress() as progress:
-        task = progress.add_task(f"{split} stills", total=count)
+        task = progress.add_task(f"{split} {theme}", total=count)
         try:
-            render(Job(count, seed, split, device, threads), out, lambda: progress.advance(task))
+            job = Job(count, seed, split, device, threads, theme)
+            render(job, out, lambda: progress.advance(task))
         except FolderError as error:
             progress.stop()
             sys.exit(f"scenes: {error}")

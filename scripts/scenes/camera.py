@@ -55,6 +55,11 @@ class Camera:
             axis=1,
         )
 
+    def pixels_a_metre(self, point: np.ndarray) -> float:
+        """How large a metre at this point (3,) is in the picture."""
+        forward = max(float(self.seen(point[None])[0, 2]), 0.05)
+        return WIDTH / 2 / math.tan(math.radians(self.hfov_deg / 2)) / forward
+
     def box(self, points: np.ndarray | Sequence[Sequence[float]]) -> list[float]:
         """The box around points in the picture, clipped to it: [x1, y1, x2, y2] in 0..1."""
         flat = np.clip(self.project(points), 0.0, 1.0)

@@ -26,11 +26,20 @@ _TOPS = (
     (0.07, 0.12, 0.06), (0.45, 0.30, 0.08), (0.22, 0.22, 0.24), (0.40, 0.16, 0.22),
     (0.09, 0.24, 0.36), (0.60, 0.56, 0.45), (0.012, 0.03, 0.07), (0.16, 0.09, 0.05),
     (0.50, 0.09, 0.03), (0.10, 0.10, 0.11), (0.30, 0.36, 0.42), (0.62, 0.50, 0.06),
+    (0.04, 0.04, 0.045), (0.025, 0.03, 0.045), (0.07, 0.06, 0.055), (0.14, 0.14, 0.15),
+    (0.03, 0.025, 0.022), (0.05, 0.06, 0.08), (0.36, 0.35, 0.33), (0.018, 0.022, 0.02),
 )  # fmt: skip
 _BOTTOMS = (
     (0.015, 0.015, 0.02), (0.03, 0.045, 0.11), (0.08, 0.07, 0.06), (0.20, 0.17, 0.12),
     (0.05, 0.05, 0.055), (0.05, 0.08, 0.16), (0.012, 0.016, 0.03), (0.30, 0.30, 0.29),
 )  # fmt: skip
+
+_HAIR = (
+    (0.008, 0.007, 0.006), (0.012, 0.009, 0.008), (0.02, 0.014, 0.01), (0.03, 0.018, 0.012),
+    (0.010, 0.010, 0.011), (0.07, 0.035, 0.018), (0.12, 0.12, 0.12), (0.20, 0.12, 0.06),
+    (0.015, 0.010, 0.008), (0.45, 0.44, 0.42), (0.35, 0.03, 0.03), (0.03, 0.06, 0.20),
+)  # fmt: skip
+"""Hair, and a few caps and hats."""
 
 Spots = tuple[np.ndarray, np.ndarray]  # places (N, 2) and headings (N,), 0 along +Y
 
@@ -95,6 +104,26 @@ def stream(rng: np.random.Generator, size_m: float, ground: Ground) -> Thing:
     return _crowd(rng, "stream", (places, headings), walk=1.0)
 
 
+def throng(rng: np.random.Generator, size_m: float, ground: Ground) -> Thing:
+    """People all over a place: alone, in twos and threes, and in knots; most of them walk."""
+    del ground
+    half = size_m / 2 * np.array([float(rng.uniform(0.35, 1.0)), 1.0])
+    mean = math.exp(rng.uniform(math.log(12), math.log(min(_MOST, 1.5 * 4 * half.prod()))))
+    count = _count(rng, mean)
+    groups = rng.uniform(-half, half, (count * 2, 2))
+    members = rng.choice([1, 2, 3, 8], len(groups), p=[0.5, 0.3, 0.13, 0.07])
+    middles = np.repeat(groups, members, axis=0)
+    around = rng.normal(0, 0.3, middles.shape) * np.sqrt(np.repeat(members, members) - 1)[:, None]
+    places = _apart(middles + around, count)
+    ways = rng.choice(rng.uniform(0, 2 * math.pi, 3), len(places))
+    return _crowd(
+        rng,
+        "throng",
+        (places, ways + rng.normal(0, 0.5, len(places))),
+        walk=float(rng.uniform(0.3, 1)),
+    )
+
+
 def _gathered(
     rng: np.random.Generator, size_m: float, density: float, aspect: float | None = None
 ) -> Spots:
@@ -134,7 +163,7 @@ def _crowd(
 ) -> Thing:
     """People at their spots, ``walk`` being the share of those in step."""
     places, headings = spots
-    figures = [_figure(rng, walk) for _ in range(int(np.clip(len(places) // 3, 4, 8)))]
+    figures = [_figure(rng, walk) for _ in range(int(np.clip(len(places) // 3, 4, 10)))]
     parts = []
     for (x, y), heading in zip(places.tolist(), headings.tolist(), strict=True):
         original, pose, figure = figures[rng.integers(len(figures))]
@@ -169,6 +198,7 @@ def _figure(rng: np.random.Generator, walk: float) -> tuple[bpy.types.Object, Po
     worn: dict[bpy.types.Material, Callable[[], bpy.types.Material]] = {
         figure.clothes[1]: lambda: _cloth("bottoms", _BOTTOMS, 7.31),
         figure.clothes[0]: lambda: _cloth("tops", _TOPS, 1.0),
+        figure.hair: lambda: _cloth("hair", _HAIR, 23.7),
     }
     slots = figure.thing.data.materials
     for index, look in enumerate(slots):
@@ -209,4 +239,5 @@ MAKERS = (
     Maker("queue", "none", queue, (4.0, 14.0), 0.8, turns=False),
     Maker("march", "none", march, (5.0, 16.0), 1.0, turns=False),
     Maker("stream", "none", stream, (5.0, 14.0), 1.0, turns=False),
+    Maker("throng", "none", throng, (10.0, 28.0), 1.0, turns=False),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import cv2
@@ -51,6 +52,22 @@ def seen(ids: np.ndarray, members: list[int]) -> Seen | None:
         return None
     box = (float(cols[0]), float(rows[0]), float(cols[-1] + 1), float(rows[-1] + 1))
     return Seen(box, int(mask.sum()))
+
+
+def around(ids: np.ndarray, members: list[int], at: tuple[float, float], wide: float) -> float:
+    """The share (0..1) of a head's pixels that the given indices have, ``wide`` pixels at ``at``.
+
+    What lies out of the picture is not theirs.
+    """
+    x, y = at
+    reach = max(wide / 2, 0.5)
+    rows = np.arange(math.floor(y - 1.2 * reach), math.ceil(y + 1.2 * reach) + 1)
+    cols = np.arange(math.floor(x - reach), math.ceil(x + reach) + 1)
+    disc = ((rows[:, None] - y) / 1.2) ** 2 + (cols[None] - x) ** 2 <= reach**2
+    there = (rows[:, None] >= 0) & (rows[:, None] < ids.shape[0])
+    there = there & (cols[None] >= 0) & (cols[None] < ids.shape[1])
+    values = ids[np.clip(rows, 0, ids.shape[0] - 1)][:, np.clip(cols, 0, ids.shape[1] - 1)]
+    return float((np.isin(values, members) & there & disc).sum() / max(int(disc.sum()), 1))
 
 
 def silhouette(triangles: np.ndarray, points: np.ndarray, shape: tuple[int, int]) -> int:

@@ -99,6 +99,10 @@ class Figure:
         """What it wears above and below."""
         return self._look.top, self._look.trousers
 
+    @property
+    def hair(self) -> bpy.types.Material:
+        return self._look.hair
+
     def _parts(self, pose: Pose) -> Shape:
         """Body parts for a person of 1.70 m, scaled to this one's height."""
         shape, look, w = Shape(), self._look, self._wide

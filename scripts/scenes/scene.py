@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _LEAST_SHARE = 0.2  # of a thing that must be seen for it to be labelled
 _LEAST_PX = (4.0, 3.0)
+_HEAD_M = 0.2  # a head with its hair is about so wide
 _DRIVEN = ("car", "bus", "truck", "motorcycle", "bicycle")
 
 
@@ -66,15 +67,27 @@ class Street:
         self.pool = traffic.pool(self.rng)
 
     def dress(
-        self, site: Site, makers: list[Maker], rng: np.random.Generator, *, wet: float, people: int
+        self,
+        site: Site,
+        makers: list[Maker],
+        rng: np.random.Generator,
+        *,
+        wet: float,
+        people: int,
+        traffic: bool = True,
     ) -> None:
-        """Put new things on the street, then traffic and people around them."""
+        """Put new things on the street, then traffic (if any) and people around them."""
         self._clear()
         self.road.wetten(wet)
         under = Ground(self.road.material, self.tone, wet > 0.3)
         for maker in makers:
             self._place(maker, site, rng, under)
-        self._drive(site, rng)
+        if traffic:
+            self._drive(site, rng)
+        else:
+            self.studio.set_beams([])
+            for thing in (*self.pool.cars, *self.pool.two_wheelers):
+                _hide(thing)
         self._walk(site, rng, people)
         cuts = [
             Polygon(p.place.on_ground(p.thing.cut)).buffer(0)
@@ -110,6 +123,7 @@ class Street:
                 if thing.head:
                     head = placed.place.on_ground(np.array([thing.head]))
                     rows[-1]["head"] = (camera.project(head) * (WIDTH, HEIGHT))[0]
+                    rows[-1]["head_px"] = camera.pixels_a_metre(head[0]) * _HEAD_M
         return rows
 
     def hulls(self, rows: list[dict[str, Any]]) -> dict[int, np.ndarray]:

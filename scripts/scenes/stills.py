@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from . import labels, lens, looks, plans
+from . import crowded, labels, lens, looks, plans
 from .camera import HEIGHT, WIDTH, Camera
 from .catalogue import GATHERINGS, makers
 from .clip import clear
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 SHOTS, PICTURES = 4, 2  # a street, a shot
 _SPLITS = {"train": 0, "val": 1}
+_THEMES = {"hazards": (), "crowds": (7,)}
 _OTHERS = ("crash", "debris", "barrier", "fallen_tree")
 _WINDOWS = 0.25  # of the shots are windows of a larger picture
 _CROWDED = 0.06  # of the shots show a gathering
@@ -38,19 +39,25 @@ _CROWDED = 0.06  # of the shots show a gathering
 
 @dataclass(frozen=True)
 class Job:
-    """What to render: ``count`` pictures of one split."""
+    """What to render: ``count`` pictures of one split.
+
+    ``theme``: streets with hazards, or places full of people.
+    """
 
     count: int
     seed: int
     split: Literal["train", "val"]
     device: Literal["cpu", "gpu"] = "cpu"
     threads: int = 2
+    theme: Literal["hazards", "crowds"] = "hazards"
 
     def name(self, street: int, shot: int, picture: int) -> str:
-        return f"{self.split}-s{self.seed}-{street:05d}-{shot}{'ab'[picture]}"
+        theme = "" if self.theme == "hazards" else f"-{self.theme}"
+        return f"{self.split}{theme}-s{self.seed}-{street:05d}-{shot}{'ab'[picture]}"
 
     def rng(self, street: int, *shot: int) -> np.random.Generator:
-        return np.random.default_rng((self.seed, _SPLITS[self.split], street, *shot))
+        own = (self.seed, _SPLITS[self.split], *_THEMES[self.theme])
+        return np.random.default_rng((*own, street, *shot))
 
 
 @dataclass(frozen=True)
@@ -64,6 +71,7 @@ class Shot:
     looks: tuple[looks.Look, looks.Look]
     makers: list[Maker]
     people: int
+    traffic: bool = True
 
 
 def render(job: Job, root: Path, advance: Callable[[], None]) -> None:
@@ -99,11 +107,14 @@ def render(job: Job, root: Path, advance: Callable[[], None]) -> None:
 
 def _street(job: Job, street: int) -> Street:
     rng = job.rng(street)
-    kinds = plans.TRAIN_KINDS
-    if job.split == "val" and rng.random() < 0.6:
-        kinds = plans.VAL_KINDS
     clear()
-    plan = plans.draw(str(rng.choice(kinds)), rng)
+    if job.theme == "crowds":
+        plan = crowded.place(rng, held_out=job.split == "val")
+    else:
+        kinds = plans.TRAIN_KINDS
+        if job.split == "val" and rng.random() < 0.6:
+            kinds = plans.VAL_KINDS
+        plan = plans.draw(str(rng.choice(kinds)), rng)
     return Street(plan, rng, Studio(job.device, job.threads))
 
 
@@ -113,7 +124,7 @@ def _stills(
     rng = job.rng(street, number)
     shot = _draw(job, built.plan, rng)
     site = Site(built.plan, shot.camera, rng)
-    built.dress(site, shot.makers, rng, wet=shot.wet, people=shot.people)
+    built.dress(site, shot.makers, rng, wet=shot.wet, people=shot.people, traffic=shot.traffic)
     layers = built.studio.shoot(shot.camera, dark=shot.dark, sun=shot.sun)
     rows = built.truth(shot.camera)
     kept = labels.within(layers.ids, built.hulls(rows))
@@ -124,7 +135,8 @@ def _stills(
         picture = looks.develop(bend.picture(looks.mix(layers, look, own, denoiser)), look, own)
         if own.random() < 0.25:
             picture = lens.overlay(picture, own)
-        things = list(_boxed(rows, bend.ids(kept)))
+        ids = bend.ids(kept)
+        things = list(_boxed(rows, ids))
         truth = {
             "name": job.name(street, number, index),
             "seed": job.seed,
@@ -136,7 +148,7 @@ def _stills(
             "wet": round(shot.wet, 2),
             "camera": {key: round(value, 2) for key, value in asdict(shot.camera).items()},
             "flipped": index == 1,
-            "objects": [_public(row, bend) for row in things],
+            "objects": [_public(row, bend, ids) for row in things],
         }
         yield Still(
             str(truth["name"]),
@@ -154,14 +166,16 @@ def _draw(job: Job, plan: plans.Plan, rng: np.random.Generator) -> Shot:
         pair = (pair[0], "infrared")
     order = rng.permutation(2)
     chosen = tuple(looks.Look(pair[i], _weather(pair[i], wet, rng)) for i in order)
+    crowds = job.theme == "crowds"
     return Shot(
-        _camera(plan, rng),
+        crowded.camera(plan, rng) if crowds else _camera(plan, rng),
         dark,
         wet,
         (rng.uniform(14, 75), rng.uniform(0, 360), rng.uniform(0.5, 3)),
         chosen,  # type: ignore[arg-type]  # two of them
-        _things(job, rng),
+        _gatherings(rng) if crowds else _things(job, rng),
         int(rng.integers(0, 7)),
+        traffic=not crowds or (bool(plan.lanes) and rng.random() < 0.5),
     )
 
 
@@ -212,6 +226,13 @@ def _things(job: Job, rng: np.random.Generator) -> list[Maker]:
     return sorted(crowds + ([] if quiet else hazards) + decoys, key=lambda m: -m.sizes[1])
 
 
+def _gatherings(rng: np.random.Generator) -> list[Maker]:
+    """Crowds, and a few things that are no hazard: shadows, litter, animals."""
+    known = {maker.kind: maker for maker in GATHERINGS}
+    crowds = [known[kind] for kind in crowded.kinds(rng)]
+    return crowds + _some(makers("none"), int(rng.integers(0, 4)), rng)
+
+
 def _some(known: Sequence[Maker], count: int, rng: np.random.Generator) -> list[Maker]:
     weights = np.array([maker.weight for maker in known])
     return [known[i] for i in rng.choice(len(known), count, p=weights / weights.sum())]
@@ -235,10 +256,14 @@ def _boxed(rows: list[dict[str, Any]], ids: np.ndarray) -> Iterator[dict[str, An
             yield {**row, "box": found.box, "pixels": found.pixels}
 
 
-def _public(row: dict[str, Any], bend: lens.Bend) -> dict[str, Any]:
+def _public(row: dict[str, Any], bend: lens.Bend, ids: np.ndarray) -> dict[str, Any]:
     keys = ("class", "kind", "box", "ground", "distance_m", "size_m", "visible", "pixels")
-    head = {"head": bend.point(*row["head"])} if "head" in row else {}
-    return {key: row[key] for key in keys} | head
+    public = {key: row[key] for key in keys}
+    if "head" in row:
+        at, wide = bend.point(*row["head"]), row["head_px"]
+        seen = labels.around(ids, row["members"], at, wide) if at else 0.0
+        public |= {"head": at, "head_px": round(wide, 1), "head_seen": round(seen, 2)}
+    return public
 
 
 def _note(root: Path, job: Job, made: int, seconds: float, cpu: float) -> None:
