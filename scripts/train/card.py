@@ -17,7 +17,7 @@ from pipeline.detect.card import ModelCard, ModelInput, TrainingData
 from pipeline.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 _Kind = TypeVar("_Kind", bound=BaseModel)
@@ -25,7 +25,10 @@ _Kind = TypeVar("_Kind", bound=BaseModel)
 LICENCE = "AGPL-3.0"
 PLAIN_THRESHOLD = 0.25
 """For a class that scoring gave none: the usual one of the detectors of this family."""
-ARCHITECTURE = "YOLO26n, end-to-end head (no NMS), 300 boxes a picture"
+ARCHITECTURE = (
+    "YOLO26n with a head for traffic and one for hazards, both end-to-end (no NMS), "
+    "300 and 100 boxes a picture"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,11 +100,24 @@ ORIGINS = {
 }
 
 
+STARTS = {
+    "yolo26n": "AGPL-3.0; trained on COCO: annotations CC BY 4.0, pictures under Flickr terms",
+    "street-n-v0": "AGPL-3.0; from yolo26n, trained on the sources of the card of street-n v0, "
+    "part of them non-commercial",
+}
+"""By the beginning of the name of start weights."""
+UNKNOWN_START = "as of the card of those weights, if they have one; else not known"
+
+
 class Run(BaseModel):
-    """``run.json``. ``pictures``: how many different ones of each source training really saw."""
+    """``run.json``. ``pictures``: how many different ones of each source training really saw.
+
+    ``start``: weights it began with, by name; what those had seen comes on top.
+    """
 
     training: str = Field(min_length=1)
     pictures: dict[str, Annotated[int, Field(ge=0)]] = Field(min_length=1)
+    start: tuple[str, ...] = ()
 
 
 class Score(BaseModel):
@@ -120,8 +136,13 @@ class Record:
     known_faults: tuple[str, ...]
 
 
-def note_run(folder: Path, training: str, pictures: Mapping[str, int]) -> None:
-    """Write ``run.json``; a training that goes on adds to what it has said before."""
+def note_run(
+    folder: Path, training: str, pictures: Mapping[str, int], start: Sequence[Path] = ()
+) -> None:
+    """Write ``run.json``; a training that goes on adds to what it has said before.
+
+    ``start``: files of the weights it began with.
+    """
     path = folder / "run.json"
     before = _read(path, Run) if path.exists() else Run(training=training, pictures=dict(pictures))
     parts = [part for part in before.training.split("; then ") if part != training]
@@ -129,8 +150,18 @@ def note_run(folder: Path, training: str, pictures: Mapping[str, int]) -> None:
         source: max(before.pictures.get(source, 0), pictures.get(source, 0))
         for source in [*before.pictures, *pictures]
     }
-    run = Run(training="; then ".join([*parts, training]), pictures=most)
+    run = Run(
+        training="; then ".join([*parts, training]),
+        pictures=most,
+        start=tuple(dict.fromkeys([*before.start, *map(_name_of, start)])),
+    )
     path.write_text(run.model_dump_json(indent=1) + "\n", encoding="utf-8")
+
+
+def _name_of(weights: Path) -> str:
+    """Checkpoints of our trainings are all called alike: their folder tells which one."""
+    of_training = weights.stem in ("last", "best", "start")
+    return f"{weights.resolve().parent.name}/{weights.stem}" if of_training else weights.stem
 
 
 def read_run(folder: Path) -> Run:
@@ -183,23 +214,36 @@ def card_of(
         thresholds={one: record.score.thresholds.get(one, PLAIN_THRESHOLD) for one in classes},
         architecture=f"{ARCHITECTURE}, fp32, opset {opset}",
         training=record.run.training,
-        training_data=_training_data(record.run.pictures),
-        use_restriction=restriction(limited=any(origin.limited for origin in origins)),
+        training_data=_training_data(record.run),
+        use_restriction=restriction(
+            limited=bool(record.run.start) or any(origin.limited for origin in origins)
+        ),
         scores=record.score.scores,
         known_faults=record.known_faults,
     )
 
 
-def _training_data(pictures: Mapping[str, int]) -> tuple[TrainingData, ...]:
-    """One line for each origin; sources of one origin are added up."""
+def _training_data(run: Run) -> tuple[TrainingData, ...]:
+    """A line for all start weights and one for each origin; sources of one origin are added up."""
     counts: dict[Origin, int] = {}
-    for source, count in pictures.items():
+    for source, count in run.pictures.items():
         origin = origin_of(source, "run.json")
         counts[origin] = counts.get(origin, 0) + count
-    return tuple(
+    seen = (
         TrainingData(name=one.name, use=one.use, pictures=count, licence=one.licence)
         for one, count in counts.items()
         if count
+    )
+    return (*map(_started, run.start), *seen)
+
+
+def _started(weights: str) -> TrainingData:
+    licences = (licence for begin, licence in STARTS.items() if weights.startswith(begin))
+    return TrainingData(
+        name=f"start weights {weights}",
+        use="start; what they were trained on adds to this list and is not counted here",
+        pictures=0,
+        licence=next(licences, UNKNOWN_START),
     )
 
 

@@ -63,6 +63,23 @@ def test_a_training_that_goes_on_adds_what_it_saw(run):
     assert record.run.pictures == {"accident_cctv": 5, "composite on detrac_sub": 2, "rendered": 7}
 
 
+def test_start_weights_are_named_and_said_to_add_to_the_list(run):
+    starts = [run / "yolo26n.pt", run / "street1" / "last.pt"]
+    note_run(run, "100 steps", {"accident_cctv": 5}, starts[:1])
+    note_run(run, "50 steps more", {"accident_cctv": 5}, starts)
+    lines = card(run).training_data
+    names = [one.name for one in lines if one.use.startswith("start; what they were trained on")]
+    assert names == ["start weights yolo26n", "start weights street1/last"]
+    assert "COCO" in lines[0].licence
+    assert "not known" in lines[1].licence
+
+
+def test_what_start_weights_had_seen_restricts_a_model_of_rendered_scenes_too(tmp_path):
+    note_run(tmp_path, "100 steps", {"rendered streets": 9}, [tmp_path / "yolo26n.pt"])
+    (tmp_path / "score.json").write_text(json.dumps(SCORE))
+    assert "Check this" in card(tmp_path).use_restriction
+
+
 def test_a_source_without_a_known_licence_is_refused(run):
     note_run(run, "100 steps", {"from_the_net": 1})
     with pytest.raises(DataError, match="from_the_net") as caught:
