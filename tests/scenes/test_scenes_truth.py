@@ -60,3 +60,16 @@ def test_a_silhouette_covers_about_the_area_of_its_faces(wide, high):
     triangles = corners[[[0, 1, 2], [0, 2, 3]]]
     covered = labels.silhouette(triangles, corners, SHAPE)
     assert covered == pytest.approx(wide * high, abs=2 * (wide + high) + 4)
+
+
+def test_a_head_is_seen_as_far_as_its_own_pixels_show():
+    ids = np.zeros(SHAPE, np.int32)
+    ids[30:60, 40:60] = 4
+    assert labels.around(ids, [4], (50, 40), 8) == 1.0
+    assert labels.around(ids, [5], (50, 40), 8) == 0.0
+    ids[30:60, 50:60] = 5  # somebody stands before its right half
+    assert 0.3 < labels.around(ids, [4], (50, 40), 8) < 0.6
+    assert labels.around(ids, [4], (-3, 40), 8) == 0.0
+    ids[0:20, 0:20] = 6
+    assert 0.3 < labels.around(ids, [6], (0, 10), 10) < 0.7  # half of it is out of the picture
+    assert labels.around(ids, [6], (8, 8), 0.5) == 1.0  # smaller than a pixel
