@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from pipeline.errors import DataError
+from scripts.scenes.folder import Folder, Still
 from scripts.train.heads.crops import SIZE, mixed, pools_of, training_crop
-from scripts.train.heads.data import HeadPicture, read_boxes, read_points
-from scripts.train.heads.score import of_boxes, of_clip, of_points
+from scripts.train.heads.data import HeadPicture, read_data, read_points
+from scripts.train.heads.score import of_boxes, of_clip, of_points, of_rendered
 
 
 def write_picture(path, width=400, height=300, dots=()):
@@ -44,12 +45,15 @@ def boxed(tmp_path):
     return tmp_path
 
 
-def test_every_fifth_picture_with_points_is_held_back(pointed):
-    train, held = read_points(pointed)
-    assert [one.path.stem for one in held] == ["img_5", "img_10"]
-    assert len(train) == 8
-    assert train[0].heads[0].tolist() == pytest.approx([0.25, 0.2, 0])
+def test_every_fifth_picture_with_points_is_held_back_and_every_tenth_is_for_choosing(pointed):
+    parts = read_points(pointed)
+    names = {part: [one.path.stem for one in pictures] for part, pictures in parts.items()}
+    assert names["val"] == ["img_5", "img_10"]
+    assert names["choose"] == ["img_1"]
+    assert len(names["train"]) == 7
+    assert parts["train"][0].heads[0].tolist() == pytest.approx([0.25, 0.2, 0])
     assert [count for _, count in of_points(pointed)] == [3, 3]
+    assert [count for _, count in of_points(pointed, "choose")] == [3]
 
 
 @pytest.mark.parametrize(
@@ -70,7 +74,7 @@ def test_wrong_points_are_refused(pointed, content, problem):
 
 
 def test_the_head_is_at_the_top_of_a_persons_box(boxed):
-    (one,) = read_boxes(boxed)
+    (one,) = read_data(boxed)
     assert not one.complete
     ((x, y, width),) = one.heads
     assert x == pytest.approx(0.5)
@@ -80,8 +84,35 @@ def test_the_head_is_at_the_top_of_a_persons_box(boxed):
     assert list(of_boxes(boxed, 0, 0)) == []
 
 
+def rendered(root, split, people):
+    camera = {"x": 5.0, "height_m": 6.0, "pitch_deg": 24.0, "yaw_deg": 9.0, "hfov_deg": 80.0}
+    objects = [{"class": "person", "box": [0, 0, 9, 9], **one} for one in people]
+    truth = {"name": f"{split}1", "seed": 1, "street": 0, "kind": "hall", "light": "sun"}
+    truth |= {"weather": "dry", "camera": camera, "objects": objects}
+    boxes = [("person", (0.0, 0.0, 9.0, 9.0)) for _ in people]
+    Folder(root, split).add(Still(f"{split}1", np.full((80, 160, 3), 90, np.uint8), boxes, truth))
+
+
+def test_heads_seen_in_rendered_pictures_are_marked_and_no_others(tmp_path):
+    seen = {"head": [40, 19], "head_px": 8.0, "head_seen": 0.6}
+    hidden, outside = seen | {"head_seen": 0.1}, seen | {"head": None, "head_seen": 0.0}
+    rendered(tmp_path, "train", [seen, hidden, outside])
+    rendered(tmp_path, "val", [seen, seen])
+    (one,) = read_data(tmp_path)
+    assert one.complete
+    assert one.heads.tolist() == [pytest.approx([40.5 / 160, 19.5 / 80, 8 / 160])]
+    assert [count for _, count in of_rendered(tmp_path)] == [2]
+
+
+def test_rendered_pictures_without_heads_in_their_truth_have_boxes(tmp_path):
+    rendered(tmp_path, "train", [{"head": [40, 19]}])
+    (one,) = read_data(tmp_path)
+    assert not one.complete
+    assert len(one.heads) == 1
+
+
 def test_heads_stay_on_what_they_mark_through_every_change(pointed):
-    draw = mixed(pools_of(read_points(pointed)[0]), np.random.default_rng(0))
+    draw = mixed(pools_of(read_points(pointed)["train"]), np.random.default_rng(0))
     heads, bright, complete = 0, 0, True
     for seed in range(40):
         picture, found, whole = training_crop(draw, np.random.default_rng(seed))
@@ -100,7 +131,7 @@ def test_heads_stay_on_what_they_mark_through_every_change(pointed):
 
 
 def test_crops_of_a_seed_are_always_the_same(pointed):
-    pictures, _ = read_points(pointed)
+    pictures = read_points(pointed)["train"]
 
     def crop():
         rng = np.random.default_rng(7)
@@ -112,7 +143,7 @@ def test_crops_of_a_seed_are_always_the_same(pointed):
 
 
 def test_a_crop_with_boxes_in_it_is_not_complete(pointed, boxed):
-    pictures = [HeadPicture(one.path, one.heads, "", complete=False) for one in read_boxes(boxed)]
+    pictures = [HeadPicture(one.path, one.heads, "", complete=False) for one in read_data(boxed)]
     draw = mixed(pools_of(pictures), np.random.default_rng(0))
     assert not any(training_crop(draw, np.random.default_rng(seed))[2] for seed in range(5))
 

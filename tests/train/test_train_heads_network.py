@@ -86,6 +86,15 @@ def test_a_training_goes_on_where_it_stopped_and_becomes_a_model(pools, start, t
     assert counter(np.full((90, 160, 3), 90, np.uint8)).total >= 0
 
 
+def test_a_training_may_start_from_a_head_counter(tmp_path):
+    torch.manual_seed(1)
+    before = HeadNet().state_dict()
+    torch.save(before, tmp_path / "before.pt")
+    net = HeadNet()
+    net.start_from(tmp_path / "before.pt")
+    assert all(torch.equal(net.state_dict()[name], value) for name, value in before.items())
+
+
 def test_a_model_that_counts_differently_is_not_written(tmp_path, monkeypatch):
     weights, model = tmp_path / "weights.pt", tmp_path / "heads-x.onnx"
     torch.save(HeadNet().state_dict(), weights)

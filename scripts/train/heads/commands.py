@@ -12,29 +12,38 @@ import typer
 
 def heads(
     out: Annotated[Path, typer.Option(help="folder of this training; it goes on where it stopped")],
-    start: Annotated[Path, typer.Option(help="YOLO26n weights to start from")],
+    start: Annotated[Path, typer.Option(help="YOLO26n weights, or a head counter's weights.pt")],
     points: Annotated[
         list[Path], typer.Option(help="folder with points.json; may be given several times")
     ] = [],  # noqa: B006 - typer reads it
     data: Annotated[
-        list[Path], typer.Option(help="a data folder: boxes of persons, streets without any")
+        list[Path],
+        typer.Option(help="a data folder: rendered crowds, boxes of persons, streets without any"),
+    ] = [],  # noqa: B006
+    without: Annotated[
+        list[str], typer.Option(help="leave out sources with this in their name")
     ] = [],  # noqa: B006
     steps: Annotated[int, typer.Option(min=1, help="length of the training")] = 850,
+    rate: Annotated[float, typer.Option(min=0, help="highest learning rate")] = 4e-4,
     seed: Annotated[int, typer.Option(help="of crops and their changes")] = 0,
 ) -> None:
     """Train the network that counts heads."""
-    from scripts.train.card import note_run
+    from scripts.train.card import note_run, read_run
 
     from .crops import pools_of
-    from .data import read_boxes, read_points
+    from .data import read_data, read_points
     from .loop import Plan, train
 
-    pictures = [one for root in points for one in read_points(root)[0]]
-    pictures += [one for root in data for one in read_boxes(root)]
-    plan = Plan(steps=steps, seed=seed)
+    pictures = [one for root in points for one in read_points(root)["train"]]
+    pictures += [one for root in data for one in read_data(root)]
+    pictures = [one for one in pictures if not any(word in one.source for word in without)]
+    plan = Plan(steps=steps, rate=rate, seed=seed)
     typer.echo(f"{len(pictures)} pictures, {plan}")
     weights = train(pools_of(pictures), start, out, plan)
-    note_run(out, plan.text(), Counter(one.source for one in pictures))
+    if (start.parent / "run.json").exists():  # what the start was trained on, this one was, too
+        before = read_run(start.parent)
+        note_run(out, before.training, before.pictures)
+    note_run(out, f"{plan.text()}, from {start.name}", Counter(one.source for one in pictures))
     typer.echo(weights)
 
 

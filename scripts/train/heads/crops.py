@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 SIZE = (512, 384)
 """Width and height of a training crop."""
+RENDERED = "rendered"
 _SCALES = (0.4, 2.0)
 _MOSAIC = 0.3
 _GREY = 114
@@ -110,12 +111,14 @@ def _disturbed(picture: NDArray[np.uint8], rng: Generator) -> NDArray[np.uint8]:
 
 
 def pools_of(pictures: Sequence[HeadPicture]) -> list[tuple[float, list[HeadPicture]]]:
-    """Pictures with a point on every head, with boxes of persons, and without anybody, and the
-    share of crops that comes from each."""
-    crowds = [one for one in pictures if one.complete]
+    """Pictures with a point on every head, rendered ones apart, with boxes of persons, and without
+    anybody, and the share of crops that comes from each."""
+    whole = [one for one in pictures if one.complete]
+    real = [one for one in whole if one.source != RENDERED]
+    rendered = [one for one in whole if one.source == RENDERED]
     boxed = [one for one in pictures if not one.complete and len(one.heads)]
     empty = [one for one in pictures if not one.complete and not len(one.heads)]
-    return [(0.6, crowds), (0.25, boxed), (0.15, empty)]
+    return [(0.4, real), (0.25, rendered), (0.23, boxed), (0.12, empty)]
 
 
 def mixed(

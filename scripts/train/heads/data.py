@@ -1,7 +1,8 @@
 """Pictures with a point on every head.
 
 Two kinds of folder: ROOT/points.json ({file: [[x, y], ...]} in pixels) with ROOT/images, and the
-data folders of ``folders.read_folder``, where the upper end of each person's box is the head.
+data folders of ``folders.read_folder``. There rendered pictures have heads in their truth; in
+others the upper end of each person's box is the head.
 """
 
 from __future__ import annotations
@@ -26,8 +27,13 @@ if TYPE_CHECKING:
 
     from scripts.train.folders import Picture
 
+PARTS = ("train", "choose", "val")
 HELD_OUT_EVERY = 5
 """Point pictures whose number is divisible by this are for validation."""
+CHOOSE_EVERY = 10
+"""One more than a multiple of this: for choosing between networks and rules, not trained on."""
+HEAD_SEEN = 0.25
+"""From this share of its pixels on a rendered head counts as seen."""
 POINTED = "shanghaitech_b"
 """Where pictures with points are from; their boxes are left out of data folders."""
 _PERSON = IDS["person"]
@@ -60,8 +66,8 @@ def _decoded(path: Path) -> NDArray[np.uint8]:
     return np.asarray(picture, np.uint8)
 
 
-def read_points(root: Path) -> tuple[list[HeadPicture], list[HeadPicture]]:
-    """Pictures of a folder with points: (for training, for validation). Raises DataError."""
+def read_points(root: Path) -> dict[str, list[HeadPicture]]:
+    """Pictures of a folder with points, by their part, see ``PARTS``. Raises DataError."""
     path = root / "points.json"
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -69,7 +75,7 @@ def read_points(root: Path) -> tuple[list[HeadPicture], list[HeadPicture]]:
         raise DataError("can't be read", file=path, found=error, allowed="a JSON object") from None
     if not isinstance(content, dict) or not content:
         raise DataError("names no pictures", file=path, allowed="{file: [[x, y], ...]}")
-    parts: tuple[list[HeadPicture], list[HeadPicture]] = ([], [])
+    parts: dict[str, list[HeadPicture]] = {part: [] for part in PARTS}
     for name, points in content.items():
         heads = _points(points, path, name)
         picture = HeadPicture(root / "images" / name, heads, POINTED, complete=True)
@@ -77,10 +83,16 @@ def read_points(root: Path) -> tuple[list[HeadPicture], list[HeadPicture]]:
         heads[:, :2] /= np.array([width, height], np.float32)
         if ((heads < -0.01) | (heads > 1.01)).any():
             raise DataError("a point lies outside of the picture", file=path, where=name)
-        number = re.search(r"\d+", name)
-        held_out = number is not None and int(number.group()) % HELD_OUT_EVERY == 0
-        parts[held_out].append(picture)
+        parts[_part(name)].append(picture)
     return parts
+
+
+def _part(name: str) -> str:
+    found = re.search(r"\d+", name)
+    number = int(found.group()) if found else -1
+    if number > 0 and number % HELD_OUT_EVERY == 0:
+        return "val"
+    return "choose" if number % CHOOSE_EVERY == 1 else "train"
 
 
 def _points(points: object, path: Path, name: str) -> NDArray[np.float32]:
@@ -93,15 +105,31 @@ def _points(points: object, path: Path, name: str) -> NDArray[np.float32]:
     return np.pad(heads, ((0, 0), (0, 1)))
 
 
-def read_boxes(root: Path) -> list[HeadPicture]:
-    """The training pictures of a data folder, a head for each person's box. Raises DataError."""
+def read_data(root: Path, split: str = "train") -> list[HeadPicture]:
+    """The pictures of one split of a data folder with people's heads. Raises DataError."""
     return [
-        HeadPicture(picture.path, _heads(picture), picture.source, complete=False)
+        _with_heads(picture)
         for picture in read_folder(root)
-        if picture.split == "train"
+        if picture.split == split
         and picture.source != POINTED
         and _PERSON not in picture.unlabelled
     ]
+
+
+def _with_heads(picture: Picture) -> HeadPicture:
+    people = [
+        one for one in picture.notes.get("truth", {}).get("objects", ()) if one["class"] == "person"
+    ]
+    if "truth" not in picture.notes or any("head_seen" not in one for one in people):
+        return HeadPicture(picture.path, _heads(picture), picture.source, complete=False)
+    height, width = _decoded(picture.path).shape[:2]
+    heads = [
+        ((one["head"][0] + 0.5) / width, (one["head"][1] + 0.5) / height, one["head_px"] / width)
+        for one in people
+        if one["head"] and one["head_seen"] >= HEAD_SEEN
+    ]
+    points = np.array(heads, np.float32).reshape(-1, 3)
+    return HeadPicture(picture.path, points, picture.source, complete=True)
 
 
 def _heads(picture: Picture) -> NDArray[np.float32]:

@@ -50,7 +50,7 @@ class Plan:
         """For the card."""
         width, height = SIZE
         return (
-            f"{self.steps} steps of {self.batch} crops of {width}x{height} px from COCO weights, "
+            f"{self.steps} steps of {self.batch} crops of {width}x{height} px, "
             f"AdamW {self.rate:g} cosine, weights averaged; Bayesian loss with background"
         )
 

@@ -9,7 +9,7 @@ from ultralytics.nn.modules import Conv
 from ultralytics.nn.tasks import DetectionModel
 
 from pipeline.errors import DataError
-from scripts.train.network import read_weights
+from scripts.train.network import read_checkpoint, read_weights
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,17 +36,22 @@ class HeadNet(nn.Module):
         nn.init.constant_(last.bias, 0.03)
 
     def start_from(self, weights: Path) -> None:
-        """Takes over trunk and neck of a YOLO26n checkpoint; DataError if it is none."""
-        state = read_weights(weights).state
-        ours = [name for name in self.layers.state_dict() if f"model.{name}" in state]
+        """Takes over trunk and neck of a YOLO26n checkpoint, or the whole of a trained head
+        counter; DataError if it is neither."""
+        content = read_checkpoint(weights)
         try:
+            if content.keys() == self.state_dict().keys():
+                self.load_state_dict(content)
+                return
+            state = read_weights(weights).state
+            ours = [name for name in self.layers.state_dict() if f"model.{name}" in state]
             self.layers.load_state_dict({name: state[f"model.{name}"] for name in ours})
         except RuntimeError as error:
             raise DataError(
                 "can't be the start",
                 file=weights,
                 found=str(error).splitlines()[0][:200],
-                allowed="a YOLO26n checkpoint",
+                allowed="a YOLO26n checkpoint or the weights of a head counter",
             ) from None
 
     def forward(self, rgb: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ from pipeline.errors import DataError
 from scripts.train.classes import IDS
 from scripts.train.folders import read_folder
 
-from .data import read_points
+from .data import read_data, read_points
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -63,10 +63,17 @@ def errors(pictures: Iterable[Counted], detector: Detector, counter: HeadCounter
     return found
 
 
-def of_points(root: Path) -> Iterator[Counted]:
-    """The validation part of a folder with a point on every head. Raises DataError."""
-    for one in read_points(root)[1]:
+def of_points(root: Path, part: str = "val") -> Iterator[Counted]:
+    """One part of a folder with a point on every head. Raises DataError."""
+    for one in read_points(root)[part]:
         yield one.load(), float(len(one.heads))
+
+
+def of_rendered(root: Path) -> Iterator[Counted]:
+    """Validation pictures of a data folder in which every head is known. Raises DataError."""
+    for one in read_data(root, "val"):
+        if one.complete:
+            yield one.load(), float(len(one.heads))
 
 
 def of_boxes(root: Path, least: int, most: int) -> Iterator[Counted]:
