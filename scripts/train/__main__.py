@@ -42,9 +42,6 @@ def street(
     data: Annotated[list[Path], typer.Option(help="a data folder; may be given several times")],
     out: Annotated[Path, typer.Option(help="folder of this training")],
     start: Annotated[Path, typer.Option(help="weights to start from")],
-    also: Annotated[
-        Path | None, typer.Option(help="second weights; the start is the mean of both")
-    ] = None,
     teacher: Annotated[
         Path | None, typer.Option(help="COCO weights that keep people and vehicles; or --start")
     ] = None,
@@ -78,7 +75,7 @@ def street(
         raise typer.BadParameter("give either --steps or --minutes")
     plan = Plan(out, teacher or start, steps, minutes, batch, seed)
     chosen = set_up(device, threads)
-    job = Job(plan, tuple(data), hold_out, start, also, read_size(size), chosen, resume, sprites)
+    job = Job(plan, tuple(data), hold_out, start, read_size(size), chosen, resume, sprites)
     console = Console()
     with Progress(*COLUMNS, console=console) as bars:
 

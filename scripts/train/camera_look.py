@@ -120,7 +120,7 @@ CHANGES: tuple[tuple[float, Change], ...] = (
     (0.7, colour),
     (0.4, exposure),
     (0.1, night),
-    (0.1, infrared),
+    (0.15, infrared),
     (0.15, blur),
     (0.1, noise),
     (0.1, dirt),

@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 from ultralytics.utils.loss import BboxLoss
 from ultralytics.utils.tal import TaskAlignedAssigner, dist2bbox, make_anchors
 
-from .classes import NAMES
+from .classes import HAZARDS, TRAFFIC
+from .network import STRIDES
 
 if TYPE_CHECKING:
+    from .network import Raw, StreetNet
     from .teacher import Taught
 
-STRIDES = (8, 16, 32)
 # As ultralytics weighs boxes, classes and edge distances.
 GAINS = (7.5, 0.5, 1.5)
-# The one-to-one head is the one that runs; the one-to-many head teaches the body more evenly.
+# The one-to-one layers are those that run; the one-to-many layers teach the body more evenly.
 MANY, ONE = 0.5, 1.0
 # How strongly the features are held to the teacher's.
 FEATURES = 4.0
+# How much of the hazard head's pull the body feels: new classes pull hard, and at random at first.
+PULL = 0.3
+# A place where the teacher sees anything with this score is taught its box, too.
+BOX_FROM = 0.1
+# Classes are weighed by how much there is to find, but no batch counts as having less than this.
+LEAST_TOTAL = 4.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,6 +40,12 @@ class Labels:
     classes: Tensor
     boxes: Tensor
     real: Tensor
+
+    def of(self, classes: tuple[int, ...]) -> Labels:
+        """Those of consecutive classes, numbered from 0."""
+        first = classes[0]
+        mine = (self.classes >= first) & (self.classes <= classes[-1])
+        return Labels((self.classes - first) * mine, self.boxes, self.real * mine)
 
     @classmethod
     def pad(cls, index: Tensor, boxes: Tensor, classes: Tensor, batch: int) -> Labels:
@@ -49,50 +62,62 @@ class Labels:
 
 
 class StreetLoss:
-    """Of both heads and the features; float32 whatever the network computes in."""
+    """Of both heads and the features; float32 whatever the network computes in.
+
+    Hazards are taught by labels. Traffic is taught by what the teacher answers, so that nothing is
+    forgotten, and by the labels of what the teacher missed.
+    """
 
     def __init__(self, device: torch.device) -> None:
-        self._many = HeadLoss(device, topk=10)
-        self._one = HeadLoss(device, topk=7, topk2=1)
+        self._many = HeadLoss(device, HAZARDS, topk=10)
+        self._one = HeadLoss(device, HAZARDS, topk=7, topk2=1)
+        self._traffic = HeadLoss(device, TRAFFIC, topk=7, topk2=1)
 
     def __call__(
-        self, many: dict[str, Any], one: dict[str, Any], labels: Labels, taught: Taught | None
+        self, network: StreetNet, pictures: Tensor, labels: Labels, taught: Taught
     ) -> dict[str, Tensor]:
-        """Parts of the loss by name; train on their sum."""
-        parts = {}
-        soft = taught.scores if taught else None
-        for name, share, loss, raw, hints in (
-            ("many", MANY, self._many, many, None),
-            ("one", ONE, self._one, one, soft),
-        ):
-            box, scores, edges = loss(raw, labels, hints)
-            parts[f"{name}_box"] = share * box
-            parts[f"{name}_class"] = share * scores
-            parts[f"{name}_edge"] = share * edges
-        if taught:
-            parts["features"] = FEATURES * _apart(one["feats"], taught.feats)
+        """Parts of the loss by name; train on their sum. ``pictures`` (B, 3, H, W) in 0..1."""
+        feats = network.feats(pictures)
+        slack = [PULL * one + (1 - PULL) * one.detach() for one in feats]
+        traffic, hazards = network.see_traffic(feats), network.see_hazards(slack)
+        many = network.hazards_to_many(slack)
+        sums = {
+            "many": (MANY, self._many(many, labels)),
+            "one": (ONE, self._one(hazards, labels)),
+            "traffic": (ONE, self._traffic(traffic, taught.missed, taught)),
+        }
+        parts = {
+            f"{name}_{what}": share * part
+            for name, (share, found) in sums.items()
+            for what, part in zip(("box", "class", "edge"), found, strict=True)
+        }
+        parts["features"] = FEATURES * _apart(feats, taught.feats)
         return parts
 
 
 class HeadLoss:
     """Of one head: every box is assigned to the anchors that see it best, as ultralytics does."""
 
-    def __init__(self, device: torch.device, topk: int, topk2: int | None = None) -> None:
+    def __init__(
+        self, device: torch.device, classes: tuple[int, ...], topk: int, topk2: int | None = None
+    ) -> None:
+        self._classes = classes
         self._strides = torch.tensor(STRIDES, device=device)
         self._bce = nn.BCEWithLogitsLoss(reduction="none")
         self._boxes = BboxLoss(reg_max=1)
         self._assign = TaskAlignedAssigner(
-            topk=topk, topk2=topk2, num_classes=len(NAMES), alpha=0.5, beta=6.0, stride=STRIDES
+            topk=topk, topk2=topk2, num_classes=len(classes), alpha=0.5, beta=6.0, stride=STRIDES
         )
 
-    def __call__(self, raw: dict[str, Any], labels: Labels, soft: Tensor | None) -> list[Tensor]:
-        """Box, class and edge part. ``soft`` (B, A, C): least class targets, from the teacher."""
+    def __call__(self, raw: Raw, labels: Labels, taught: Taught | None = None) -> list[Tensor]:
+        """Box, class and edge part. Where no label is, ``taught`` says what to see."""
+        labels = labels.of(self._classes)
         edges = raw["boxes"].float().permute(0, 2, 1)
         logits = raw["scores"].float().permute(0, 2, 1)
         centres, strides = make_anchors(raw["feats"], self._strides, 0.5)
         centres, strides = centres.float(), strides.float()
         boxes = dist2bbox(edges, centres, xywh=False)
-        _, box_targets, targets, assigned, _ = self._assign(
+        _, aims, wanted, assigned, _ = self._assign(
             logits.detach().sigmoid(),
             boxes.detach() * strides,
             centres * strides,
@@ -100,13 +125,16 @@ class HeadLoss:
             labels.boxes,
             labels.real,
         )
-        total = targets.sum().clamp(min=1)
-        wanted = targets if soft is None else torch.maximum(targets, soft)
+        if taught is not None:
+            aims = torch.where(assigned[..., None], aims, taught.boxes)
+            wanted = torch.where(assigned[..., None], wanted, taught.scores)
+            assigned = assigned | (taught.scores.amax(-1) >= BOX_FROM)
+        total = wanted.sum().clamp(min=LEAST_TOTAL)
         classes = self._bce(logits, wanted).sum() / total
         height, width = (side * STRIDES[0] for side in raw["feats"][0].shape[2:])
         size = torch.tensor([height, width], device=logits.device, dtype=torch.float32)
         overlap, distance = self._boxes(
-            edges, boxes, centres, box_targets / strides, targets, total, assigned, size, strides
+            edges, boxes, centres, aims / strides, wanted, total, assigned, size, strides
         )
         return [gain * part for gain, part in zip(GAINS, (overlap, classes, distance), strict=True)]
 

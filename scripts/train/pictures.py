@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     Scene = tuple[NDArray[np.uint8], Boxes, Classes]
 
 GREY = 114
-MOSAIC, PASTE, PLAIN = 0.5, 0.35, 0.25
+MOSAIC, PASTE, PLAIN = 0.5, 0.5, 0.25
 # A box cut off by the edge still counts if this much of it is left, and this many pixels.
 LEFT_SHARE, LEFT_PX = 0.3, 3.0
 

@@ -16,7 +16,7 @@ from .cameras import hold_out
 from .card import note_run
 from .classes import NAMES, TRAFFIC
 from .folders import read_folder
-from .loop import RATE, Plan, Training, save
+from .loop import HAZARDS_RATE, RATE, Plan, Training, save
 from .mixing import for_training, read_held_out
 from .paste import Paster
 from .pictures import Sampler, read_picture
@@ -44,7 +44,6 @@ class Job:
     data: tuple[Path, ...]
     held_out: Path | None
     start: Path
-    also: Path | None
     size: tuple[int, int]
     device: torch.device
     resume: bool
@@ -107,10 +106,9 @@ def set_up(device: str, threads: int) -> torch.device:
     return chosen
 
 
-def _start(job: Job) -> network.DetectionModel:
+def _start(job: Job) -> network.StreetNet:
     """The network before the first step, kept beside the training to average with."""
-    known = [network.read_weights(path) for path in (job.start, job.also) if path]
-    started = network.start(*known)
+    started = network.start(network.read_weights(job.start))
     path = job.plan.out / "start.pt"
     if not path.exists():
         save({"names": NAMES, "ema": started.state_dict()}, path)
@@ -132,11 +130,11 @@ def _told(job: Job) -> str:
     """The training in a line, for the card."""
     plan, (width, height) = job.plan, job.size
     length = f"{plan.steps} steps" if plan.steps else f"{plan.minutes:g} minutes"
-    start = " and ".join(path.stem for path in (job.start, job.also) if path)
     return (
-        f"{length} at {width}x{height} on {job.device.type} from {start}, batch {plan.batch}, "
-        f"AdamW {RATE:g} cosine, moving average of weights, traffic also taught by "
-        f"{plan.teacher.stem}, hazards and decoys laid on real roads"
+        f"{length} at {width}x{height} on {job.device.type} from {job.start.stem}, batch "
+        f"{plan.batch}, AdamW {RATE:g} (hazard head {HAZARDS_RATE:g}) cosine, moving average of "
+        f"weights, traffic taught by {plan.teacher.stem} and by labels of what it misses, hazards "
+        "and decoys laid on real roads"
     )
 
 

@@ -9,13 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor
 from ultralytics.utils.metrics import box_iou
-from ultralytics.utils.tal import dist2bbox, make_anchors
 
 from pipeline.errors import DataError
 
 from . import network
 from .classes import NAMES, TRAFFIC
-from .losses import STRIDES, Labels
+from .losses import Labels
 from .pictures import place, read_picture
 
 if TYPE_CHECKING:
@@ -23,26 +22,31 @@ if TYPE_CHECKING:
 
     from .folders import Picture
 
-# From SURE on, what the teacher sees and no label names becomes a label; down to FAINT it stays a
-# hint as strong as its score. Pictures are labelled well: at lower scores it is mostly wrong.
-SURE, FAINT = 0.6, 0.05
-# Where nobody labelled traffic, the teacher looks closer and is believed sooner.
+# A labelled thing that the teacher sees with this score is taught by its answer.
+KNOWN = 0.25
+# Where nobody labelled traffic, the teacher looks closer and is believed from this score on.
 PSEUDO_SURE = 0.35
-# A box that overlaps a label by this much is the labelled thing: the label wins.
+# A box that overlaps a label by this much is the labelled thing.
 SAME = 0.5
 # Boxes of the teacher for one thing under two classes.
 TWICE = 0.7
+# Scores below this are left out of the search for the labelled things.
+FAINT = 0.05
 PSEUDO_SIZE = (1280, 736)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Taught:
-    """``labels`` with the teacher's sure boxes added; ``scores`` float (B, A, C), its hints where
-    there is no label; ``feats`` its features.
+    """What to make of traffic in pictures.
+
+    ``missed``: labels of traffic that the teacher doesn't see. Elsewhere its answer stands:
+    ``scores`` float (B, A, C) of the everyday classes, ``boxes`` float (B, A, 4) xyxy pixels;
+    ``feats`` are its features.
     """
 
-    labels: Labels
+    missed: Labels
     scores: Tensor
+    boxes: Tensor
     feats: list[Tensor]
 
 
@@ -50,9 +54,9 @@ class Teacher:
     """Weights trained on everyday pictures, asked about each sample as the student sees it."""
 
     def __init__(self, path: Path, device: torch.device) -> None:
+        coco, names = network.load_coco(path)
         self.device = device
-        self._network = network.load(path).to(device, memory_format=torch.channels_last)
-        names = list(self._network.names.values())
+        self._network = coco.to(device, memory_format=torch.channels_last)
         traffic = [NAMES[number] for number in TRAFFIC]
         if missing := [name for name in traffic if name not in names]:
             raise DataError("the teacher doesn't know everyday classes", file=path, found=missing)
@@ -60,31 +64,25 @@ class Teacher:
 
     @torch.no_grad()
     def teach(self, pictures: Tensor, labels: Labels) -> Taught:
-        """What it says about pictures (B, 3, H, W) 0..1 beyond their labels."""
+        """What to make of traffic in pictures (B, 3, H, W) 0..1 with these labels."""
         scores, boxes, feats = self.see(pictures)
-        best = scores.amax(-1)
-        picture, anchor = (best > FAINT).nonzero(as_tuple=True)
-        found, seen = boxes[picture, anchor], scores[picture, anchor]
-        sure = (seen.amax(-1) >= SURE) & (_overlap(found, labels, picture) < SAME)
-        once = sure.nonzero()[:, 0]
-        once = once[_once(found[once], seen[once].amax(-1), picture[once])]
-        labels = _joined(labels, picture[once], found[once], seen[once].argmax(-1))
-        faint = _overlap(found, labels, picture) < SAME
-        hints = torch.zeros_like(scores)
-        hints[picture[faint], anchor[faint]] = seen[faint]
-        return Taught(labels, hints, feats)
+        traffic = labels.of(TRAFFIC)
+        same = _overlap(traffic.boxes, boxes, scores.amax(-1) > FAINT) >= SAME
+        number = traffic.classes.long().expand(-1, -1, scores.shape[1])
+        said = scores.permute(0, 2, 1).gather(1, number)  # (B, M, A) of the label's own class
+        known = (same * said).amax(2, keepdim=True) >= KNOWN
+        missed = traffic.real * ~known
+        # What it takes a missed thing for is no answer.
+        wrong = (same & (missed > 0)).any(1)
+        scores = scores * ~wrong[..., None]
+        return Taught(Labels(traffic.classes, traffic.boxes, missed), scores, boxes, feats)
 
     @torch.no_grad()
     def see(self, pictures: Tensor) -> tuple[Tensor, Tensor, list[Tensor]]:
         """Scores (B, A, C) of the everyday classes, boxes (B, A, 4) xyxy pixels, features."""
-        one = network.raw(self._network, pictures)[1]
-        centres, strides = make_anchors(one["feats"], torch.tensor(STRIDES), 0.5)
-        edges = one["boxes"].float().permute(0, 2, 1)
-        boxes = dist2bbox(edges, centres.to(edges), xywh=False) * strides.to(edges)
-        given = one["scores"][:, self._rows].float().sigmoid().permute(0, 2, 1)
-        scores = given.new_zeros(*given.shape[:2], len(NAMES))
-        scores[..., list(TRAFFIC)] = given
-        return scores, boxes, one["feats"]
+        one = network.coco_one_to_one(self._network, pictures)
+        scores = one["scores"][:, self._rows].float().sigmoid().permute(0, 2, 1)
+        return scores, network.decoded(one), one["feats"]
 
 
 def pseudo_label(picture: Picture, teacher: Teacher) -> Picture:
@@ -106,7 +104,7 @@ def pseudo_label(picture: Picture, teacher: Teacher) -> Picture:
     keep = best >= PSEUDO_SURE
     boxes, best = boxes[keep] / scale / torch.tensor([wide, high, wide, high]), best[keep]
     classes = torch.tensor(wanted, dtype=torch.int16)[number[keep]]
-    once = _once(boxes, best, torch.zeros(len(best)))
+    once = _once(boxes, best)
     boxes, classes = boxes[once].clamp(0, 1), classes[once]
     if len(picture.boxes):
         new = box_iou(boxes, torch.from_numpy(picture.boxes)).amax(1) < SAME
@@ -119,31 +117,16 @@ def pseudo_label(picture: Picture, teacher: Teacher) -> Picture:
     )
 
 
-def _overlap(boxes: Tensor, labels: Labels, picture: Tensor) -> Tensor:
-    """(N,) largest IoU of each box with the everyday labels of its picture."""
-    if not labels.boxes.shape[1]:
-        return boxes.new_zeros(len(boxes))
-    theirs = labels.boxes[picture]
-    least = torch.maximum(boxes[:, None, :2], theirs[..., :2])
-    most = torch.minimum(boxes[:, None, 2:], theirs[..., 2:])
-    common = (most - least).clamp(min=0).prod(-1)
-    areas = (boxes[:, 2:] - boxes[:, :2]).prod(-1)[:, None]
-    iou = common / (areas + (theirs[..., 2:] - theirs[..., :2]).prod(-1) - common).clamp(min=1e-6)
-    counts = (labels.classes[picture, :, 0] <= max(TRAFFIC)) & (labels.real[picture, :, 0] > 0)
-    return (iou * counts).amax(1)
+def _overlap(labels: Tensor, boxes: Tensor, where: Tensor) -> Tensor:
+    """(B, M, A) IoU of labels (B, M, 4) and boxes (B, A, 4), 0 but ``where`` (B, A)."""
+    found = labels.new_zeros(len(labels), labels.shape[1], boxes.shape[1])
+    for picture, mine in enumerate(where):
+        if labels.shape[1] and mine.any():
+            found[picture][:, mine] = box_iou(labels[picture], boxes[picture, mine])
+    return found
 
 
-def _once(boxes: Tensor, scores: Tensor, picture: Tensor) -> Tensor:
-    """(N,) whether no better box of the same picture has the same place."""
-    better = (scores[None] > scores[:, None]) & (picture[None] == picture[:, None])
+def _once(boxes: Tensor, scores: Tensor) -> Tensor:
+    """(N,) whether no better box has the same place."""
+    better = scores[None] > scores[:, None]
     return ~((box_iou(boxes, boxes) > TWICE) & better).any(1)
-
-
-def _joined(labels: Labels, picture: Tensor, boxes: Tensor, classes: Tensor) -> Labels:
-    at, column = (labels.real[..., 0] > 0).nonzero(as_tuple=True)
-    return Labels.pad(
-        torch.cat([at, picture]),
-        torch.cat([labels.boxes[at, column], boxes]),
-        torch.cat([labels.classes[at, column, 0], classes.float()]),
-        len(labels.boxes),
-    )

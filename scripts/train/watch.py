@@ -21,9 +21,8 @@ from .predictor import FLOOR
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ultralytics.nn.tasks import DetectionModel
-
     from .folders import Picture
+    from .network import StreetNet
 
 MOST_PICTURES, FEWEST_BOXES = 120, 5
 
@@ -38,7 +37,7 @@ class Watch:
         self._pictures = spread(pictures, most)
         self._size = size
 
-    def __call__(self, network: DetectionModel) -> dict[str, float]:
+    def __call__(self, network: StreetNet) -> dict[str, float]:
         """AP50 (0..1) of each class of which there are enough boxes."""
         seen = [self._see(network, picture) for picture in self._pictures]
         if not seen:
@@ -52,12 +51,12 @@ class Watch:
         }
 
     @torch.no_grad()
-    def _see(self, network: DetectionModel, picture: Picture) -> Seen:
+    def _see(self, network: StreetNet, picture: Picture) -> Seen:
         bgr = read_picture(picture.path)
         look = look_at(bgr, self._size)
         rgb = torch.from_numpy(cv2.cvtColor(look.picture, cv2.COLOR_YUV2RGB_I420))
         given = rgb.permute(2, 0, 1)[None].to(next(network.parameters()).device).float() / 255
-        rows = network(given)[0][0].float().cpu().numpy()
+        rows = network(given)[0].float().cpu().numpy()
         rows = rows[rows[:, 4] >= FLOOR]
         classes = rows[:, 5].astype(np.int16)
         found = Detections(rows[:, :4] * np.float32(look.scale), rows[:, 4], classes)

@@ -41,7 +41,7 @@ def teacher(tmp_path):
     torch.manual_seed(5)
     path = tmp_path / "teacher.pt"
     names = tuple(COCO_IDS)
-    torch.save({"names": names, "ema": network.build(names).state_dict()}, path)
+    torch.save({"names": names, "ema": network.build_coco(len(names)).state_dict()}, path)
     return path
 
 
@@ -53,7 +53,7 @@ def made(tmp_path, teacher, pictures):
         torch.manual_seed(6)
         plan = Plan(tmp_path / name, teacher, steps=100, minutes=None, batch=2, seed=1)
         said = []
-        training = Training(plan, network.build(), CPU, data, said.append)
+        training = Training(plan, network.StreetNet(), CPU, data, said.append)
         return training, Sampler(pictures, (96, 64), 1, None), said
 
     return make

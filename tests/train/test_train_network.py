@@ -10,60 +10,54 @@ pytest.importorskip("ultralytics", reason="needs the train extra")
 
 from pipeline.errors import DataError  # noqa: E402
 from scripts.train import network  # noqa: E402 - needs torch
-from scripts.train.classes import COCO_IDS, IDS, NAMES  # noqa: E402
+from scripts.train.classes import COCO_IDS, HAZARDS, IDS, NAMES, TRAFFIC  # noqa: E402
 from scripts.train.folders import Picture  # noqa: E402
 from scripts.train.losses import Labels, StreetLoss  # noqa: E402
 from scripts.train.network import Weights  # noqa: E402
-from scripts.train.teacher import Teacher, pseudo_label  # noqa: E402
+from scripts.train.teacher import Taught, Teacher, pseudo_label  # noqa: E402
 
-EVERYDAY = (*COCO_IDS, "suitcase", "potted plant", "fire hydrant")
-ROWS = "model.23.one2one_cv3.1.2"
+EVERYDAY = (*COCO_IDS, "suitcase")
+TRAFFIC_ROWS, HAZARD_ROWS = (f"model.{number}.one2one_cv3.1.2" for number in (23, 24))
 
 
 @pytest.fixture(scope="module")
 def everyday():
     torch.manual_seed(1)
-    return Weights(Path("coco.pt"), network.build(EVERYDAY).state_dict(), EVERYDAY)
+    state = network.build_coco(len(EVERYDAY)).state_dict()
+    return Weights(Path("coco.pt"), state, EVERYDAY)
 
 
-@pytest.fixture(scope="module")
-def street():
-    torch.manual_seed(2)
-    return Weights(Path("v0.pt"), network.build(NAMES[:8]).state_dict(), NAMES[:8])
+def test_body_and_traffic_head_start_as_they_were_taught_everyday_things(everyday):
+    state = network.start(everyday).state_dict()
+    for name in ("model.0.conv.weight", "model.23.one2one_cv2.0.0.conv.weight"):
+        assert torch.equal(state[name], everyday.state[name])
+    truck = everyday.state[f"{TRAFFIC_ROWS}.weight"][EVERYDAY.index("truck")]
+    assert torch.equal(state[f"{TRAFFIC_ROWS}.weight"][IDS["truck"]], truck)
 
 
-def rows(state, name):
-    return state[f"{ROWS}.{name}"]
+def test_the_hazard_head_starts_with_the_layers_of_the_other_and_silent(everyday):
+    network_ = network.start(everyday).eval()
+    state = network_.state_dict()
+    layer = "one2one_cv3.0.0.1.conv.weight"
+    assert torch.equal(state[f"model.24.{layer}"], everyday.state[f"model.23.{layer}"])
+    assert not state[f"{HAZARD_ROWS}.weight"].any()
+    with torch.no_grad():
+        rows = network_(torch.rand(1, 3, 64, 96))[0]
+    hazards = rows[rows[:, 5] >= IDS["cavity"]]
+    assert len(hazards) == 100
+    assert float(hazards[:, 4].max()) < 0.002
 
 
-def test_what_both_know_is_the_mean_of_both(everyday, street):
-    state = network.start(everyday, street).state_dict()
-    one, two = (w.state["model.0.conv.weight"] for w in (everyday, street))
-    assert torch.allclose(state["model.0.conv.weight"], (one + two) / 2)
-    truck = rows(everyday.state, "weight")[EVERYDAY.index("truck")]
-    theirs = rows(street.state, "weight")[IDS["truck"]]
-    assert torch.allclose(rows(state, "weight")[IDS["truck"]], (truck + theirs) / 2)
-
-
-def test_what_one_knows_is_taken_and_what_none_knows_is_lent_and_silent(everyday, street):
-    state = network.start(everyday, street).state_dict()
-    cavity = IDS["cavity"]
-    assert torch.equal(rows(state, "weight")[cavity], rows(street.state, "weight")[cavity])
-    lender, debris = EVERYDAY.index("suitcase"), IDS["debris"]
-    assert torch.equal(rows(state, "weight")[debris], rows(everyday.state, "weight")[lender])
-    quieter = rows(everyday.state, "bias")[lender] - rows(state, "bias")[debris]
-    assert float(quieter) == pytest.approx(3)
-
-
-def test_a_street_network_starts_from_itself(everyday, street):
-    first = network.start(everyday, street).state_dict()
+def test_a_street_network_starts_from_itself(everyday):
+    first = network.start(everyday).state_dict()
     again = network.start(Weights(Path("last.pt"), first, NAMES)).state_dict()
     assert all(torch.equal(first[name], again[name]) for name in first)
 
 
-def test_a_class_that_nobody_knows_or_lends_is_refused(street):
-    with pytest.raises(DataError, match="found debris"):
-        network.start(street)
+def test_weights_that_miss_an_everyday_class_are_refused(everyday):
+    names = ("people", *EVERYDAY[1:])
+    with pytest.raises(DataError, match="don't know everyday classes"):
+        network.start(Weights(Path("v0.pt"), everyday.state, names))
 
 
 def test_missing_or_foreign_weights_are_named(tmp_path):
@@ -73,30 +67,45 @@ def test_missing_or_foreign_weights_are_named(tmp_path):
     with pytest.raises(DataError, match=r"text.pt: is not a checkpoint"):
         network.read_weights(tmp_path / "text.pt")
     torch.save({"weights": 1}, tmp_path / "other.pt")
-    with pytest.raises(DataError, match="doesn't hold the weights of a YOLO26n"):
+    with pytest.raises(DataError, match="doesn't hold the weights of a street network"):
         network.read_weights(tmp_path / "other.pt")
     torch.save({"names": NAMES, "ema": {"a": torch.zeros(1)}}, tmp_path / "small.pt")
-    with pytest.raises(DataError, match="doesn't hold the weights of a YOLO26n"):
+    with pytest.raises(DataError, match="doesn't hold the weights of a street network"):
         network.load(tmp_path / "small.pt")
-    with pytest.raises(DataError, match="doesn't hold the weights of a YOLO26n"):
+    with pytest.raises(DataError, match="doesn't hold the weights of a street network"):
         network.start(network.read_weights(tmp_path / "small.pt"))
 
 
-def test_raw_predictions_are_those_of_the_network_itself():
-    net = network.build().eval()
+def test_the_traffic_head_sees_what_a_plain_network_with_its_weights_sees(everyday):
+    plain = network.build_coco(len(EVERYDAY))
+    plain.load_state_dict(everyday.state)
+    plain.eval()
+    street = network.start(everyday).eval()
     pictures = torch.rand(2, 3, 64, 96)
     with torch.no_grad():
-        theirs = net(pictures)[1]
-        many, one = network.raw(net, pictures)
-    for mine, name in ((many, "one2many"), (one, "one2one")):
-        assert torch.equal(mine["boxes"], theirs[name]["boxes"])
-        assert torch.equal(mine["scores"], theirs[name]["scores"])
+        theirs = plain(pictures)[1]["one2one"]
+        same = network.coco_one_to_one(plain, pictures)
+        mine = street.see_traffic(street.feats(pictures))
+    known = [EVERYDAY.index(name) for name in COCO_IDS]
+    assert torch.equal(same["scores"], theirs["scores"])
+    assert torch.equal(mine["boxes"], theirs["boxes"])
+    assert torch.allclose(mine["scores"], theirs["scores"][:, known], atol=1e-5)
 
 
-def test_the_one_to_one_head_teaches_the_body():
-    net = network.build().train()
-    network.raw(net, torch.rand(2, 3, 64, 64))[1]["scores"].sum().backward()
-    assert float(net.model[0].conv.weight.grad.abs().sum()) > 0
+def test_fusing_changes_nothing_that_is_seen(everyday):
+    street = network.start(everyday).eval()
+    pictures = torch.rand(1, 3, 64, 96)
+    with torch.no_grad():
+        before = street(pictures)
+        after = street.fuse()(pictures)
+    assert torch.allclose(before[..., 4], after[..., 4], atol=1e-5)
+
+
+def test_both_heads_teach_the_body():
+    for see in (network.StreetNet.see_traffic, network.StreetNet.see_hazards):
+        street = network.StreetNet()
+        see(street, street.feats(torch.rand(2, 3, 64, 64)))["scores"].sum().backward()
+        assert float(street.model[0].conv.weight.grad.abs().sum()) > 0
 
 
 def test_labels_are_padded_picture_by_picture():
@@ -105,6 +114,9 @@ def test_labels_are_padded_picture_by_picture():
     assert labels.real[..., 0].tolist() == [[1, 0], [0, 0], [1, 1], [0, 0]]
     assert labels.classes[2, :, 0].tolist() == [6, 7]
     assert torch.equal(labels.boxes[2], boxes[[0, 2]])
+    hazards = labels.of(HAZARDS)
+    assert hazards.real[..., 0].tolist() == [[0, 0], [0, 0], [1, 1], [0, 0]]
+    assert hazards.classes[2, :, 0].tolist() == [0, 1]
     none = Labels.pad(torch.zeros(0, dtype=torch.long), boxes[:0], torch.zeros(0), 2)
     assert none.boxes.shape == (2, 0, 4)
 
@@ -123,7 +135,7 @@ class Said(Teacher):
 @pytest.fixture
 def said():
     """Over five anchors: a sure car, the same as a truck, a faint person, nothing, a sure bus."""
-    scores = torch.zeros(1, 5, len(NAMES))
+    scores = torch.zeros(1, 5, len(TRAFFIC))
     for anchor, name, score in ((0, "car", 0.9), (1, "truck", 0.5), (2, "person", 0.2)):
         scores[0, anchor, IDS[name]] = score
     scores[0, 4, IDS["bus"]] = 0.8
@@ -133,19 +145,20 @@ def said():
     return Said(scores, boxes.float()[None])
 
 
-def test_the_teacher_adds_what_it_is_sure_of_once_and_hints_at_the_rest(said):
+def test_the_teacher_answers_for_what_it_knows_and_labels_for_what_it_misses(said):
     labels = Labels.pad(
-        torch.tensor([0, 0]),
-        torch.tensor([[80.0, 12, 120, 60], [10, 10, 50, 40]]),
-        torch.tensor([IDS["truck"], IDS["crash"]]),
+        torch.tensor([0, 0, 0, 0]),
+        torch.tensor([[80.0, 12, 120, 60], [10, 10, 50, 40], [10, 11, 50, 40], [60, 50, 70, 60]]),
+        torch.tensor([IDS[name] for name in ("truck", "crash", "car", "person")]),
         1,
     )
     taught = said.teach(torch.zeros(1, 3, 64, 128), labels)
-    found = taught.labels.classes[0, taught.labels.real[0, :, 0] > 0, 0].tolist()
-    # The bus lies on a truck's label, which wins; a crash's label does not hide its cars.
-    assert sorted(found) == sorted([IDS["truck"], IDS["crash"], IDS["car"]])
+    missed = taught.missed.classes[0, taught.missed.real[0, :, 0] > 0, 0].tolist()
+    # It knows the car; it takes the truck for a bus, and that answer is struck out.
+    assert missed == [IDS["truck"], IDS["person"]]
+    assert not taught.scores[0, 4].any()
+    assert taught.scores[0, 0, IDS["car"]] == pytest.approx(0.9)
     assert taught.scores[0, 2, IDS["person"]] == pytest.approx(0.2)
-    assert int((taught.scores > 0).sum()) == 1
 
 
 def test_unlabelled_traffic_is_labelled_and_true_boxes_win(said, tmp_path):
@@ -165,14 +178,14 @@ def test_unlabelled_traffic_is_labelled_and_true_boxes_win(said, tmp_path):
 
 def test_a_teacher_must_know_everyday_things(tmp_path):
     path = tmp_path / "one.pt"
-    torch.save({"names": ("person", "cavity"), "ema": network.build(("a", "b")).state_dict()}, path)
+    torch.save({"names": ("person", "cavity"), "ema": network.build_coco(2).state_dict()}, path)
     with pytest.raises(DataError, match=r"doesn't know everyday classes.*bicycle"):
         Teacher(path, torch.device("cpu"))
 
 
 def test_a_few_steps_on_one_picture_lower_the_loss():
     torch.manual_seed(3)
-    net = network.build().train()
+    net = network.StreetNet().train()
     loss = StreetLoss(torch.device("cpu"))
     pictures = torch.rand(2, 3, 64, 96)
     labels = Labels.pad(
@@ -181,10 +194,13 @@ def test_a_few_steps_on_one_picture_lower_the_loss():
         torch.tensor([IDS["car"], IDS["cavity"]]),
         2,
     )
+    silent = torch.zeros(2, 126, len(TRAFFIC))
+    feats = [torch.rand_like(one) for one in net.feats(pictures)]
+    taught = Taught(labels.of(TRAFFIC), silent, torch.zeros(2, 126, 4), feats)
     optimizer = torch.optim.AdamW(net.parameters(), lr=2e-3)
     losses = []
     for _ in range(12):
-        parts = loss(*network.raw(net, pictures), labels, None)
+        parts = loss(net, pictures, labels, taught)
         total = sum(parts.values())
         optimizer.zero_grad()
         total.backward()

@@ -15,7 +15,7 @@ pytest.importorskip("ultralytics", reason="needs the train extra")
 
 from pipeline.errors import DataError  # noqa: E402
 from scripts.train import network  # noqa: E402 - needs torch
-from scripts.train.classes import NAMES  # noqa: E402
+from scripts.train.classes import COCO_IDS, NAMES  # noqa: E402
 from scripts.train.loop import Plan  # noqa: E402
 from scripts.train.street import Job, prepare, set_up  # noqa: E402
 
@@ -42,7 +42,8 @@ def data(tmp_path):
 @pytest.fixture
 def weights(tmp_path):
     path = tmp_path / "weights.pt"
-    torch.save({"names": NAMES, "ema": network.build().state_dict()}, path)
+    state = network.build_coco(len(COCO_IDS)).state_dict()
+    torch.save({"names": tuple(COCO_IDS), "ema": state}, path)
     return path
 
 
@@ -55,7 +56,6 @@ def job(tmp_path, data, weights):
             "data": (data,),
             "held_out": None,
             "start": weights,
-            "also": None,
             "size": (96, 64),
             "device": torch.device("cpu"),
             "resume": False,
