@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
+
+    from pipeline.detect import Detections
 
     from .precision import Seen
 
@@ -115,14 +118,18 @@ def collapses(seen: Iterable[Seen], on_card: float) -> dict[str, Any] | None:
 
     ``recall`` is that at the score that keeps false cavity boxes rare, ``recall_on_card`` that at
     ``on_card``, the threshold of the card, ``recall_at_all`` counts any box however weak: the rest
-    was not even suspected. None where no picture is rendered. A false box touches no true hole.
+    was not even suspected. ``taken_for_holes``: on what kinds of things the false boxes lie that
+    ``on_card`` lets through. None where no picture is rendered. A false box touches no true hole.
     """
     rendered = [one for one in seen if is_rendered(one.picture) and "truth" in one.picture.notes]
     if not rendered:
         return None
-    strays = [_stray(one) for one in rendered]
-    threshold = _quiet_from(strays)
-    false_there = sum(int((scores >= on_card).sum()) for scores in strays)
+    strays = [one.found[_is_stray(one)] for one in rendered]
+    threshold = _quiet_from([found.scores for found in strays])
+    sure = [found[found.scores >= on_card] for found in strays]
+    mistaken = Counter(
+        kind for one, found in zip(rendered, sure, strict=True) for kind in _lie_on(one, found)
+    )
     holes = [hole for one in rendered for hole in holes_of(one)]
     near = [hole for hole in holes if hole.distance_m <= _WITHIN_M]
     large = [hole for hole in holes if hole.is_collapse]
@@ -139,7 +146,8 @@ def collapses(seen: Iterable[Seen], on_card: float) -> dict[str, Any] | None:
         "threshold": round(threshold, 3),
         "per_hundred": PER_HUNDRED,
         "threshold_on_card": on_card,
-        "per_hundred_on_card": round(100 * false_there / len(rendered), 2),
+        "per_hundred_on_card": round(100 * mistaken.total() / len(rendered), 2),
+        "taken_for_holes": dict(mistaken.most_common()),
         "found_iou": FOUND_IOU,
         "all": (of_all := row(wanted)),
         "recall": of_all["recall"],
@@ -200,14 +208,24 @@ def _scores(one: Seen, number: int) -> NDArray[np.float32]:
     return scores
 
 
-def _stray(one: Seen) -> NDArray[np.float32]:
-    """Scores of the cavity boxes that touch no true hole."""
+def _is_stray(one: Seen) -> NDArray[np.bool_]:
+    """Which boxes are of cavities and touch no true hole."""
     cavity = IDS["cavity"]
-    mask = one.found.classes == cavity
     true = one.truth[one.picture.classes == cavity]
-    touches = overlap(one.found.boxes[mask], true).max(1, initial=0) >= _TOUCH_IOU
-    scores: NDArray[np.float32] = one.found.scores[mask][~touches]
-    return scores
+    touches = overlap(one.found.boxes, true).max(1, initial=0) >= _TOUCH_IOU
+    stray: NDArray[np.bool_] = (one.found.classes == cavity) & ~touches
+    return stray
+
+
+def _lie_on(one: Seen, found: Detections) -> list[str]:
+    """The kind of rendered thing that each box is on, "nothing" where it is on none."""
+    things = one.picture.notes["truth"].get("objects", ())
+    boxes = np.array([thing["box"] for thing in things], np.float32).reshape(-1, 4)
+    kinds = [str(thing["kind"]) for thing in things]
+    shared = overlap(found.boxes, boxes)
+    return [
+        kinds[row.argmax()] if row.max(initial=0) >= _TOUCH_IOU else "nothing" for row in shared
+    ]
 
 
 def _quiet_from(scores: Sequence[NDArray[np.float32]]) -> float:

@@ -50,7 +50,8 @@ h3 { font-size: 1rem; margin: 1.2rem 0 .3rem } small, .dim { opacity: .7 }
 .scroll { overflow-x: auto }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; white-space: nowrap }
 td, th { padding: .2rem .6rem; border-bottom: 1px solid var(--line); text-align: right }
-td:first-child, th:first-child { text-align: left; white-space: normal; min-width: 6rem }
+td:first-child, th:first-child { text-align: left; white-space: normal; min-width: 6rem;
+  overflow-wrap: normal; position: sticky; left: 0; background: Canvas }
 summary { cursor: pointer; margin-top: .6rem } svg { width: 100%; height: auto; display: block }
 .axis { stroke: var(--line) } text { font-size: 12px; fill: currentColor } .tick { font-size: 10px }
 .charts { display: grid; grid-template-columns: repeat(auto-fill, minmax(15rem, 1fr)); gap: 1rem }

@@ -175,6 +175,14 @@ def test_collapses_are_counted_by_distance_and_size(tmp_path):
     assert recalls("by_size") == {"1-2 m": (2, 0.5, 1), "2-4 m": (1, 0, 0)}
 
 
+def test_what_is_taken_for_a_hole_is_named(tmp_path):
+    patch = hole(box=B, kind="rough_patch") | {"class": "none"}
+    found = [("cavity", B, 0.9), ("cavity", A, 0.8), ("cavity", A, 0.1), ("crash", B, 0.9)]
+    counted = alarms.collapses([seen(tmp_path, found=found, truth=[patch])], 0.25)
+    assert counted["taken_for_holes"] == {"rough_patch": 1, "nothing": 1}
+    assert counted["per_hundred_on_card"] == 200
+
+
 def test_what_nothing_was_found_on_is_missed_even_without_false_boxes(tmp_path):
     found = alarms.collapses([seen(tmp_path, [("cavity", A)], truth=[hole()])], 0.25)
     assert found["recall"] == 0
