@@ -12,6 +12,7 @@ from pipeline.errors import DataError, ModelError
 from . import network
 from .agreement import agreement
 from .card import card_of, read_record
+from .classes import HAZARDS, TRAFFIC
 from .delivery import delivery_to, drawn_looks, looks
 from .graph import OPSET, to_onnx
 from .i420 import to_rgb, with_front
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
-    from ultralytics.nn.tasks import DetectionModel
 
     from pipeline.detect import Detector
 
@@ -70,7 +70,7 @@ def _checkpoint(run: Path) -> Path:
     raise DataError("has no checkpoint", file=run, allowed=" or ".join(CHECKPOINTS))
 
 
-def _check(trained: DetectionModel, detector: Detector, data: Sequence[Path]) -> str:
+def _check(trained: network.StreetNet, detector: Detector, data: Sequence[Path]) -> str:
     """What agreed, in words. Raises ModelError if the model sees other things than the network."""
     pictures = drawn_looks(detector.size)
     if data:
@@ -102,11 +102,19 @@ def _check(trained: DetectionModel, detector: Detector, data: Sequence[Path]) ->
 
 
 def _ranked(rows: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The rows that must be among ``others``: rounding alone keeps none of them off the list."""
-    return rows[rows[:, 4] > others[:, 4].min() + SCORE_OFF]
+    """The rows that must be among ``others``: rounding alone keeps none of them off the list.
+
+    Each head has a list of its own.
+    """
+    parts = []
+    for classes in (TRAFFIC, HAZARDS):
+        mine, theirs = (one[np.isin(one[:, 5], classes)] for one in (rows, others))
+        last = theirs[:, 4].min() if len(theirs) else 0.0
+        parts.append(mine[mine[:, 4] > last + SCORE_OFF])
+    return np.concatenate(parts)
 
 
-def _boxes(trained: DetectionModel, rgb: NDArray[np.float32]) -> NDArray[np.float32]:
+def _boxes(trained: network.StreetNet, rgb: NDArray[np.float32]) -> NDArray[np.float32]:
     with torch.no_grad():
-        rows, _ = trained(torch.from_numpy(rgb))
+        rows = trained(torch.from_numpy(rgb))
     return np.asarray(rows[0].numpy(), np.float32)

@@ -13,10 +13,11 @@ from pipeline.errors import DataError, ModelError
 
 from . import network
 from .cameras import hold_out
-from .classes import NAMES
+from .card import read_run
 from .export import export
 from .folders import read_folder
 from .loop import save
+from .progress import read_log
 from .quantize import quantize
 from .score_command import score
 from .watch import Watch
@@ -48,6 +49,8 @@ def finish(run: Path, wanted: Delivery) -> Iterator[str]:
     Yields what was chosen and written, in words. Raises DataError, ModelError; a model that fails
     its check replaces nothing.
     """
+    read_run(run)  # what they lack shows now, not after the scoring
+    read_log(run)
     yield from choose(run, wanted)
     score(run / "best.pt", list(wanted.data), run, run=run)
     yield from export(run, wanted.out, wanted.version, wanted.sizes, wanted.data)
@@ -68,8 +71,7 @@ def choose(run: Path, wanted: Delivery) -> Iterator[str]:
     best = -1.0
     for share in SHARES:
         state = network.average(last.state, start.state, share)
-        content = {"names": NAMES, "ema": state}
-        save(content, run / "tried.pt")
+        save({"names": last.names, "ema": state}, run / "tried.pt")
         found = watch(network.load(run / "tried.pt"))
         mean = sum(found.values()) / max(len(found), 1)
         said = "  ".join(f"{name} {value:.3f}" for name, value in found.items())
