@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 Row = dict[str, float]
 AP50 = "AP50 "
-_NO_LOSS = {"step", "slope", "rate", "pictures_per_s", "waited", "trained_s", "progress"}
+_NO_LOSS = {"step", "slope", "rate", "fade", "pictures_per_s", "waited", "trained_s", "progress"}
 
 
 def read_log(run: Path) -> list[Row]:
