@@ -121,8 +121,9 @@ class Run(BaseModel):
 
 
 class Score(BaseModel):
-    """``score.json``; thresholds are chosen on validation."""
+    """``score.json``; thresholds are chosen on validation, with an input of ``size``."""
 
+    size: tuple[int, int]
     thresholds: dict[str, Annotated[float, Field(gt=0, lt=1)]]
     scores: dict[str, dict[str, float]]
 
@@ -218,9 +219,17 @@ def card_of(
         use_restriction=restriction(
             limited=bool(record.run.start) or any(origin.limited for origin in origins)
         ),
-        scores=record.score.scores,
+        scores=_scores(record.score, size),
         known_faults=record.known_faults,
     )
+
+
+def _scores(score: Score, size: tuple[int, int]) -> dict[str, dict[str, float]]:
+    """The scores; on the card of another input size they say at which one they were measured."""
+    if score.size == size:
+        return score.scores
+    width, height = score.size
+    return {f"at {width}x{height}: {what}": figures for what, figures in score.scores.items()}
 
 
 def _training_data(run: Run) -> tuple[TrainingData, ...]:

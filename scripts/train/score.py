@@ -120,6 +120,7 @@ def write(
     first = results[0]
     content = {
         "model": first.name,
+        "size": first.summary["size"],
         "thresholds": first.thresholds,
         "scores": card_lines(first.summary),
         "data": material.folders,

@@ -10,7 +10,11 @@ from pipeline.errors import DataError
 from scripts.train.card import card_of, note_run, read_record
 from scripts.train.classes import NAMES
 
-SCORE = {"thresholds": {"person": 0.3, "cavity": 0.4}, "scores": {"val, AP50": {"person": 0.7}}}
+SCORE = {
+    "size": [640, 384],
+    "thresholds": {"person": 0.3, "cavity": 0.4},
+    "scores": {"val, AP50": {"person": 0.7}},
+}
 
 
 @pytest.fixture
@@ -20,9 +24,9 @@ def run(tmp_path):
     return tmp_path
 
 
-def card(run, **changes):
+def card(run, size=(640, 384), **changes):
     values = {"name": "street-n", "version": "v1", "opset": 17} | changes
-    return card_of(read_record(run), NAMES, (640, 384), **values)
+    return card_of(read_record(run), NAMES, size, **values)
 
 
 def test_the_card_holds_what_training_and_scoring_wrote_down(run):
@@ -36,6 +40,10 @@ def test_the_card_holds_what_training_and_scoring_wrote_down(run):
         (2, "holes seen from a pole camera"),
     ]
     assert "non-commercial" in made.use_restriction
+
+
+def test_a_card_of_another_size_says_at_which_size_it_was_scored(run):
+    assert card(run, (1280, 736)).scores == {"at 640x384: val, AP50": {"person": 0.7}}
 
 
 def test_thresholds_come_from_scoring_and_the_others_are_the_usual(run):
@@ -99,8 +107,8 @@ def test_without_a_record_there_is_no_card(run, name):
     [
         ("{", "read"),
         ("[]", "score.json"),
-        ('{"scores": {}}', "thresholds"),
-        ('{"scores": {}, "thresholds": {"person": 2}}', "thresholds.person"),
+        ('{"scores": {}, "size": [64, 64]}', "thresholds"),
+        ('{"scores": {}, "size": [64, 64], "thresholds": {"person": 2}}', "thresholds.person"),
     ],
 )
 def test_a_wrong_record_is_refused_with_the_field(run, content, named):

@@ -33,7 +33,7 @@ def run(tmp_path):
     folder.mkdir()
     tiny_network.save(folder / "last.pt")
     note_run(folder, "no steps", {"rendered": 1})
-    score = {"thresholds": {"person": 0.4}, "scores": {}}
+    score = {"size": SIZES[0], "thresholds": {"person": 0.4}, "scores": {}}
     (folder / "score.json").write_text(json.dumps(score))
     return folder
 

@@ -90,7 +90,7 @@ def test_what_a_model_needs_is_missed_before_anything_is_tried(run, wanted):
 def test_an_int8_variant_that_fails_leaves_the_other_models_in_place(run, wanted, monkeypatch):
     def score(model, _data, out, **_):
         assert model == run / "best.pt"
-        (out / "score.json").write_text(json.dumps({"thresholds": {}, "scores": {}}))
+        (out / "score.json").write_text(json.dumps({"size": SIZE, "thresholds": {}, "scores": {}}))
 
     monkeypatch.setattr(finishing, "score", score)  # has tests of its own, at full size
     monkeypatch.setattr(quantize, "FOUND", 1.1)
