@@ -74,9 +74,7 @@ class Daemon:
         self.counts = Counts()
         self._settings = settings
         self._detector = detector
-        self._rhythm = HeadRhythm(
-            head_counter(settings.heads), settings.heads, detector.card.classes
-        )
+        self._rhythm = HeadRhythm(head_counter(settings.heads), settings.heads, detector.card)
         self._desk = opened.desk
         self._board = opened.board
         self._clock = clock
@@ -153,7 +151,7 @@ class Daemon:
             camera,
             self._settings.hazards,
             self._detector.card.classes,
-            model=self._detector.card.label,
+            model=self._rhythm.models,
             settings_hash=self._settings.digest(),
         )
 

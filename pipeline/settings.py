@@ -210,6 +210,8 @@ class Settings(BaseSettings):
         parts = {
             name: getattr(self, name).model_dump(mode="json") for name in ("hazards", "ingest")
         }
+        # The model stands in the trail by its own name; where its file lies changes nothing.
+        parts["heads"] = self.heads.model_dump(mode="json", exclude={"path", "threads"})
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
 
 

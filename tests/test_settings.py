@@ -218,6 +218,8 @@ def test_without_a_file_paths_are_relative_to_where_one_is(tmp_path, monkeypatch
         ("redis.url=redis://elsewhere", False),
         ("data_dir=/somewhere", False),
         ("model.threads=2", False),
+        ("heads.from_people=20", True),
+        ("heads.threads=2", False),
         ("tickets.cool_down_s=1", False),
     ],
 )

@@ -9,6 +9,7 @@ from pipeline.detect.heads import (
     HeadMap,
     HeadRhythm,
     head_counter,
+    people_in_boxes,
     people_of,
     time_per_picture_ms,
 )
@@ -39,6 +40,7 @@ __all__ = [
     "load_card",
     "look_at",
     "merged",
+    "people_in_boxes",
     "people_of",
     "pictures_in",
     "predict",

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from pipeline.detect.detector import FLOOR
-from pipeline.detect.heads import COUNT_SCORE, SURE, people_of
+from pipeline.detect.heads import SURE, people_in_boxes, people_of
 from pipeline.detect.merging import merged
 from pipeline.detect.still import looks_at
 from pipeline.errors import FootageError
@@ -106,7 +106,7 @@ def _rows(seen: Detections, card: ModelCard) -> list[dict[str, Any]]:
 def count_people(seen: Detections, card: ModelCard, heads: HeadMap | None) -> float:
     """How many people there are (see ``people_of``); by boxes alone without ``heads``."""
     persons = seen[seen.classes == card.classes.index("person")]
-    boxes = float(np.count_nonzero(persons.scores >= COUNT_SCORE))
+    boxes = people_in_boxes(persons.scores, card.thresholds["person"])
     if heads is None:
         return boxes
     headless = heads.without_head(persons.boxes[persons.scores >= SURE])

@@ -77,7 +77,8 @@ def counted_heads(scene: Scene, heads: HeadMap, view: View, height_px: int) -> C
     number = np.concatenate([number, headless])
     total = float(number.sum())
     if total > 0:
-        number = number * (people_of(total, len(scene.heads)) / total)
+        boxes = len(scene.heads) if heads.by_boxes is None else heads.by_boxes
+        number = number * (people_of(total, boxes) / total)
     people = People(np.concatenate([below, scene.sure]), number).on_ground(view)
     return CountedHeads(scene.at, people, _density(people, view))
 

@@ -70,12 +70,12 @@ def _play(
     progress: Callable[[Clip, float], None],
 ) -> Played:
     played = Played(clip)
-    rhythm = HeadRhythm(counter, settings.heads, detector.card.classes)
+    rhythm = HeadRhythm(counter, settings.heads, detector.card)
     analyst = Analyst(
         clip.camera,
         settings.hazards,
         detector.card.classes,
-        model=detector.card.label,
+        model=rhythm.models,
         settings_hash=settings.digest(),
     )
     last: dict[str, Incident] = {}

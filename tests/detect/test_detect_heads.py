@@ -18,7 +18,9 @@ from pipeline.detect import (
     HeadCounter,
     HeadMap,
     HeadRhythm,
+    ModelCard,
     head_counter,
+    people_in_boxes,
     people_of,
     predict,
 )
@@ -115,13 +117,19 @@ def seen(count, score=0.5, name="person"):
     )
 
 
+def card(**thresholds):
+    """Of a detector."""
+    values = tiny_model.card_of(b"")
+    return ModelCard.model_validate(values | {"thresholds": values["thresholds"] | thresholds})
+
+
 def look(at=0.0, camera="c1", purpose="whole"):
     return Look(camera, at, (0, 0, 320, 160), (320, 160), np.zeros((240, 320), np.uint8), purpose)
 
 
 @pytest.fixture
 def rhythm(counter):
-    return HeadRhythm(counter, HeadSettings(from_people=4, interval_s=5), CLASSES)
+    return HeadRhythm(counter, HeadSettings(from_people=4, interval_s=5), card())
 
 
 def counts(rhythm, looks):
@@ -129,9 +137,30 @@ def counts(rhythm, looks):
 
 
 def test_heads_are_counted_from_so_many_boxes_of_people_on(rhythm):
-    few = [seen(3), seen(4, 0.1), seen(9, name="car")]
+    few = [seen(4), seen(9, 0.1), seen(9, name="car")]
     assert counts(rhythm, [(look(), of) for of in few]) == [False] * 3
-    assert counts(rhythm, [(look(), seen(4, 0.2))]) == [True]
+    assert counts(rhythm, [(look(), seen(8, 0.2))]) == [True]
+
+
+def test_a_count_of_heads_tells_what_the_boxes_of_the_same_look_say(rhythm):
+    heads = rhythm(look(), seen(6), lambda: dark(320, 160))
+    assert heads.by_boxes == people_in_boxes(np.full(6, 0.5), 0.25)
+    assert rhythm.models.startswith(card().label + " + tiny-heads-")
+
+
+def test_a_detector_that_is_surer_of_itself_does_not_see_more_people():
+    scores = np.array([0.05, 0.2, 0.3, 0.6, 0.8])
+    assert people_in_boxes(scores, 0.25) == pytest.approx(people_in_boxes(scores / 2, 0.125))
+    assert people_in_boxes(scores, 0.4) < people_in_boxes(scores, 0.25)
+    assert people_in_boxes(np.zeros(0), 0.25) == 0
+
+
+@given(st.lists(st.floats(0, 1), max_size=20), st.floats(0.05, 0.9))
+def test_boxes_are_at_most_a_person_each_and_surer_ones_more(scores, threshold):
+    each = [people_in_boxes(np.array([score]), threshold) for score in sorted(scores)]
+    assert all(0 <= one <= 1 for one in each)
+    assert each == sorted(each)
+    assert people_in_boxes(np.array(scores), threshold) == pytest.approx(sum(each))
 
 
 def test_heads_of_a_camera_are_counted_no_more_often_than_set(rhythm):
@@ -154,7 +183,9 @@ def test_without_a_model_boxes_count_alone_and_the_log_says_so(tmp_path):
             missing = head_counter(settings)
         assert missing is None
         assert [line["event"] for line in lines] == ["no_head_counter"]
-        assert HeadRhythm(missing, settings, CLASSES)(look(), seen(50), lambda: 1 / 0) is None
+        alone = HeadRhythm(missing, settings, card())
+        assert alone(look(), seen(50), lambda: 1 / 0) is None
+        assert alone.models == card().label
 
 
 def test_a_model_that_is_not_what_its_card_says_is_refused(tmp_path):
@@ -181,13 +212,13 @@ def test_a_detector_cannot_be_the_head_counter_nor_the_other_way_round(tmp_path)
 
 
 def test_predicted_people_are_the_mean_of_heads_and_boxes_where_few_are_seen(counter, tmp_path):
-    rows = [[0, 0, 16, 32, 0.9, 0], [32, 0, 48, 32, 0.9, 0], [48, 32, 60, 60, 0.2, 0]]
+    rows = [[0, 0, 16, 32, 0.9, 0], [32, 0, 48, 32, 0.9, 0], [48, 32, 60, 60, 0.3, 0]]
     detector = Detector(tiny_model.write(tmp_path, tiny_model.proto(rows)))
     picture = dark(64, 64)
     picture[8:16, 0:16] = picture[56:64, 24:32] = 255  # heads in the first box and in no box
     path = tmp_path / "picture.png"
     path.write_bytes(cv2.imencode(".png", picture)[1])
     # Enlarged twice: each bright square of 8 pixels is four cells with one person each. The
-    # second box has no head, so there are 13 by heads, and 3 by boxes.
+    # second box has no head, so there are 13 by heads, and 2.7 by boxes.
     assert predict(path, detector, counter=counter)["people"] == 8
     assert predict(path, detector)["people"] == 3

@@ -54,6 +54,12 @@ def test_more_boxes_than_heads_count():
     assert one.measures["people"] >= 24
 
 
+def test_boxes_count_as_the_detectors_own_scores_say():
+    few, many = (replace(heads(10), by_boxes=boxes) for boxes in (30.0, 40.0))
+    (fewer,), (more,) = (found(one, *row_of(10), people=20) for one in (few, many))
+    assert more.measures["people"] == fewer.measures["people"] + 5
+
+
 def test_a_person_without_a_head_is_added_to_the_heads():
     beside = persons((250, 100, 280, 170))
     (alone,) = found(heads(40), *row_of(8))
