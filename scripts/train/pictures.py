@@ -29,7 +29,9 @@ if TYPE_CHECKING:
     Scene = tuple[NDArray[np.uint8], Boxes, Classes]
 
 GREY = 114
-MOSAIC, PASTE, PLAIN = 0.5, 0.5, 0.25
+MOSAIC, PASTE, PLAIN = 0.65, 0.5, 0.25
+# A picture alone is not shown smaller than this: grey around it teaches nothing. Mosaics show it so.
+SMALLEST_ALONE = 0.75
 # A box cut off by the edge still counts if this much of it is left, and this many pixels.
 LEFT_SHARE, LEFT_PX = 0.3, 3.0
 
@@ -72,7 +74,8 @@ class Sampler:
             bgr, boxes, classes = self._mosaic(rng)
         else:
             window = np.array([0, 0, width, height])
-            bgr, boxes, classes = self._placed(rng, window, plain=rng.random() < PLAIN)
+            plain = rng.random() < PLAIN
+            bgr, boxes, classes = self._placed(rng, window, SMALLEST_ALONE, plain=plain)
         if rng.random() < 0.5:
             bgr = np.ascontiguousarray(bgr[:, ::-1])
             boxes = boxes.copy()
@@ -88,14 +91,19 @@ class Sampler:
         scenes = []
         for left, top, right, bottom in corners:
             window = np.array([left, top, right, bottom])
-            bgr, boxes, classes = self._placed(rng, window, plain=False)
+            bgr, boxes, classes = self._placed(rng, window, 0.0, plain=False)
             canvas[top:bottom, left:right] = bgr
             scenes.append((boxes + np.float32([left, top, left, top]), classes))
         boxes, classes = (np.concatenate(parts) for parts in zip(*scenes, strict=True))
         return canvas, boxes, classes
 
-    def _placed(self, rng: np.random.Generator, window: NDArray[np.int_], *, plain: bool) -> Scene:
-        """A picture drawn by chance in a window of the input; ``plain``: fitted to its corner."""
+    def _placed(
+        self, rng: np.random.Generator, window: NDArray[np.int_], smallest: float, *, plain: bool
+    ) -> Scene:
+        """A picture drawn by chance in a window of the input; ``plain``: fitted to its corner.
+
+        ``smallest``: least zoom, relative to the picture fitted into the input.
+        """
         drawn = min(int(np.searchsorted(self._steps, rng.random())), len(self._pictures) - 1)
         picture = self._pictures[drawn]
         source = source_of(picture)
@@ -107,7 +115,7 @@ class Sampler:
         scale = min(self._size[0] / wide, self._size[1] / high)
         offset = np.zeros(2)
         if not plain:
-            scale *= np.exp(rng.uniform(*np.log(source.zoom)))
+            scale *= max(smallest, np.exp(rng.uniform(*np.log(source.zoom))))
             offset = (np.array(size) - scale * np.array([wide, high])) * rng.random(2)
         bgr, boxes, classes = scene
         boxes = boxes * np.float32([wide, high, wide, high])
