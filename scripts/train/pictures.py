@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 GREY = 114
 MOSAIC, PASTE, PLAIN = 0.65, 0.5, 0.25
-# A picture alone is not shown smaller than this: grey around it teaches nothing. Mosaics show it so.
+# A picture alone is not shown smaller than this: grey around it teaches nothing. Mosaics do that.
 SMALLEST_ALONE = 0.75
 # A box cut off by the edge still counts if this much of it is left, and this many pixels.
 LEFT_SHARE, LEFT_PX = 0.3, 3.0
