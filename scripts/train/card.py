@@ -180,9 +180,14 @@ def read_faults(folder: Path) -> tuple[str, ...]:
     return tuple(line.strip() for line in lines if line.strip())
 
 
-def read_record(folder: Path) -> Record:
-    """The record beside a checkpoint. Raises DataError: without one there is no card."""
+def read_record(folder: Path, averaged: str | None = None) -> Record:
+    """The record beside a checkpoint. Raises DataError: without one there is no card.
+
+    ``averaged``: what the checkpoint says of how it came from the training, for the card.
+    """
     run = read_run(folder)
+    if averaged:
+        run = run.model_copy(update={"training": f"{run.training}; {averaged}"})
     return Record(run, _read(folder / "score.json", Score), read_faults(folder))
 
 

@@ -43,7 +43,8 @@ def export(
     the trained network sees. Raises DataError, ModelError.
     """
     checkpoint = _checkpoint(run)
-    record = read_record(checkpoint.parent)
+    averaged = network.read_checkpoint(checkpoint).get("averaged")
+    record = read_record(checkpoint.parent, averaged)
     with delivery_to(out.parent) as delivery:
         for number, (width, height) in enumerate(sizes):
             trained = network.load(checkpoint)

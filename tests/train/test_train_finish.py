@@ -13,6 +13,7 @@ pytest.importorskip("ultralytics", reason="needs the train extra")
 
 import tiny_network  # noqa: E402 - needs torch
 
+from pipeline.detect import load_card  # noqa: E402
 from pipeline.errors import DataError  # noqa: E402
 from scripts.train import finish as finishing  # noqa: E402
 from scripts.train import network, quantize  # noqa: E402
@@ -99,3 +100,4 @@ def test_an_int8_variant_that_fails_leaves_the_other_models_in_place(run, wanted
     assert "loses too much in 8 bits" in lines[-1]
     there = sorted(path.name for path in wanted.out.parent.iterdir())
     assert there == ["street-n.json", "street-n.onnx"]
+    assert "no steps; averaged: 100% of it" in load_card(wanted.out).training
