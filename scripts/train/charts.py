@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 COLOURS = ("#d9641e", "#2a6fb0", "#2a8a4a", "#8a4ab0", "#7a7a2a", "#b02a5a")
 _WIDTH, _HEIGHT = 300, 190
-_LEFT, _BOTTOM, _TOP, _RIGHT = 42, 22, 20, 8
+_LEFT, _BOTTOM, _TOP, _RIGHT = 48, 22, 20, 8
 _FEW = 20  # points that are marked: a line of one can't be seen without
 
 
