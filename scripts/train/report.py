@@ -208,7 +208,12 @@ def _recalls(of: dict[str, Any]) -> str:
         + "".join(f"<td>{_number(row[recall])}" for recall in columns)
         for title, row in rows.items()
     )
-    return f"<div class=scroll><table><tr><th>塌陷 collapses<th>处 holes{head}{body}</table></div>"
+    mistaken = ", ".join(f"{escape(kind)} {count}" for kind, count in of["taken_for_holes"].items())
+    return (
+        f"<div class=scroll><table><tr><th>塌陷 collapses<th>处 holes{head}{body}</table></div>"
+        f"<p><small>误报位于 false boxes ≥ {of['threshold_on_card']:.2f} lie on: {mistaken or '—'}"
+        "</small>"
+    )
 
 
 def _curves(results: Sequence[Result], slices: Sequence[Slice]) -> str:

@@ -113,7 +113,7 @@ def save_model(path, rows):
 
 @pytest.fixture
 def folder(tmp_path):
-    """Three val streets: a crash, a quiet one, and a rendered one with a collapse."""
+    """Three val streets: a crash, a quiet one, and a rendered one with a collapse and a bump."""
     root = tmp_path / "data"
     for part in ("images", "labels"):
         (root / "val" / part).mkdir(parents=True)
@@ -137,7 +137,8 @@ def folder(tmp_path):
         "distance_m": 12,
         "visible": 1,
     }
-    truth = {"name": "r1", "objects": [hole]}
+    bump = hole | {"class": "none", "kind": "bump", "box": [40, 16, 60, 30]}
+    truth = {"name": "r1", "objects": [hole, bump]}
     (root / "val" / "truth.jsonl").write_text(json.dumps(truth) + "\n")
     return root
 
@@ -145,7 +146,11 @@ def folder(tmp_path):
 @pytest.fixture
 def results(tmp_path, folder):
     """A model that sees a crash and a cavity in everything, beside one that sees nothing."""
-    rows = [(0, 0, 32, 16, 0.9, IDS["crash"]), (0, 0, 32, 16, 0.6, IDS["cavity"])]
+    rows = [
+        (0, 0, 32, 16, 0.9, IDS["crash"]),
+        (0, 0, 32, 16, 0.7, IDS["cavity"]),
+        (40, 16, 60, 30, 0.65, IDS["cavity"]),
+    ]
     files = [
         save_model(tmp_path / "eager.onnx", rows),
         save_model(tmp_path / "blind.onnx", [(0, 0, 9, 9, 0, 0)]),
@@ -183,6 +188,7 @@ def test_the_report_stands_alone_and_shows_hits_and_false_alarms(results, tmp_pa
     assert "车祸 crash, 摄像头等 cameras and others: 误报 false alarms" in page
     assert "训练损失 training losses" in page
     assert "大小 size 2-4 m" in page
+    assert "lie on: bump 1" in page
     assert page.count("data:image/jpeg;base64,") >= 3
 
 
