@@ -79,7 +79,8 @@ def prepare(job: Job, say: Callable[[str], None], track: Track) -> tuple[Trainin
         shown = [pseudo_label(picture, teacher) for picture in track("label traffic", shown)]
     say(f"{len(shown)} pictures to train on, {len(pictures) - len(shown)} kept from it")
     sampler = Sampler(shown, job.size, job.plan.seed, _paster(shown, job.sprites, say))
-    note_run(job.plan.out, _told(job), Counter(picture.source for picture in shown))
+    counts = Counter(picture.source for picture in shown)
+    note_run(job.plan.out, _told(job), counts, [job.start])
     training = Training(job.plan, started, job.device, _summary(shown), say)
     if job.resume:
         training.resume()

@@ -136,12 +136,20 @@ def test_a_checkpoint_of_something_else_is_refused(made, tmp_path):
         training.resume()
 
 
-def test_the_rate_warms_up_and_falls_to_its_end():
-    rates = [loop._rate(step, step / 1000) for step in range(1001)]
-    assert rates[0] < 0.05
-    assert max(rates) == pytest.approx(1, abs=0.03)
-    assert rates[-1] == pytest.approx(loop.LAST_RATE)
-    assert rates[200:] == sorted(rates[200:], reverse=True)
+def test_rates_fade_to_their_end():
+    fades = [loop._fade(step / 1000) for step in range(1001)]
+    assert fades[0] == pytest.approx(1)
+    assert fades[-1] == pytest.approx(loop.LAST_RATE)
+    assert fades == sorted(fades, reverse=True)
+
+
+def test_the_hazard_head_learns_faster_and_sooner_than_the_rest(made):
+    training, samples, _ = made("rates")
+    training.run(samples, stop_at(1), nothing)
+    body, _, hazards, _ = (group["lr"] for group in training._optimizer.param_groups)
+    assert hazards > 50 * body > 0
+    every = sum(len(group["params"]) for group in training._optimizer.param_groups)
+    assert every == len(list(training._student.parameters()))
 
 
 def test_time_or_steps_make_the_progress():
