@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"))
 SMALL = 2.0
 """Things up to this many times ``seen_px`` are taken from windows too."""
-STILL_WINDOWS = 2
-"""A picture has this many times the windows of a camera: it is looked at once."""
 _ROUNDS = 5
 
 
