@@ -2,6 +2,7 @@
 
 from pipeline.ingest.cameras import Ingest
 from pipeline.ingest.check import check_cameras
+from pipeline.ingest.evidence import Kept, picture_of
 from pipeline.ingest.latest import LatestLooks
 from pipeline.ingest.look import Look, Purpose
 from pipeline.ingest.shards import shard_of
@@ -14,6 +15,7 @@ __all__ = [
     "CameraState",
     "CameraStatus",
     "Ingest",
+    "Kept",
     "LatestLooks",
     "Look",
     "Purpose",
@@ -22,6 +24,7 @@ __all__ = [
     "WindowPlan",
     "check_cameras",
     "draw_windows",
+    "picture_of",
     "plan_windows",
     "shard_of",
 ]

@@ -1,4 +1,8 @@
-"""Full-size pictures on demand: decoded again from what is kept compressed."""
+"""Full-size pictures on demand: decoded again from what is kept compressed.
+
+In two steps, so that they may happen in two processes: which packets show that moment
+(``PacketRing.group_at``), and what they show (``frame_of_group``).
+"""
 
 from __future__ import annotations
 
@@ -10,20 +14,44 @@ from typing import TYPE_CHECKING
 import av
 
 from pipeline.errors import FootageError
-from pipeline.ingest.decoding import Decoder
+from pipeline.ingest.decoding import Codec, Decoder
+from pipeline.ingest.pictures import bgr_of
 from pipeline.ingest.streams import FileStream
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import numpy as np
     from av import Packet, VideoFrame, VideoStream
+    from numpy.typing import NDArray
 
-    from pipeline.ingest.decoding import Codec
     from pipeline.ingest.streams import Arrival
 
 # About 10 s of 1080p key frames; with a decoder this keeps a camera near 3 MiB.
 RING_BYTES = 3 << 19
 _SAME_S = 1e-3
+
+
+@dataclass(frozen=True, slots=True)
+class PacketGroup:
+    """A key frame and what follows it up to the wanted picture, compressed; it can be pickled.
+
+    ``packets`` are in the order of decoding.
+    """
+
+    codec: Codec
+    packets: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FileMoment:
+    """A moment of a recorded file, in seconds from its first picture; it can be pickled."""
+
+    path: Path
+    at_s: float
+
+
+Kept = PacketGroup | FileMoment
 
 
 @dataclass(slots=True)
@@ -61,26 +89,38 @@ class PacketRing:
             while self._size > self._limit and len(self._groups) > 1:
                 self._size -= self._groups.popleft().size
 
-    def frame_at(self, captured_at: float) -> VideoFrame | None:
-        """The frame received then, else the nearest earlier one that is kept."""
+    def group_at(self, captured_at: float) -> PacketGroup | None:
+        """What is needed to decode the frame received then, else the nearest earlier one kept."""
         with self._lock:
             groups = [
                 group for group in self._groups if group.packets[0][0] <= captured_at + _SAME_S
             ]
             if not groups:
                 return None
-            codec, packets = groups[-1].codec, list(groups[-1].packets)
-        wanted = [
-            _packet(data, pts)
-            for pts, (at, data) in enumerate(packets)
-            if at <= captured_at + _SAME_S
-        ]
-        try:
-            frames = Decoder(codec).decode_group(wanted)
-        except av.FFmpegError:
-            return None
-        exact = [frame for frame in frames if frame.pts == wanted[-1].pts]
-        return next(reversed(exact or frames), None)
+            wanted = [data for at, data in groups[-1].packets if at <= captured_at + _SAME_S]
+            return PacketGroup(groups[-1].codec, tuple(wanted))
+
+
+def frame_of_group(group: PacketGroup) -> VideoFrame | None:
+    """The picture of the group's last packet, else the last one that can be decoded."""
+    packets = [_packet(data, pts) for pts, data in enumerate(group.packets)]
+    try:
+        frames = Decoder(group.codec).decode_group(packets)
+    except (av.FFmpegError, ValueError):
+        return None
+    whole = [frame for frame in frames if not frame.is_corrupt]
+    exact = [frame for frame in whole if frame.pts == packets[-1].pts]
+    return next(reversed(exact or whole), None)
+
+
+def picture_of(kept: Kept) -> NDArray[np.uint8] | None:
+    """The picture at native resolution, uint8 BGR (H, W, 3); None when it can't be decoded."""
+    match kept:
+        case PacketGroup():
+            frame = frame_of_group(kept)
+        case FileMoment(path, at_s):
+            frame = frame_of_file(path, at_s)
+    return None if frame is None else bgr_of(frame)
 
 
 def _packet(data: bytes, pts: int) -> Packet[VideoStream]:

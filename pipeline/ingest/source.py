@@ -11,9 +11,9 @@ import av
 
 from pipeline.errors import FootageError
 from pipeline.ingest.decoding import KEY_DECODERS, Decoder
-from pipeline.ingest.evidence import PacketRing, frame_of_file
+from pipeline.ingest.evidence import FileMoment, PacketRing, picture_of
 from pipeline.ingest.look import Look
-from pipeline.ingest.pictures import Scaler, bgr_of, region_of
+from pipeline.ingest.pictures import Scaler, region_of
 from pipeline.ingest.road_looks import RoadLooks
 from pipeline.ingest.sampling import Sampler, Step
 from pipeline.ingest.streams import CameraStream, FileStream, is_camera, path_of
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from pipeline.clock import Clock
     from pipeline.ingest.decoding import Codec
+    from pipeline.ingest.evidence import Kept
     from pipeline.ingest.streams import Arrival, Stream
     from pipeline.ingest.windows import Size, Window
     from pipeline.settings import IngestSettings
@@ -132,11 +133,14 @@ class Source:
         earlier one; None when everything kept is later. Live cameras keep a short ring; a file
         gives any moment. May be called from any thread.
         """
+        kept = self.kept_at(captured_at)
+        return None if kept is None else picture_of(kept)
+
+    def kept_at(self, captured_at: float) -> Kept | None:
+        """What ``picture_of`` makes that picture of, in this or another process."""
         if self.live:
-            frame = self._ring.frame_at(captured_at)
-        else:
-            frame = frame_of_file(path_of(self._url), captured_at)
-        return None if frame is None else bgr_of(frame)
+            return self._ring.group_at(captured_at)
+        return FileMoment(path_of(self._url), captured_at)
 
     def close(self) -> None:
         """``looks`` ends with the next packet and lets go of the camera or file."""
