@@ -23,16 +23,19 @@ def write_clip(
     gop: int = 5,
     bframes: int = 0,
     size: tuple[int, int] = (320, 180),
+    codec: str = "h264",
     **options: str,
 ) -> Path:
-    """An H.264 clip of a pattern that moves, with a key frame every ``gop`` pictures."""
+    """A clip of a pattern that moves, with a key frame every ``gop`` pictures."""
     width, height = size
     y, x = np.mgrid[0:height, 0:width]
-    x264 = f"keyint={gop}:min-keyint={gop}:scenecut=0:bframes={bframes}"
+    coder = {"h264": "x264", "hevc": "x265"}[codec]
+    parameters = f"keyint={gop}:min-keyint={gop}:scenecut=0:bframes={bframes}"
+    parameters += ":log-level=none:frame-threads=1:pools=none" if coder == "x265" else ""
     with av.open(path, "w", options=options) as container:
-        stream = container.add_stream("libx264", rate=fps)
+        stream = container.add_stream(f"lib{coder}", rate=fps)
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-        stream.options = {"preset": "veryfast", "x264-params": x264}
+        stream.options = {"preset": "veryfast", f"{coder}-params": parameters}
         for number in range(round(seconds * fps)):
             rgb = np.stack([x + 4 * number, y + 2 * number, (x + y) // 2], axis=-1) % 256
             frame = av.VideoFrame.from_ndarray(rgb.astype(np.uint8), format="rgb24")

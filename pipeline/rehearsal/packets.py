@@ -1,4 +1,4 @@
-"""A clip as RTP packets, made once: H.264 split and framed for RTSP over TCP (RFC 6184, 2326).
+"""A clip as RTP packets, made once: H.264 or H.265 split and framed for RTSP over TCP (RFC 2326).
 
 Only sequence numbers and timestamps differ from round to round of the clip; they are patched
 into a copy, so that serving a frame costs one copy and a few bytes.
@@ -6,7 +6,6 @@ into a copy, so that serving a frame costs one copy and a few bytes.
 
 from __future__ import annotations
 
-import base64
 import re
 import struct
 from bisect import bisect_left
@@ -17,16 +16,17 @@ from typing import TYPE_CHECKING
 import av
 
 from pipeline.errors import FootageError
+from pipeline.rehearsal.payloads import PAYLOAD_KINDS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
+
+    from pipeline.rehearsal.payloads import PayloadKind
 
 RTP_HZ = 90_000
 PAYLOAD_TYPE = 96
-_LARGEST_PAYLOAD = 1400  # fits an Ethernet frame, as cameras send it
 _START_CODE = re.compile(b"\x00\x00\x00\x01|\x00\x00\x01")
-_NAL_SPS, _NAL_PPS, _NAL_FU_A = 7, 8, 28
+_ALLOWED = "an H.264 or H.265 clip"
 _HEADER = struct.Struct("!BBHBBHII")  # '$', channel, length, then the RTP header
 _PATCHED = struct.Struct("!HI")  # sequence number and timestamp, at byte 6 of each packet
 
@@ -59,8 +59,8 @@ class ClipPackets:
     frames: tuple[ClipFrame, ...]
     duration_s: float
     packet_count: int
-    sps: bytes
-    pps: bytes
+    kind: PayloadKind
+    parameter_sets: tuple[bytes, ...]
 
     def position_at(self, elapsed_s: float) -> int:
         """Number of the first frame due at or after this time, counted over all rounds."""
@@ -84,9 +84,6 @@ class ClipPackets:
 
     def description(self) -> bytes:
         """The session description (SDP) of a stream of this clip."""
-        sets = ",".join(base64.b64encode(unit).decode() for unit in (self.sps, self.pps))
-        profile = self.sps[1:4].hex()
-        parameters = f"packetization-mode=1;profile-level-id={profile};sprop-parameter-sets={sets}"
         lines = (
             "v=0",
             "o=- 0 0 IN IP4 127.0.0.1",
@@ -94,32 +91,33 @@ class ClipPackets:
             "c=IN IP4 0.0.0.0",
             "t=0 0",
             f"m=video 0 RTP/AVP {PAYLOAD_TYPE}",
-            f"a=rtpmap:{PAYLOAD_TYPE} H264/{RTP_HZ}",
-            f"a=fmtp:{PAYLOAD_TYPE} {parameters}",
+            f"a=rtpmap:{PAYLOAD_TYPE} {self.kind.name}/{RTP_HZ}",
+            f"a=fmtp:{PAYLOAD_TYPE} {self.kind.format_line(self.parameter_sets)}",
             "a=control:track1",
         )
         return ("\r\n".join(lines) + "\r\n").encode()
 
 
 def prepare(path: Path) -> ClipPackets:
-    """Read an H.264 clip and frame all of it. Raises FootageError when it can't be served."""
+    """Read an H.264 or H.265 clip and frame it. Raises FootageError when it can't be served."""
     try:
         with av.open(f"file:{path}", options={"protocol_whitelist": "file"}) as container:
             return _prepare(container, path)
     except av.FFmpegError as error:
         raise FootageError(
-            "cannot be served", file=path, found=error.strerror, allowed="an H.264 clip"
+            "cannot be served", file=path, found=error.strerror, allowed=_ALLOWED
         ) from None
 
 
 def _prepare(container: av.container.InputContainer, path: Path) -> ClipPackets:
     videos = container.streams.video
     codec = videos[0].codec_context.name if videos else "no video"
-    if codec != "h264":
-        raise FootageError("cannot be served", file=path, found=codec, allowed="an H.264 clip")
+    kind = PAYLOAD_KINDS.get(codec)
+    if kind is None:
+        raise FootageError("cannot be served", file=path, found=codec, allowed=_ALLOWED)
     stream = videos[0]
     assert stream.time_base is not None
-    to_annex_b = av.BitStreamFilterContext("h264_mp4toannexb", stream)
+    to_annex_b = av.BitStreamFilterContext(f"{codec}_mp4toannexb", stream)
     parameter_sets: dict[int, bytes] = {}
     frames: list[ClipFrame] = []
     end_s, packet_count, first_s = 0.0, 0, None
@@ -137,24 +135,24 @@ def _prepare(container: av.container.InputContainer, path: Path) -> ClipPackets:
             if unit
         ]
         for unit in units:
-            parameter_sets.setdefault(unit[0] & 31, unit)
-        data, starts = _framed(units)
+            parameter_sets.setdefault(kind.type_of(unit), unit)
+        data, starts = _framed(units, kind)
         timestamp = round((pts_s - first_s) * RTP_HZ)
         frames.append(ClipFrame(due_s - first_s, timestamp, key, data, starts, packet_count))
         packet_count += len(starts)
-    if not frames or not frames[0].key or not {_NAL_SPS, _NAL_PPS} <= parameter_sets.keys():
+    if not frames or not frames[0].key or not set(kind.set_types) <= parameter_sets.keys():
         raise FootageError(
             "cannot be served", file=path, found="no key frame", allowed="a clip that begins whole"
         )
     longest_gap_s = max((b.due_s - a.due_s for a, b in pairwise(frames)), default=0.04)
     duration_s = end_s if end_s > frames[-1].due_s else frames[-1].due_s + longest_gap_s
-    sps, pps = parameter_sets[_NAL_SPS], parameter_sets[_NAL_PPS]
-    return ClipPackets(tuple(frames), duration_s, packet_count, sps, pps)
+    sets = tuple(parameter_sets[one] for one in kind.set_types)
+    return ClipPackets(tuple(frames), duration_s, packet_count, kind, sets)
 
 
-def _framed(units: list[bytes]) -> tuple[bytes, tuple[int, ...]]:
+def _framed(units: list[bytes], kind: PayloadKind) -> tuple[bytes, tuple[int, ...]]:
     """The NAL units of one picture as interleaved RTP packets, and where each packet begins."""
-    payloads = [payload for unit in units for payload in _payloads(unit)]
+    payloads = [payload for unit in units for payload in kind.payloads(unit)]
     data = bytearray()
     starts: list[int] = []
     for payload in payloads:
@@ -165,15 +163,3 @@ def _framed(units: list[bytes]) -> tuple[bytes, tuple[int, ...]]:
         data += _HEADER.pack(0x24, 0, length, 0x80, marker | PAYLOAD_TYPE, 0, 0, 0x67726964)
         data += payload
     return bytes(data), tuple(starts)
-
-
-def _payloads(unit: bytes) -> Iterator[bytes]:
-    """One NAL unit whole, or cut into FU-A fragments."""
-    if len(unit) <= _LARGEST_PAYLOAD:
-        yield unit
-        return
-    indicator, kind = (unit[0] & 0xE0) | _NAL_FU_A, unit[0] & 31
-    step = _LARGEST_PAYLOAD - 2
-    for start in range(1, len(unit), step):
-        first, last = start == 1, start + step >= len(unit)
-        yield bytes((indicator, first << 7 | last << 6 | kind)) + unit[start : start + step]

@@ -104,6 +104,24 @@ def test_reordered_pictures_survive(make_clip):
     assert max(times) - min(times) == pytest.approx(29 / 25, abs=0.13)
 
 
+@pytest.mark.parametrize("suffix", [".mp4", ".ts"])
+@pytest.mark.parametrize("bframes", [0, 2])
+def test_h265_is_served_whole(make_clip, suffix, bframes):
+    # large enough for its key frames to be cut into fragments
+    clip = make_clip(
+        suffix, codec="hevc", fps=25, gop=5, seconds=1, size=(960, 540), bframes=bframes
+    )
+    clips, cameras = {"c": clip}, {"a": CityCamera("c", own_start=True)}
+    with (
+        running_city(clips, cameras) as city,
+        closing(av.open(city.url("a"), options=OPTIONS)) as c,
+    ):
+        assert c.streams.video[0].codec_context.name == "hevc"
+        frames = [frame for frame, _ in zip(c.decode(video=0), range(12), strict=False)]
+    assert {(frame.width, frame.height) for frame in frames} == {(960, 540)}
+    assert not any(frame.is_corrupt for frame in frames)
+
+
 def test_a_stream_that_does_not_loop_ends_with_its_clip(city):
     assert len(watch(city.url("once"), 1000)) in (23, 24, 25)
 
