@@ -11,7 +11,8 @@ GridwatchError
 │   ├── ModelError          model file, card or hash
 │   ├── FootageError        clip missing, empty, truncated, no video in it
 │   ├── TruthError          truth.jsonl
-│   └── DataError           training data: folder, picture, label, start weights
+│   ├── DataError           training data: folder, picture, label, start weights
+│   └── BenchError          a benchmark can't be run here
 ├── SourceError             a camera can't deliver now; carries the camera state that says so
 ├── DeskError               the desk refused or could not be reached
 │   ├── DeskUnavailableError   Redis away, read-only or out of memory: try again later
@@ -127,6 +128,10 @@ class TruthError(InputError):
 
 class DataError(InputError):
     pass
+
+
+class BenchError(InputError):
+    """A benchmark can't be run here: too many cameras for this machine, a program that ended."""
 
 
 class SourceError(GridwatchError):
