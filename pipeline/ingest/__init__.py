@@ -5,6 +5,7 @@ from pipeline.ingest.check import check_cameras
 from pipeline.ingest.evidence import Kept, picture_of
 from pipeline.ingest.latest import LatestLooks
 from pipeline.ingest.look import Look, Purpose
+from pipeline.ingest.pace import Pace
 from pipeline.ingest.shards import shard_of
 from pipeline.ingest.source import Source
 from pipeline.ingest.state import CameraState, CameraStatus
@@ -18,6 +19,7 @@ __all__ = [
     "Kept",
     "LatestLooks",
     "Look",
+    "Pace",
     "Purpose",
     "Source",
     "Window",
