@@ -41,13 +41,16 @@ class Clock(Protocol):
 
 
 class SystemClock:
-    """The real clock."""
+    """The real clock. Processes with the same ``steady_offset_s`` share one steady scale."""
+
+    def __init__(self, steady_offset_s: float = _STEADY_OFFSET) -> None:
+        self._steady_offset_s = steady_offset_s
 
     def now(self) -> float:
         return time.time()
 
     def steady(self) -> float:
-        return _STEADY_OFFSET + time.monotonic()
+        return self._steady_offset_s + time.monotonic()
 
     def monotonic(self) -> float:
         return time.monotonic()
