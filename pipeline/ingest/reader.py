@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pipeline.clock import Clock
+    from pipeline.ingest.evidence import Kept
     from pipeline.ingest.look import Look
     from pipeline.ingest.state import CameraState, CameraStatus
     from pipeline.settings import IngestSettings
@@ -88,6 +89,10 @@ class CameraReader:
 
     def full_picture(self, captured_at: float) -> NDArray[np.uint8] | None:
         return self._source.full_picture(captured_at - self._started_at)
+
+    def kept_at(self, captured_at: float) -> Kept | None:
+        """See Source.kept_at."""
+        return self._source.kept_at(captured_at - self._started_at)
 
     def watch(self) -> None:
         """Called by the supervisor: say so when pictures stopped coming, whatever the reason."""
