@@ -177,6 +177,16 @@ class TicketSettings(Section):
     evidence: EvidenceSettings = EvidenceSettings()
 
 
+class TelemetrySettings(Section):
+    """Where metrics and health are read: /metrics, /healthz, /readyz."""
+
+    address: str = Field("127.0.0.1", min_length=1, description="address to listen on")
+    port: int | None = Field(
+        9184, ge=0, le=65535, description="port to listen on; 0: any free one; null: none"
+    )
+    per_camera: bool = Field(default=True, description="a series for every camera as well")
+
+
 class Settings(BaseSettings):
     """Everything; see the sections."""
 
@@ -192,6 +202,7 @@ class Settings(BaseSettings):
     ingest: IngestSettings = IngestSettings()
     hazards: HazardSettings = HazardSettings()
     tickets: TicketSettings = TicketSettings()
+    telemetry: TelemetrySettings = TelemetrySettings()
 
     @classmethod
     def settings_customise_sources(
