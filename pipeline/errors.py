@@ -14,6 +14,7 @@ GridwatchError
 │   ├── DataError           training data: folder, picture, label, start weights
 │   └── BenchError          a benchmark can't be run here
 ├── SourceError             a camera can't deliver now; carries the camera state that says so
+├── WorkerError             a worker process can't be started, or what it says makes no sense
 ├── DeskError               the desk refused or could not be reached
 │   ├── DeskUnavailableError   Redis away, read-only or out of memory: try again later
 │   ├── UnknownTicketError
@@ -145,6 +146,10 @@ class SourceError(GridwatchError):
         self.state = state
         self.reason = reason
         super().__init__(f"{state}: {reason}")
+
+
+class WorkerError(GridwatchError):
+    """A worker process can't be started, or what it says makes no sense."""
 
 
 class DeskError(GridwatchError):
