@@ -8,36 +8,27 @@ to the desk. Nothing here waits for Redis or for a camera.
 from __future__ import annotations
 
 import threading
-from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 import structlog
 
-from pipeline.detect import HeadRhythm, head_counter
 from pipeline.errors import DeskError
-from pipeline.hazards import Analyst
 from pipeline.ingest import Ingest, LatestLooks
-from pipeline.tickets import Filer, PatientOutbox, snapshot_of
+from pipeline.judging import Counts, Judge
+from pipeline.tickets import Filer, PatientOutbox
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
-
-    import numpy as np
-    from numpy.typing import NDArray
+    from collections.abc import Callable, Iterable, Mapping
 
     from pipeline.clock import Clock
-    from pipeline.detect import Detections, Detector
-    from pipeline.hazards import Change
-    from pipeline.ingest import CameraStatus, Look, Purpose
+    from pipeline.detect import Detector
+    from pipeline.ingest import CameraStatus, Purpose
     from pipeline.settings import Settings
-    from pipeline.tickets import OpenDesk, Snapshot
+    from pipeline.tickets import OpenDesk
     from pipeline.town import Camera
 
 TELL_S = 2.0
 """How often camera states are told to the board and changes of state to the log."""
-TELL_INCIDENTS_S = 300.0
-"""How often the desk hears that an incident is still seen."""
 CLOCK_SET_S = 5.0
 """A wall clock that moved this far from the time of the pictures is worth a word."""
 FINE = ("connecting", "live", "disabled")
@@ -45,16 +36,6 @@ IDLE_S = 0.5
 """Longest wait for a look, so that a stop is noticed."""
 
 log = structlog.get_logger()
-
-
-@dataclass(slots=True)
-class Counts:
-    """What the daemon has done since it started; ``looks`` at whole pictures."""
-
-    looks: int = 0
-    road_looks: int = 0
-    incidents: int = 0
-    cleared: int = 0
 
 
 class Daemon:
@@ -71,22 +52,13 @@ class Daemon:
     ) -> None:
         """``cameras``: the part of the town's cameras that this box watches; else all of them."""
         watched = opened.town.cameras if cameras is None else tuple(cameras)
-        self.counts = Counts()
         self._settings = settings
-        self._detector = detector
-        self._rhythm = HeadRhythm(head_counter(settings.heads), settings.heads, detector.card)
         self._desk = opened.desk
         self._board = opened.board
         self._clock = clock
-        self._cameras = {camera.camera_id: camera for camera in watched if camera.enabled}
-        self._analysts = {
-            camera_id: self._analyst(camera) for camera_id, camera in self._cameras.items()
-        }
         self._noted: dict[str, str] = {}  # camera states that stand in the log
         self._board_away = False
         self._clock_off_s = 0.0
-        self._told_at = clock.steady()  # when the desk last heard what is still seen
-        self._failing: set[str] = set()  # cameras whose last look ended in an error
         self._looks = LatestLooks()
         self._ingest = Ingest(
             watched,
@@ -96,13 +68,20 @@ class Daemon:
             deliver=self._looks.put,
         )
         self._outbox = PatientOutbox(settings.data_dir / "outbox.sqlite", clock)
-        self._filer = Filer(self._outbox, settings.tickets.evidence, settings.data_dir)
+        self._judge = Judge(
+            settings,
+            detector,
+            clock=clock,
+            filer=Filer(self._outbox, settings.tickets.evidence, settings.data_dir),
+            full_picture=self._ingest.full_picture,
+        )
+        self._judge.apply(watched)
         self._stop = threading.Event()
         self._failed: BaseException | None = None
         self._threads = [
             threading.Thread(target=self._guarded, args=(work,), name=name, daemon=True)
             for name, work in (
-                ("detector", self._judge),
+                ("detector", self._detect),
                 ("outbox", self._deliver),
                 ("board", self._tell),
             )
@@ -135,6 +114,10 @@ class Daemon:
         """Ask for the end; may be called from a signal handler."""
         self._stop.set()
 
+    @property
+    def counts(self) -> Counts:
+        return self._judge.counts
+
     def statuses(self) -> Mapping[str, CameraStatus]:
         return self._ingest.statuses()
 
@@ -146,15 +129,6 @@ class Daemon:
         """Looks that a newer one replaced before the detector came to them."""
         return sum(self._looks.skipped(purpose).values())
 
-    def _analyst(self, camera: Camera) -> Analyst:
-        return Analyst(
-            camera,
-            self._settings.hazards,
-            self._detector.card.classes,
-            model=self._rhythm.models,
-            settings_hash=self._settings.digest(),
-        )
-
     def _guarded(self, work: Callable[[], None]) -> None:
         """A thread that ends by a bug ends the daemon: half a daemon would look healthy."""
         try:
@@ -163,77 +137,15 @@ class Daemon:
             self._failed = self._failed or error
             self._stop.set()
 
-    def _judge(self) -> None:
+    def _detect(self) -> None:
         most, wait_s = self._settings.model.batch, self._settings.model.close_after_s
         while not self._stop.is_set():
             batch = self._looks.take(most, IDLE_S)
             if batch and len(batch) < most:
                 self._clock.sleep(wait_s, until=self._stop)
                 batch += self._looks.take(most - len(batch), 0.0)
-            for look, seen in zip(batch, self._detector(batch), strict=True):
-                self._take_in(look, seen)
-            self._tell_open()
-
-    def _take_in(self, look: Look, seen: Detections) -> None:
-        if look.purpose == "road":
-            self.counts.road_looks += 1
-        else:
-            self.counts.looks += 1
-        with self._judging(look.camera_id):
-            heads = self._rhythm(look, seen, lambda: self._full_picture(look))
-            for change in self._analysts[look.camera_id].update(look, seen, heads):
-                self._report(change, look)
-
-    @contextmanager
-    def _judging(self, camera_id: str) -> Iterator[None]:
-        """What goes wrong in the block is this camera's alone: it begins anew, the others go on."""
-        try:
-            yield
-        except Exception:
-            if camera_id not in self._failing:  # once, not at every look
-                self._failing.add(camera_id)
-                log.exception("analyst_failed", camera_id=camera_id)
-            self._analysts[camera_id] = self._analyst(self._cameras[camera_id])
-        else:
-            self._failing.discard(camera_id)
-
-    def _report(self, change: Change, look: Look) -> None:
-        incident = change.incident
-        log.info(
-            change.kind,
-            camera_id=incident.camera_id,
-            hazard=incident.hazard,
-            incident_id=incident.incident_id,
-            score=incident.score,
-        )
-        if change.kind == "confirmed":
-            self.counts.incidents += 1
-            self._filer.file(incident, lambda: self._snapshot(look))
-        else:
-            self.counts.cleared += 1
-            self._filer.update(incident)
-
-    def _tell_open(self) -> None:
-        """Tell the desk now and then what is still seen, so that nobody closes it for good.
-
-        Not while anything waits for the desk: days without Redis would fill the disk with it.
-        """
-        now = self._clock.steady()
-        if now - self._told_at < TELL_INCIDENTS_S or self._outbox.backlog():
-            return
-        for camera_id, analyst in self._analysts.items():
-            with self._judging(camera_id):
-                for incident in analyst.open_incidents():
-                    if incident.last_seen_at > self._told_at:
-                        self._filer.update(incident)
-        self._told_at = now
-
-    def _full_picture(self, look: Look) -> NDArray[np.uint8] | None:
-        return self._ingest.full_picture(look.camera_id, look.captured_at)
-
-    def _snapshot(self, look: Look) -> Snapshot | None:
-        picture = self._full_picture(look)
-        return None if picture is None else snapshot_of(picture, self._detector)
+            self._judge.judge(batch)
+            self._judge.tell_open(backlog=self._outbox.backlog())
 
     def _deliver(self) -> None:
         self._outbox.drain(self._desk, self._stop, retry_s=self._settings.tickets.retry_s)

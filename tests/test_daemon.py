@@ -153,7 +153,7 @@ def test_a_camera_that_hangs_is_told_and_the_daemon_stops_promptly(stage, until)
 
 
 def test_the_desk_hears_again_and_again_of_what_is_still_seen(stage, until, monkeypatch):
-    monkeypatch.setattr("pipeline.daemon.TELL_INCIDENTS_S", 0.5)
+    monkeypatch.setattr("pipeline.judging.TELL_INCIDENTS_S", 0.5)
     with stage.opened() as opened, stage.daemon(opened) as daemon:
         desk = opened.desk
         until(daemon, desk.tickets)

@@ -1,0 +1,164 @@
+"""What the daemon does with looks: detects, lets each camera's analyst judge, and reports."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import structlog
+
+from pipeline.detect import HeadRhythm, head_counter
+from pipeline.hazards import Analyst
+from pipeline.tickets import snapshot_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from pipeline.clock import Clock
+    from pipeline.detect import Detections, Detector
+    from pipeline.hazards import Change
+    from pipeline.ingest import Look
+    from pipeline.settings import Settings
+    from pipeline.tickets import Filer, Snapshot
+    from pipeline.town import Camera
+
+    FullPicture = Callable[[str, float], NDArray[np.uint8] | None]
+
+TELL_INCIDENTS_S = 300.0
+"""How often the desk hears that an incident is still seen."""
+
+log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class Counts:
+    """What was done since the start; ``looks`` at whole pictures."""
+
+    looks: int = 0
+    road_looks: int = 0
+    incidents: int = 0
+    cleared: int = 0
+
+
+class Judge:
+    """Detector and analysts of one box. ``full_picture`` gives a look's picture in full size.
+
+    ``apply`` may be called from any thread, everything else belongs to one.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        detector: Detector,
+        *,
+        clock: Clock,
+        filer: Filer,
+        full_picture: FullPicture,
+    ) -> None:
+        self.counts = Counts()
+        self._settings = settings
+        self._detector = detector
+        self._rhythm = HeadRhythm(head_counter(settings.heads), settings.heads, detector.card)
+        self._clock = clock
+        self._filer = filer
+        self._full_picture = full_picture
+        self._lock = threading.Lock()  # cameras come and go while looks are judged
+        self._cameras: dict[str, Camera] = {}
+        self._analysts: dict[str, Analyst] = {}
+        self._failing: set[str] = set()  # cameras whose last look ended in an error
+        self._told_at = clock.steady()  # when the desk last heard what is still seen
+
+    def apply(self, cameras: Iterable[Camera]) -> None:
+        """Judge these cameras from now on; those that are as they were go on undisturbed."""
+        wanted = {camera.camera_id: camera for camera in cameras if camera.enabled}
+        with self._lock:
+            for camera_id, camera in wanted.items():
+                if self._cameras.get(camera_id) != camera:
+                    self._analysts[camera_id] = self._analyst(camera)
+            for camera_id in self._cameras.keys() - wanted.keys():
+                del self._analysts[camera_id]
+                self._failing.discard(camera_id)
+            self._cameras = wanted
+
+    def judge(self, looks: Sequence[Look]) -> None:
+        """Detect in all of them, and take each in. Looks of cameras that are gone are left out."""
+        for look, seen in zip(looks, self._detector(looks), strict=True):
+            with self._lock:
+                if look.camera_id in self._cameras:
+                    self._take_in(look, seen)
+
+    def tell_open(self, *, backlog: int) -> None:
+        """Tell the desk now and then what is still seen, so that nobody closes it for good.
+
+        Not while anything waits for the desk: days without Redis would fill the disk with it.
+        """
+        now = self._clock.steady()
+        if now - self._told_at < TELL_INCIDENTS_S or backlog:
+            return
+        with self._lock:
+            for camera_id, analyst in self._analysts.items():
+                with self._judging(camera_id):
+                    for incident in analyst.open_incidents():
+                        if incident.last_seen_at > self._told_at:
+                            self._filer.update(incident)
+        self._told_at = now
+
+    def _analyst(self, camera: Camera) -> Analyst:
+        return Analyst(
+            camera,
+            self._settings.hazards,
+            self._detector.card.classes,
+            model=self._rhythm.models,
+            settings_hash=self._settings.digest(),
+        )
+
+    def _take_in(self, look: Look, seen: Detections) -> None:
+        if look.purpose == "road":
+            self.counts.road_looks += 1
+        else:
+            self.counts.looks += 1
+        with self._judging(look.camera_id):
+            heads = self._rhythm(look, seen, lambda: self._picture_of(look))
+            for change in self._analysts[look.camera_id].update(look, seen, heads):
+                self._report(change, look)
+
+    @contextmanager
+    def _judging(self, camera_id: str) -> Iterator[None]:
+        """What goes wrong in the block is this camera's alone: it begins anew, the others go on."""
+        try:
+            yield
+        except Exception:
+            if camera_id not in self._failing:  # once, not at every look
+                self._failing.add(camera_id)
+                log.exception("analyst_failed", camera_id=camera_id)
+            self._analysts[camera_id] = self._analyst(self._cameras[camera_id])
+        else:
+            self._failing.discard(camera_id)
+
+    def _report(self, change: Change, look: Look) -> None:
+        incident = change.incident
+        log.info(
+            change.kind,
+            camera_id=incident.camera_id,
+            hazard=incident.hazard,
+            incident_id=incident.incident_id,
+            score=incident.score,
+        )
+        if change.kind == "confirmed":
+            self.counts.incidents += 1
+            self._filer.file(incident, lambda: self._snapshot(look))
+        else:
+            self.counts.cleared += 1
+            self._filer.update(incident)
+
+    def _picture_of(self, look: Look) -> NDArray[np.uint8] | None:
+        return self._full_picture(look.camera_id, look.captured_at)
+
+    def _snapshot(self, look: Look) -> Snapshot | None:
+        picture = self._picture_of(look)
+        return None if picture is None else snapshot_of(picture, self._detector)
