@@ -1,6 +1,7 @@
 """A pretend town: RTSP city server and the demo."""
 
-from pipeline.rehearsal.city import City, CityCamera, Fault, FaultKind, running_city
+from pipeline.rehearsal.channel import Fault, FaultKind
+from pipeline.rehearsal.city import City, CityCamera, running_city
 from pipeline.rehearsal.rtsp import Login
 from pipeline.rehearsal.stage import Expected, expected, load_clips, place_cameras, set_up
 

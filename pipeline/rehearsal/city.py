@@ -1,9 +1,10 @@
 """A city of cameras: an RTSP server with any number of cameras made from a few clips.
 
-One asyncio loop serves hundreds of viewers, with one write per frame and viewer. All cameras
+One asyncio loop serves a thousand viewers, with one write per frame and viewer. All cameras
 follow one timeline from the server's start, so several viewers of a camera see the same moment;
-a clip starts over when it ends, without a break in its numbers. Faults can be set per camera and
-changed while it runs.
+a clip starts over when it ends, without a break in its numbers. Cameras may belong to several
+hosts (recorders), which can be switched off and on. Faults can be set per camera and changed while
+it runs.
 """
 
 from __future__ import annotations
@@ -11,11 +12,12 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
+from collections import defaultdict
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from enum import Enum
 from typing import TYPE_CHECKING
 
+from pipeline.rehearsal.channel import Channel, Fault, FaultKind, Served, Viewer
 from pipeline.rehearsal.packets import ClipPackets, prepare
 from pipeline.rehearsal.rtsp import Login, Request, read_request, reply
 
@@ -23,31 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-_BUFFER_LIMIT = 1 << 20  # bytes that may wait for a slow viewer before frames are left out
-_KERNEL_BUFFER = 1 << 18  # bytes; without it the kernel would hold megabytes for each of them
-_PATIENCE_S = 10.0  # a viewer who takes nothing for so long is disconnected
-_IDLE_STEP_S = 0.1  # how often a stalled sender looks whether its fault has ended
+_KERNEL_BUFFER = 1 << 18  # bytes; without it the kernel would hold megabytes for each viewer
 _METHODS = "OPTIONS, DESCRIBE, SETUP, PLAY, TEARDOWN, GET_PARAMETER"
-
-
-class FaultKind(Enum):
-    """What a camera does wrong."""
-
-    REFUSE = "closes the connection at the first request"
-    HANG = "accepts and never answers"
-    SILENT = "answers PLAY and never sends"
-    STALL = "stops sending but keeps the connection"
-    CLOSE = "closes the connection in the middle of the stream"
-    UNAUTHORISED = "turns every login away"
-    NOT_FOUND = "doesn't know its own path"
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """A fault; STALL and CLOSE begin ``after_s`` seconds after PLAY."""
-
-    kind: FaultKind
-    after_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +34,8 @@ class CityCamera:
     """One camera: which clip it shows and how.
 
     ``phase_s`` shifts it on the common timeline. ``own_start``: the clip starts when a viewer
-    connects instead. ``loop`` false: the stream ends with the clip.
+    connects instead. ``loop`` false: the stream ends with the clip. ``host``: the address at which
+    it is found, where the city has several.
     """
 
     clip: str
@@ -64,10 +44,11 @@ class CityCamera:
     loop: bool = True
     login: Login | None = None
     fault: Fault | None = None
+    host: str | None = None
 
 
 class City:
-    """The server. ``clips``: name to H.264 file; ``cameras``: camera_id to what it shows.
+    """The server. ``clips``: name to video file; ``cameras``: camera_id to what it shows.
 
     Raises FootageError when a clip can't be served.
     """
@@ -76,34 +57,53 @@ class City:
         self._clips = {name: prepare(path) for name, path in clips.items()}
         self._cameras = dict(cameras)
         self._faults = {camera_id: camera.fault for camera_id, camera in cameras.items()}
-        self._viewers: set[_Viewer] = set()
+        self._served = {camera_id: Served() for camera_id in cameras}
+        self._viewers: dict[str, set[Viewer]] = defaultdict(set)
+        self._channels: dict[tuple[str, float], Channel] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._server: asyncio.Server | None = None
+        self._servers: dict[str, asyncio.Server] = {}
+        self._connections: dict[str, set[asyncio.StreamWriter]] = defaultdict(set)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._started_at = 0.0
-        self._address = ("", 0)
+        self._late_s = 0.0
+        self._host, self._port = "", 0
 
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> int:
-        """Listen; the common timeline begins now. Returns the port."""
+        """Listen at ``host`` and at all hosts of the cameras; the common timeline begins now.
+
+        Returns the port, which is the same everywhere.
+        """
         self._loop = asyncio.get_running_loop()
         self._started_at = self._loop.time()
-        self._server = await asyncio.start_server(self._serve, host, port, backlog=2048)
-        self._address = (host, self._server.sockets[0].getsockname()[1])
-        return self._address[1]
+        self._host, self._port = host, port
+        for one in dict.fromkeys([host, *(self._host_of(name) for name in self._cameras)]):
+            await self._listen(one)
+        return self._port
 
     async def stop(self) -> None:
-        """Close the port and all connections."""
-        if self._server is not None:
-            self._server.close()
+        """Close the ports and all connections."""
+        for server in self._servers.values():
+            server.close()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
+    async def switch_off(self, host: str) -> None:
+        """A host loses its power: its connections break and new ones are refused."""
+        if server := self._servers.pop(host, None):
+            server.close()
+        for writer in tuple(self._connections[host]):
+            writer.transport.abort()
+
+    async def switch_on(self, host: str) -> None:
+        if host not in self._servers:
+            await self._listen(host)
+
     def url(self, camera_id: str) -> str:
         """Where the camera is found, its login included."""
-        host, port = self._address
         login = self._cameras[camera_id].login
-        return f"rtsp://{login.in_url if login else ''}{host}:{port}/{camera_id}"
+        host = self._host_of(camera_id)
+        return f"rtsp://{login.in_url if login else ''}{host}:{self._port}/{camera_id}"
 
     def set_fault(self, camera_id: str, fault: Fault | None) -> None:
         """Change what the camera does wrong, from any thread; None: it is well again.
@@ -111,21 +111,45 @@ class City:
         A fault that concerns connecting also ends the connections there are.
         """
         self._faults[camera_id] = fault
-        if fault is not None and fault.kind not in (FaultKind.SILENT, FaultKind.STALL):
+        if fault is not None and not fault.kind.concerns_pictures:
             assert self._loop is not None
             self._loop.call_soon_threadsafe(self._disconnect, camera_id)
 
     def viewers(self, camera_id: str) -> int:
         """How many are being sent this camera's stream."""
-        return sum(viewer.camera_id == camera_id for viewer in tuple(self._viewers))
+        return len(self._viewers[camera_id])
+
+    def served(self) -> Mapping[str, Served]:
+        """What every camera has sent so far, by camera_id."""
+        return self._served
+
+    def late_s(self) -> float:
+        """By how much a frame was sent too late at most: whether this machine keeps up."""
+        channels = tuple(self._channels.values())
+        return max((self._late_s, *(channel.late_s for channel in channels)))
 
     def elapsed_s(self) -> float:
         """How far the common timeline has come."""
         assert self._loop is not None
         return self._loop.time() - self._started_at
 
+    def _host_of(self, camera_id: str) -> str:
+        return self._cameras[camera_id].host or self._host
+
+    async def _listen(self, host: str) -> None:
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            self._connections[host].add(writer)
+            try:
+                await self._serve(reader, writer)
+            finally:
+                self._connections[host].discard(writer)
+
+        server = await asyncio.start_server(serve, host, self._port, backlog=2048)
+        self._port = server.sockets[0].getsockname()[1]
+        self._servers[host] = server
+
     def _disconnect(self, camera_id: str) -> None:
-        for viewer in [viewer for viewer in self._viewers if viewer.camera_id == camera_id]:
+        for viewer in self._viewers[camera_id]:
             viewer.writer.transport.abort()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -134,10 +158,10 @@ class City:
         self._tasks.add(task)
         connection = writer.get_extra_info("socket")
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _KERNEL_BUFFER)
-        sending: list[asyncio.Task[None]] = []
+        watching: list[tuple[Viewer, Channel]] = []
         try:
             while (request := await read_request(reader)) is not None:
-                if not await self._answer(request, reader, writer, sending):
+                if not await self._answer(request, reader, writer, watching):
                     break
                 await writer.drain()
         except ValueError:
@@ -147,9 +171,9 @@ class City:
         except asyncio.CancelledError:
             pass  # the city stops
         finally:
-            for sender in sending:
-                sender.cancel()
-            await asyncio.gather(*sending, return_exceptions=True)
+            for viewer, channel in watching:
+                channel.viewers.discard(viewer)
+                self._viewers[viewer.camera_id].discard(viewer)
             self._tasks.discard(task)
             writer.close()
 
@@ -158,7 +182,7 @@ class City:
         request: Request,
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
-        sending: list[asyncio.Task[None]],
+        watching: list[tuple[Viewer, Channel]],
     ) -> bool:
         """Answer one request; False when the connection is over."""
         camera = self._cameras.get(request.camera_id)
@@ -177,46 +201,41 @@ class City:
         elif challenge := _challenge(camera, request, kind):
             writer.write(reply(request, 401, {"WWW-Authenticate": challenge}))
         else:
-            clip = self._clips[camera.clip]
-            writer.write(_answer_method(request, clip))
-            if request.method == "PLAY" and not sending:
-                viewer = _Viewer(request.camera_id, camera, clip, writer)
-                sending.append(asyncio.create_task(self._send(viewer)))
+            writer.write(_answer_method(request, self._clips[camera.clip]))
+            if request.method == "PLAY" and not watching:
+                watching.append(self._play(request.camera_id, camera, writer))
         return request.method != "TEARDOWN"
 
-    async def _send(self, viewer: _Viewer) -> None:
+    def _play(
+        self, camera_id: str, camera: CityCamera, writer: asyncio.StreamWriter
+    ) -> tuple[Viewer, Channel]:
         assert self._loop is not None
-        self._viewers.add(viewer)
-        played_at = self._loop.time()
-        origin = played_at if viewer.camera.own_start else self._started_at
-        try:
-            await self._send_frames(viewer, played_at, origin - viewer.camera.phase_s)
-        except OSError:
-            pass
-        finally:
-            self._viewers.discard(viewer)
-            viewer.writer.close()
+        now, served = self._loop.time(), self._served[camera_id]
+        viewer = Viewer(camera_id, writer, now, lambda: self._faults[camera_id], served)
+        clip = self._clips[camera.clip]
+        origin = (now if camera.own_start else self._started_at) - camera.phase_s
+        end = None if camera.loop else len(clip.frames)
+        shared = camera.loop and not camera.own_start
+        name = (camera.clip, camera.phase_s)
+        channel = self._channels.get(name) if shared else None
+        served.sessions += 1
+        self._viewers[camera_id].add(viewer)
+        if channel is not None and channel.viewers:  # else it is about to end
+            channel.viewers.add(viewer)
+            return viewer, channel
+        channel = Channel(clip, self._clips, origin, now, end, {viewer})
+        if shared:
+            self._channels[name] = channel
+        task = asyncio.create_task(channel.run())
+        self._tasks.add(task)
+        task.add_done_callback(lambda task: self._ended(task, channel, name))
+        return viewer, channel
 
-    async def _send_frames(self, viewer: _Viewer, played_at: float, origin: float) -> None:
-        assert self._loop is not None
-        clip, now = viewer.clip, self._loop.time
-        position = clip.position_at(played_at - origin)
-        end = None if viewer.camera.loop else len(clip.frames)
-        while end is None or position < end:
-            await asyncio.sleep(max(0.0, origin + clip.due_s(position) - now()))
-            fault = self._faults.get(viewer.camera_id)
-            begun = fault is not None and now() - played_at >= fault.after_s
-            if fault and begun and fault.kind is FaultKind.CLOSE:
-                return
-            if fault and begun and fault.kind in (FaultKind.STALL, FaultKind.SILENT):
-                await asyncio.sleep(_IDLE_STEP_S)
-                position = clip.position_at(now() - origin)
-                viewer.waits_for_key = True
-            elif viewer.offer(position, now()):
-                position += 1
-            else:
-                viewer.writer.transport.abort()
-                return
+    def _ended(self, task: asyncio.Task[None], channel: Channel, name: tuple[str, float]) -> None:
+        self._tasks.discard(task)
+        self._late_s = max(self._late_s, channel.late_s)
+        if self._channels.get(name) is channel:
+            del self._channels[name]
 
 
 def _challenge(camera: CityCamera, request: Request, kind: FaultKind | None) -> str | None:
@@ -250,32 +269,6 @@ def _setup(request: Request) -> bytes:
         return reply(request, 461)
     headers = {"Transport": "RTP/AVP/TCP;unicast;interleaved=0-1", "Session": "1;timeout=60"}
     return reply(request, 200, headers)
-
-
-@dataclass(eq=False, slots=True)
-class _Viewer:
-    """One connection that is sent a stream. A slow one loses whole stretches up to a key frame."""
-
-    camera_id: str
-    camera: CityCamera
-    clip: ClipPackets
-    writer: asyncio.StreamWriter
-    waits_for_key: bool = True
-    last_taken_at: float | None = None
-
-    def offer(self, position: int, now: float) -> bool:
-        """Write the frame if the viewer keeps up; False when it has taken nothing for too long."""
-        waiting = self.writer.transport.get_write_buffer_size()
-        if waiting <= _BUFFER_LIMIT or self.last_taken_at is None:
-            self.last_taken_at = now
-        elif now - self.last_taken_at > _PATIENCE_S:
-            return False
-        if waiting > _BUFFER_LIMIT:
-            self.waits_for_key = True
-        elif not self.waits_for_key or self.clip.is_key(position):
-            self.waits_for_key = False
-            self.writer.write(self.clip.data_at(position))
-        return True
 
 
 @contextmanager

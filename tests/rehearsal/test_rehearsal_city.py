@@ -1,13 +1,14 @@
 import asyncio
 import socket
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from itertools import pairwise
 
 import av
 import pytest
 
 from pipeline.errors import FootageError
+from pipeline.rehearsal import channel as channel_module
 from pipeline.rehearsal import city as city_module
 from pipeline.rehearsal.city import City, CityCamera, Fault, FaultKind, running_city
 from pipeline.rehearsal.packets import prepare
@@ -200,16 +201,16 @@ def test_hundreds_of_viewers_are_served_in_real_time(clip, eventually):
 
 def test_a_slow_viewer_costs_bounded_memory_and_is_sent_away(make_clip, monkeypatch, eventually):
     clip = make_clip(fps=25, gop=1, seconds=1, size=(960, 540))
-    monkeypatch.setattr(city_module, "_BUFFER_LIMIT", 20_000)
+    monkeypatch.setattr(channel_module, "BUFFER_LIMIT", 20_000)
     monkeypatch.setattr(city_module, "_KERNEL_BUFFER", 4096)
-    monkeypatch.setattr(city_module, "_PATIENCE_S", 0.5)
+    monkeypatch.setattr(channel_module, "PATIENCE_S", 0.5)
     with running_city({"c": clip}, {"a": CityCamera("c")}) as city:
         largest = max(len(frame.data) for frame in prepare(clip).frames)
         with closing(Plain(city.url("a"), receive_buffer=4096)) as client:
             client.ask("SETUP", Transport="RTP/AVP/TCP;unicast;interleaved=0-1")
             client.ask("PLAY")
             eventually(lambda: city.viewers("a") == 1)
-            viewer = next(iter(city._viewers))
+            viewer = next(iter(city._viewers["a"]))
             sizes = []
 
             def gone():
@@ -246,3 +247,109 @@ def test_it_runs_in_a_loop_of_the_callers_too(clip):
         return found
 
     assert len(asyncio.run(serve())) == 3
+
+
+def pictures(url, count, within_s=20.0):
+    """The first decoded pictures of a stream as grey arrays; as many as come in time."""
+    found = []
+    deadline = time.monotonic() + within_s
+    with av.open(url, options=OPTIONS, timeout=(5, 5)) as container:
+        for frame in container.decode(video=0):
+            found.append(frame.to_ndarray(format="gray"))
+            if len(found) == count or time.monotonic() > deadline:
+                break
+    return found
+
+
+def test_a_frozen_camera_goes_on_sending_the_same_picture(city):
+    city.set_fault("a", Fault(FaultKind.FROZEN))
+    first, *others = pictures(city.url("a"), 4)
+    assert all((first == other).all() for other in others)
+    city.set_fault("a", None)
+    first, second, *_ = pictures(city.url("a"), 3)
+    assert (first != second).any()
+
+
+def test_a_frozen_cameras_times_and_numbers_run_on(city):
+    city.set_fault("a", Fault(FaultKind.FROZEN))
+    times = [at for at, key in watch(city.url("a"), 5) if key]
+    assert {round(later - earlier, 3) for earlier, later in pairwise(times)} == {0.2}
+
+
+def test_a_camera_can_show_another_clip_and_return_to_its_own(make_clip, clip):
+    other = make_clip(fps=25, gop=5, seconds=1, size=(160, 96))
+    with running_city({"c": clip, "o": other}, {"a": CityCamera("c")}) as city:
+        city.set_fault("a", Fault(FaultKind.SHOW, clip="o"))
+        with av.open(city.url("a"), options=OPTIONS, timeout=(5, 5)) as container:
+            shapes = []
+            for frame in container.decode(video=0):
+                shapes.append((frame.width, frame.height))
+                if len(shapes) == 3:
+                    city.set_fault("a", None)
+                if shapes[-1] == (320, 180) or len(shapes) > 500:
+                    break
+    assert shapes[0] == (160, 96)
+    assert shapes[-1] == (320, 180)
+
+
+def test_garbage_keeps_its_packets_and_ends_in_the_same_connection(city, eventually):
+    city.set_fault("a", Fault(FaultKind.GARBAGE))
+    with closing(Plain(city.url("a"))) as client:
+        client.ask("SETUP", Transport="RTP/AVP/TCP;unicast;interleaved=0-1")
+        client.ask("PLAY")
+        noisy = packet(client)
+        city.set_fault("a", None)
+        eventually(lambda: packet(client)[12] & 31 in (1, 5, 6, 7, 28), 10)
+    assert noisy[0] == 0x80
+    assert city.served()["a"].sessions == 1
+
+
+def packet(client):
+    """The next interleaved RTP packet."""
+    head = client.socket.recv(4, socket.MSG_WAITALL)
+    assert head[:1] == b"$"
+    return client.socket.recv(int.from_bytes(head[2:], "big"), socket.MSG_WAITALL)
+
+
+def test_a_trickle_is_a_few_bytes_at_a_time_and_ends_at_a_packet(city):
+    city.set_fault("a", Fault(FaultKind.TRICKLE))
+    with closing(Plain(city.url("a"))) as client:
+        client.ask("SETUP", Transport="RTP/AVP/TCP;unicast;interleaved=0-1")
+        client.ask("PLAY")
+        assert len(client.socket.recv(4096)) < 200
+        began = time.monotonic()
+        city.set_fault("a", None)
+        while time.monotonic() - began < 1.0:
+            assert client.socket.recv(65536)
+
+
+def test_a_flapping_camera_lives_for_a_moment_each_time(city):
+    city.set_fault("a", Fault(FaultKind.CLOSE, after_s=0.5))
+    for _ in range(2):
+        assert 1 <= len(watch(city.url("a"), 1000)) < 100
+    assert city.served()["a"].sessions == 2
+
+
+def test_it_counts_what_it_has_sent(city):
+    found = watch(city.url("own"), 20)
+    served = city.served()["own"]
+    assert served.frames >= 20
+    assert served.keys >= sum(key for _, key in found)
+    assert city.served()["a"].keys == 0
+    assert city.late_s() >= 0.0
+
+
+def test_a_host_can_be_switched_off_and_on_without_the_others_noticing(clip):
+    cameras = {name: CityCamera("c", host=f"127.0.0.{at}") for at, name in enumerate("ab", 2)}
+    with running_city({"c": clip}, cameras) as city:
+        assert "127.0.0.2" in city.url("a")
+        with closing(Plain(city.url("a"))) as one, closing(Plain(city.url("b"))) as other:
+            assert "Public" in one.ask("OPTIONS")
+            asyncio.run_coroutine_threadsafe(city.switch_off("127.0.0.2"), city._loop).result(5)
+            with suppress(ConnectionResetError):
+                assert one.socket.recv(4096) == b""
+            with pytest.raises(ConnectionRefusedError):
+                socket.create_connection(("127.0.0.2", city._port))
+            assert "Public" in other.ask("OPTIONS")
+        asyncio.run_coroutine_threadsafe(city.switch_on("127.0.0.2"), city._loop).result(5)
+        assert len(watch(city.url("a"), 3)) == 3
