@@ -103,6 +103,26 @@ class HeadSettings(Section):
     )
 
 
+class ScheduleSettings(Section):
+    """Whose turn it is when the detector can't look at everything."""
+
+    longest_gap_s: Seconds = Field(
+        30.0, gt=0, description="what nobody has looked at for this long goes before all else"
+    )
+    extra_interval_s: Seconds = Field(
+        0.25, gt=0, description="a camera with something unconfirmed is looked at this often"
+    )
+    extra_share: Probability = Field(
+        0.25, description="share of what the detector can do that such cameras may take"
+    )
+
+
+class CoverageSettings(Section):
+    """The record of which camera was looked at when."""
+
+    keep_days: int = Field(7, ge=1, le=366, description="days until it is forgotten")
+
+
 class IngestSettings(Section):
     """How pictures are taken in."""
 
@@ -111,6 +131,8 @@ class IngestSettings(Section):
     )
     interval_s: Seconds = Field(0.5, gt=0, description="a camera's looks are this far apart")
     road_looks: RoadLookSettings = RoadLookSettings()
+    schedule: ScheduleSettings = ScheduleSettings()
+    coverage: CoverageSettings = CoverageSettings()
     open_timeout_s: Seconds = Field(5.0, gt=0, description="longest wait for a camera to open")
     read_timeout_s: Seconds = Field(10.0, gt=0, description="longest silence of a live camera")
     stalled_after_s: Seconds = Field(
