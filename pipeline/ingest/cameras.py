@@ -1,9 +1,10 @@
-"""All cameras of one box: one reader each, supervised, none able to hold up another."""
+"""Cameras of one process: one reader each, watched over, none able to hold up another."""
 
 from __future__ import annotations
 
 import threading
 from collections import defaultdict
+from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit
 
@@ -12,12 +13,13 @@ import structlog
 from pipeline.ingest.reader import CameraReader
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     import numpy as np
     from numpy.typing import NDArray
 
     from pipeline.clock import Clock
+    from pipeline.ingest.evidence import Kept
     from pipeline.ingest.look import Look
     from pipeline.ingest.state import CameraStatus
     from pipeline.settings import IngestSettings
@@ -42,29 +44,53 @@ class Ingest:
         clock: Clock,
         deliver: Callable[[Look], None],
     ) -> None:
+        self._settings = settings
+        self._size = size
         self._clock = clock
-        gates: defaultdict[str, threading.Semaphore] = defaultdict(
+        self._deliver = deliver
+        self._gates: defaultdict[str, threading.Semaphore] = defaultdict(
             lambda: threading.Semaphore(settings.sessions_per_host)
         )
-        self._readers = {
-            camera.camera_id: CameraReader(
-                camera,
-                settings,
-                size=size,
-                clock=clock,
-                deliver=deliver,
-                gate=gates[_host_of(camera.url)],
-            )
-            for camera in cameras
-        }
+        self._lock = threading.Lock()  # of changes to which readers there are
+        # Never changed, only replaced by another, so that asking for states waits for nobody.
+        self._readers: dict[str, CameraReader] = {}
+        self._cameras: dict[str, Camera] = {}
+        self._leaving: list[CameraReader] = []  # told to stop, perhaps still in a camera
+        self._running = False
         self._stop = threading.Event()
         self._watchdog = threading.Thread(target=self._watch, name="camera watchdog", daemon=True)
+        self.apply(cameras)
 
     def start(self) -> None:
         """Start all readers; returns at once, whatever state the cameras are in."""
-        for reader in self._readers.values():
-            reader.start()
+        with self._lock:
+            self._running = True
+            for reader in self._readers.values():
+                reader.start()
         self._watchdog.start()
+
+    def apply(self, cameras: Iterable[Camera]) -> None:
+        """Watch these cameras from now on, and no others; never waits for one.
+
+        Those that are read as before keep their connection and what is known of them.
+        """
+        wanted = {camera.camera_id: camera for camera in cameras}
+        with self._lock:
+            if self._stop.is_set():
+                return
+            old, kept = self._readers, self._kept(wanted)
+            for camera_id, reader in old.items():
+                if camera_id not in kept:
+                    reader.request_stop()
+                    self._leaving.append(reader)
+            readers = {
+                camera_id: old[camera_id] if camera_id in kept else self._reader(camera)
+                for camera_id, camera in wanted.items()
+            }
+            self._readers, self._cameras = readers, wanted
+            if self._running:
+                for camera_id in wanted.keys() - kept:
+                    readers[camera_id].start()
 
     def stop(self, timeout_s: float = 3.0) -> None:
         """End all readers; returns within ``timeout_s`` even if a camera hangs.
@@ -73,10 +99,12 @@ class Ingest:
         its timeout.
         """
         deadline = self._clock.monotonic() + timeout_s
-        self._stop.set()
-        for reader in self._readers.values():
+        with self._lock:
+            self._stop.set()
+            readers = [*self._readers.values(), *self._leaving]
+        for reader in readers:
             reader.request_stop()
-        for reader in self._readers.values():
+        for reader in readers:
             if not reader.join(max(0.0, deadline - self._clock.monotonic())):
                 _log.warning("camera still hangs", camera_id=reader.camera_id)
 
@@ -89,11 +117,36 @@ class Ingest:
         reader = self._readers.get(camera_id)
         return None if reader is None else reader.full_picture(captured_at)
 
+    def kept_at(self, camera_id: str, captured_at: float) -> Kept | None:
+        """What ``full_picture`` makes that picture of, for another process to do it."""
+        reader = self._readers.get(camera_id)
+        return None if reader is None else reader.kept_at(captured_at)
+
+    def _kept(self, wanted: Mapping[str, Camera]) -> set[str]:
+        """Cameras whose readers can go on as they are."""
+        return {
+            camera_id
+            for camera_id, camera in self._cameras.items()
+            if camera_id in wanted and _as_read(wanted[camera_id]) == _as_read(camera)
+        }
+
+    def _reader(self, camera: Camera) -> CameraReader:
+        return CameraReader(
+            camera,
+            self._settings,
+            size=self._size,
+            clock=self._clock,
+            deliver=self._deliver,
+            gate=self._gates[host_of(camera.url)],
+        )
+
     def _watch(self) -> None:
         # Outside the readers, because what it watches for is a reader that doesn't return.
         while not self._clock.sleep(_WATCH_STEP_S, until=self._stop):
             for reader in self._readers.values():
                 reader.watch()
+            with self._lock:
+                self._leaving = [reader for reader in self._leaving if not reader.join(0.0)]
 
     def __enter__(self) -> Self:
         self.start()
@@ -103,7 +156,12 @@ class Ingest:
         self.stop()
 
 
-def _host_of(url: str) -> str:
+def _as_read(camera: Camera) -> Camera:
+    """The camera without what no reader cares for: its name and its place on the map."""
+    return replace(camera, name="", lon=0.0, lat=0.0)
+
+
+def host_of(url: str) -> str:
     """Host and port, the unit that limits sessions (one recorder serves many cameras)."""
     try:
         return urlsplit(url).netloc.rpartition("@")[2].lower()
