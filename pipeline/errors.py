@@ -131,6 +131,10 @@ class DataError(InputError):
     pass
 
 
+class ScenarioError(InputError):
+    pass
+
+
 class BenchError(InputError):
     """A benchmark can't be run here: too many cameras for this machine, a program that ended."""
 
@@ -139,12 +143,14 @@ class SourceError(GridwatchError):
     """A camera can't deliver pictures now.
 
     ``state`` is the camera state that describes it (``unreachable``, ``unauthorised``, ...).
-    The text must already be free of credentials.
+    The text must already be free of credentials. ``of_host``: the device or the way to it fails,
+    and with it every camera it serves.
     """
 
-    def __init__(self, state: str, reason: str) -> None:
+    def __init__(self, state: str, reason: str, *, of_host: bool = False) -> None:
         self.state = state
         self.reason = reason
+        self.of_host = of_host
         super().__init__(f"{state}: {reason}")
 
 

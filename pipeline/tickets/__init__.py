@@ -2,6 +2,7 @@
 
 from pipeline.tickets.board import CameraBoard, Told
 from pipeline.tickets.desk import Desk
+from pipeline.tickets.embedded_redis import EmbeddedRedis
 from pipeline.tickets.evidence import (
     PRIVACY_SCORE,
     Filer,
@@ -20,6 +21,7 @@ __all__ = [
     "PRIVACY_SCORE",
     "CameraBoard",
     "Desk",
+    "EmbeddedRedis",
     "EvidenceRef",
     "Filer",
     "Filing",
