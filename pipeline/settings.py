@@ -11,11 +11,12 @@ import difflib
 import hashlib
 import json
 import os
+import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 Seconds = Annotated[float, Field(ge=0, le=7 * 86400)]
+_HOST = re.compile(r"([^\s/@:\[\]]+|\[[0-9a-fA-F:.]+\])(:\d{1,5})?")
 Probability = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -123,10 +125,41 @@ class CoverageSettings(Section):
     keep_days: int = Field(7, ge=1, le=366, description="days until it is forgotten")
 
 
+class HostSettings(Section):
+    """What is known of one device that serves cameras: a recorder or a camera."""
+
+    sessions: int | None = Field(
+        None,
+        ge=1,
+        description="streams it gives us at the same time at most; cameras beyond take turns",
+    )
+    verify: bool | None = Field(
+        None, description="check its certificate (rtsps); null: as ingest.tls.verify says"
+    )
+
+
+def _hosts(hosts: dict[str, HostSettings]) -> dict[str, HostSettings]:
+    """The devices by their addresses as gates know them; no URLs, for they hold passwords."""
+    for name in hosts:
+        if not _HOST.fullmatch(name):
+            raise ValueError('"address" or "address:port", such as "10.0.0.5" or "[fd00::5]:554"')
+    return {name.lower(): settings for name, settings in hosts.items()}
+
+
+class TlsSettings(Section):
+    """Whom to believe when a camera is opened by rtsps://."""
+
+    verify: bool = Field(True, description="check that a camera's certificate is good")
+    ca_file: Path | None = Field(
+        None,
+        description="PEM file of certificates that are trusted; null: those the system trusts",
+    )
+
+
 class IngestSettings(Section):
     """How pictures are taken in."""
 
-    policy: Literal["keys", "auto", "all"] | None = Field(
+    policy: Literal["keys", "auto", "all", "visit"] | None = Field(
         None, description="which frames become looks; null: keys for live cameras, auto for files"
     )
     interval_s: Seconds = Field(0.5, gt=0, description="a camera's looks are this far apart")
@@ -142,11 +175,20 @@ class IngestSettings(Section):
         20.0, gt=0, description="a picture frozen or dark for so long is the camera's state"
     )
     backoff_first_s: Seconds = Field(1.0, gt=0, description="upper bound of the first retry wait")
-    backoff_most_s: Seconds = Field(60.0, gt=0, description="upper bound of any retry wait")
+    backoff_most_s: Seconds = Field(45.0, gt=0, description="upper bound of any retry wait")
     healthy_after_s: Seconds = Field(60.0, description="health that resets the retry wait")
     sessions_per_host: int = Field(
         16, ge=1, description="cameras of one host that may be connecting at the same time"
     )
+    hosts: Annotated[dict[str, HostSettings], AfterValidator(_hosts)] = Field(
+        default_factory=dict,
+        description='limits of single devices, by "address" or "address:port" as in the URLs',
+    )
+    tls: TlsSettings = TlsSettings()
+    visit_every_s: Seconds = Field(
+        10.0, gt=0, description="visits to a camera that has no stream of its own begin this apart"
+    )
+    blip_s: Seconds = Field(5.0, description="a live camera away for less than this stays live")
 
 
 class RoadSettings(Section):
@@ -384,7 +426,9 @@ def _source(path: list[str], origin: Mapping[str, str]) -> str:
 def _fields_of(path: list[str]) -> list[str]:
     model: Any = Settings
     for part in path:
-        model = model.model_fields[part].annotation
+        fields = getattr(model, "model_fields", None)
+        # What is named by the user (dict[str, Section]) has no fields, but what it holds has.
+        model = get_args(model)[1] if fields is None else fields[part].annotation
     return sorted(model.model_fields)
 
 
@@ -392,12 +436,16 @@ def _absolute(settings: Settings, base: Path) -> Settings:
     def at(path: Path) -> Path:
         return Path(os.path.abspath(base / path.expanduser()))  # noqa: PTH100 - keeps symlinks
 
-    town, heads = settings.town, settings.heads.path
+    town, heads, ingest = settings.town, settings.heads.path, settings.ingest
+    ca_file = ingest.tls.ca_file
     return settings.model_copy(
         update={
             "data_dir": at(settings.data_dir),
             "model": settings.model.model_copy(update={"path": at(settings.model.path)}),
             "heads": settings.heads.model_copy(update={"path": heads and at(heads)}),
+            "ingest": ingest.model_copy(
+                update={"tls": ingest.tls.model_copy(update={"ca_file": ca_file and at(ca_file)})}
+            ),
             "town": town.model_copy(
                 update={name: at(getattr(town, name)) for name in ("cameras", "grids", "duties")}
             ),

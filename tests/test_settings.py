@@ -138,6 +138,7 @@ def test_a_key_that_is_no_name_is_refused_inside_a_section_too(file):
         "ingest.interval_s=0",
         "ingest.policy=some",
         "ingest.sessions_per_host=0",
+        "ingest.hosts={10.0.0.5/ch1: {sessions: 4}}",
         "model.batch=0",
         "redis.prefix=a b",
         "tickets.evidence.jpeg_quality=101",
@@ -277,3 +278,23 @@ def test_whatever_is_written_is_read_or_refused(file, value, overrides):
         assert error.file is not None  # noqa: PT017 - most inputs are refused, some are right
     else:
         assert settings.digest()
+
+
+def test_limits_of_single_hosts_are_read_and_named_when_wrong(file):
+    hosts = {"NVR.lan:554": {"sessions": 16}, "10.0.0.5": {"verify": False}}
+    ingest = load_settings(file({"ingest": {"hosts": hosts}})).ingest
+    assert ingest.hosts["nvr.lan:554"].sessions == 16
+    assert ingest.hosts["10.0.0.5"].verify is False
+
+    error = refusal(file({"ingest": {"hosts": {"10.0.0.5": {"sesions": 4}}}}))
+    assert error.where == "ingest.hosts.10.0.0.5.sesions"
+    assert "did you mean sessions" in error.allowed
+    error = refusal(file({"ingest": {"hosts": {"rtsp://admin:s3cret@10.0.0.5": {"sessions": 4}}}}))
+    assert error.where == "ingest.hosts"
+    assert "s3cret" not in str(error)
+    assert "address:port" in error.allowed
+
+
+def test_the_file_of_trusted_certificates_is_relative_to_the_settings(file):
+    path = file({"ingest": {"tls": {"ca_file": "cameras.pem"}}})
+    assert load_settings(path).ingest.tls.ca_file == path.parent / "cameras.pem"
