@@ -44,6 +44,15 @@ class Sampler:
         self._key_at: float | None = None
         self._key_gap_s = 0.0
 
+    def set_interval(self, interval_s: float) -> None:
+        """From now on; the next picture is due this long after the last that was kept.
+
+        May be called from any thread: at worst one picture more is kept, or one less.
+        """
+        self._interval_s = interval_s
+        if self._due_at is not None:
+            self._due_at = self._kept_at + interval_s
+
     def step(self, at_s: float, *, key: bool) -> Step:
         """What to do with the packet whose picture is shown at this time."""
         if self.continuous:

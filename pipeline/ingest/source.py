@@ -69,8 +69,11 @@ class Source:
         self._settings = settings
         self._size = size
         self._clock = clock
-        self._policy: Policy = policy or settings.policy or ("keys" if self.live else "auto")
+        chosen: Policy = policy or settings.policy or ("keys" if self.live else "auto")
+        # How long a visit lasts is the reader's business; what is decoded in it are key frames.
+        self._policy: Policy = "keys" if chosen == "visit" else chosen
         self._interval_s = settings.interval_s if interval_s is None else interval_s
+        self._sampler: Sampler | None = None
         self._gate = gate or nullcontext()
         self._windows = windows
         self._ring = PacketRing()
@@ -142,6 +145,17 @@ class Source:
             return self._ring.group_at(captured_at)
         return FileMoment(path_of(self._url), captured_at)
 
+    @property
+    def interval_s(self) -> float:
+        """Looks are this far apart; may be set from any thread, also while they are read."""
+        return self._interval_s
+
+    @interval_s.setter
+    def interval_s(self, interval_s: float) -> None:
+        self._interval_s = interval_s
+        if self._sampler is not None:
+            self._sampler.set_interval(interval_s)
+
     def close(self) -> None:
         """``looks`` ends with the next packet and lets go of the camera or file."""
         self._closed = True
@@ -167,7 +181,7 @@ class Source:
         """Looks of the pictures that are due and undamaged."""
         scaler = Scaler(self._size)
         roads = RoadLooks(self._windows, self._size, self._settings.road_looks.interval_s)
-        sampler = Sampler(self._policy, self._interval_s)
+        sampler = self._sampler = Sampler(self._policy, self._interval_s)
         seen = False
         try:
             for frame, arrival in self._decoded(stream, sampler):

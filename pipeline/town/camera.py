@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 ZoneKind = Literal["carriageway", "footway", "ignore"]
-Policy = Literal["keys", "auto", "all"]
+Policy = Literal["keys", "auto", "all", "visit"]
 
 ZONE_KINDS: tuple[str, ...] = get_args(ZoneKind)
 POLICIES: tuple[str, ...] = get_args(Policy)

@@ -93,3 +93,16 @@ def test_a_clock_that_falls_back_does_not_silence_a_camera():
 def test_nothing_is_decoded_before_the_first_key_frame():
     assert Sampler("auto", 0.5).step(0.0, key=False) is Step.DROP
     assert Sampler("keys", 0.5).step(0.0, key=False) is Step.DROP
+
+
+def test_an_interval_that_changes_counts_from_the_last_picture_that_was_kept():
+    sampler = Sampler("all", 4.0)
+    kept = []
+    for second in range(40):
+        if second == 17:
+            sampler.set_interval(1.0)
+        if second == 30:
+            sampler.set_interval(5.0)
+        if sampler.keep(float(second)):
+            kept.append(second)
+    assert kept == [0, 4, 8, 12, 16, *range(17, 30), 34, 39]
