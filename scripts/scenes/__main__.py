@@ -54,9 +54,16 @@ def stills(
     theme: Annotated[
         Literal["hazards", "crowds"], typer.Option(help="crowds: 5 to 300 people, points on heads")
     ] = "hazards",
+    size: Annotated[
+        Literal["640x360", "1280x720", "1920x1080"], typer.Option(help="of a picture, in pixels")
+    ] = "640x360",
 ) -> None:
     """Render still pictures of streets with hazards and decoys, or with crowds; exact truth."""
     _need_blender()
+    from . import camera
+
+    # Before anything else reads it: one process renders pictures of one size.
+    camera.WIDTH, camera.HEIGHT = map(int, size.split("x"))
     from .stills import Job, render
 
     with _progress() as progress:

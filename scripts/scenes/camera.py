@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 WIDTH, HEIGHT = 640, 360
+"""Of every picture that this process renders, in pixels."""
 
 
 @dataclass(frozen=True)

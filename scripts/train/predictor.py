@@ -13,8 +13,12 @@ import cv2
 import numpy as np
 
 from pipeline.detect import Detections, load_card, look_at
+from pipeline.detect.merging import merged
+from pipeline.detect.predict import SMALL
 from pipeline.detect.session import open_session
+from pipeline.detect.still import looks_at
 from pipeline.errors import ModelError
+from pipeline.settings import RoadLookSettings
 
 from .classes import IDS, NAMES
 
@@ -22,6 +26,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
+
+    from pipeline.ingest import Look
 
 FLOOR = 0.005
 """Scores below this are dropped: they move no average precision and cost time."""
@@ -33,10 +39,11 @@ class Predictor:
     """``name``, ``thresholds`` (of its card, by class; none without one) and ``size`` of a model.
 
     ``classes`` are the classes of NAMES that it knows. Classes come from the card beside the file,
-    from the names an exporter left in it, or are taken to be NAMES. Raises ModelError.
+    from the names an exporter left in it, or are taken to be NAMES. ``road_looks``: a picture much
+    larger than the input gets road looks, too, as in the product. Raises ModelError.
     """
 
-    def __init__(self, path: Path, threads: int = 0) -> None:
+    def __init__(self, path: Path, threads: int = 0, *, road_looks: bool = False) -> None:
         self.name = path.stem
         card = load_card(path) if path.with_suffix(".json").is_file() else None
         if not path.is_file():
@@ -50,7 +57,8 @@ class Predictor:
         names = card.classes if card else _names(self._session)
         self._numbers = np.array([IDS.get(name, -1) for name in names], np.int16)
         self.classes = tuple(name for name in NAMES if name in names)
-        shape = self._run(np.full((*self.size[::-1], 3), 114, np.uint8))[1].shape
+        self._roads = RoadLookSettings() if road_looks else RoadLookSettings(most=0)
+        shape = self._run(look_at(np.full((*self.size[::-1], 3), 114, np.uint8), self.size)).shape
         if len(shape) != 2 or shape[1] != 6:
             raise ModelError(
                 "is no end-to-end detector", file=path, found=shape, allowed="boxes (N, K, 6)"
@@ -61,24 +69,29 @@ class Predictor:
 
         Boxes are in pixels of the picture; all scores from FLOOR up.
         """
-        scale, rows = self._run(bgr)
+        looks = looks_at(bgr, self.size, self._roads)
+        found = [self._detections(look) for look in looks]
+        return merged(looks, found, NAMES, small_px=SMALL * self._roads.seen_px)
+
+    def _detections(self, look: Look) -> Detections:
+        rows = self._run(look)
         rows = rows[rows[:, 4] >= FLOOR]
-        height, width = bgr.shape[:2]
-        boxes = np.clip(rows[:, :4] * scale, 0, [width, height, width, height])
+        width, height = look.source_size
+        boxes = rows[:, :4] * look.scale + np.array(look.region[:2] * 2, np.float32)
+        boxes = np.clip(boxes, 0, [width, height, width, height])
         classes = self._numbers[rows[:, 5].astype(int)]
         found = Detections(boxes.astype(np.float32), rows[:, 4], classes)
         solid = (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
         return found[solid & (classes >= 0)]
 
-    def _run(self, bgr: NDArray[np.uint8]) -> tuple[float, NDArray[np.float32]]:
-        """Picture pixels per model pixel, and the model's rows (K, 6)."""
-        look = look_at(bgr, self.size)
+    def _run(self, look: Look) -> NDArray[np.float32]:
+        """The model's rows (K, 6), boxes in pixels of the look."""
         given: NDArray[np.generic] = look.picture
         if not self._is_i420:
             rgb = cv2.cvtColor(look.picture, cv2.COLOR_YUV2RGB_I420)
             given = rgb.transpose(2, 0, 1).astype(np.float32) / 255
         (rows,) = self._session.run([self._output.name], {self._input: given[None]})
-        return look.scale, np.asarray(rows[0], np.float32)
+        return np.asarray(rows[0], np.float32)
 
 
 def _size(shape: list[object], path: Path, *, is_i420: bool) -> tuple[int, int]:

@@ -40,6 +40,9 @@ def score(
         list[Path], typer.Option(help="another one to compare with; repeatable")
     ] = [],  # noqa: B006 - typer reads it
     run: Annotated[Path | None, typer.Option(help="folder of the training, for its curves")] = None,
+    road_looks: Annotated[
+        bool, typer.Option("--road-looks", help="windows of large pictures too, as when it runs")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="for machines, stable")] = False,
 ) -> None:
     """Score a model on cameras and streets that training never saw; write report.html."""
@@ -54,7 +57,7 @@ def score(
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
     with tempfile.TemporaryDirectory() as waiting, Progress(*columns, console=_ERR) as bars:
         files = [_as_onnx(one, Path(waiting)) for one in (model, *beside)]
-        models = [Predictor(file) for file in files]
+        models = [Predictor(file, road_looks=road_looks) for file in files]
         bar = bars.add_task("group pictures by camera", total=None)
         material = scoring.gather(data)
         bars.remove_task(bar)

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import onnx
 import pytest
+import spotter
 from onnx import TensorProto, helper, numpy_helper
 
 from pipeline.detect import Detections
@@ -190,6 +191,21 @@ def test_the_report_stands_alone_and_shows_hits_and_false_alarms(results, tmp_pa
     assert "大小 size 2-4 m" in page
     assert "lie on: bump 1" in page
     assert page.count("data:image/jpeg;base64,") >= 3
+
+
+def test_road_looks_find_what_is_too_small_for_the_whole_look(tmp_path):
+    model = spotter.write(tmp_path).path
+    bgr = np.full((1080, 1920, 3), 160, np.uint8)
+    cv2.rectangle(bgr, (400, 700), (464, 728), (10, 10, 10), -1)  # 5 x 2 px of the whole look
+
+    def sure(**how):
+        found = Predictor(model, **how)(bgr)
+        return found[found.scores > spotter.SCORE / 2]
+
+    assert len(sure()) == 0
+    (box,) = sure(road_looks=True).boxes
+    assert 390 < box[0] < box[2] < 475
+    assert 690 < box[1] < box[3] < 738
 
 
 def test_a_folder_without_anything_to_score_is_named(folder):
