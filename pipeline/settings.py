@@ -156,6 +156,20 @@ class TlsSettings(Section):
     )
 
 
+class WorkerSettings(Section):
+    """Processes that read the cameras, replaced when they die, hang or grow."""
+
+    cameras_at_most: int = Field(
+        150, ge=1, le=1000, description="cameras of one worker process; as many workers as needed"
+    )
+    memory_mb: int | None = Field(
+        1500, ge=100, description="a worker that grows beyond this is renewed; null: none is"
+    )
+    silent_after_s: Seconds = Field(
+        10.0, ge=2, description="a worker without a sign of life for so long is replaced"
+    )
+
+
 class IngestSettings(Section):
     """How pictures are taken in."""
 
@@ -166,6 +180,7 @@ class IngestSettings(Section):
     road_looks: RoadLookSettings = RoadLookSettings()
     schedule: ScheduleSettings = ScheduleSettings()
     coverage: CoverageSettings = CoverageSettings()
+    workers: WorkerSettings = WorkerSettings()
     open_timeout_s: Seconds = Field(5.0, gt=0, description="longest wait for a camera to open")
     read_timeout_s: Seconds = Field(10.0, gt=0, description="longest silence of a live camera")
     stalled_after_s: Seconds = Field(
