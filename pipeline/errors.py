@@ -12,6 +12,7 @@ GridwatchError
 │   ├── FootageError        clip missing, empty, truncated, no video in it
 │   ├── TruthError          truth.jsonl
 │   ├── DataError           training data: folder, picture, label, start weights
+│   ├── ScenarioError       scenario of a rehearsal
 │   └── BenchError          a benchmark can't be run here
 ├── SourceError             a camera can't deliver now; carries the camera state that says so
 ├── WorkerError             a worker process can't be started, or what it says makes no sense
