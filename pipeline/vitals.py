@@ -1,0 +1,145 @@
+"""What the daemon says of itself when somebody asks: numbers alone, filled at that moment.
+
+Metrics and health are made from these (``metrics.py``, ``endpoints.py``); nothing is counted twice.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from pipeline.clock import Clock
+    from pipeline.ingest import CameraStatus
+
+GAP_BOUNDS_S = (0.5, 1.0, 2.0, 5.0, 7.5, 10.0, 15.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0)
+"""For the time between two looks at the same thing: thinning, key frame intervals, outages."""
+DETECT_BOUNDS_S = (0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+"""For one batch through the detector: from a GPU to two busy cores."""
+STUCK_S = 60.0
+"""A thread that hasn't come round for so long hangs: no wait of ours is as long."""
+
+
+@dataclass(frozen=True, slots=True)
+class Distribution:
+    """How often values fell below each of ``bounds`` (and not the one before), and their sum.
+
+    ``counts`` has one entry more than ``bounds``, for what lies above the last.
+    """
+
+    bounds: tuple[float, ...]
+    counts: tuple[int, ...]
+    total: float
+
+
+class Tally:
+    """Counts values by size; cheap enough for every look. Written by one thread, read by any."""
+
+    def __init__(self, bounds: tuple[float, ...]) -> None:
+        """``bounds``: upper ends of the classes, rising; a bound belongs to its class."""
+        self._bounds = bounds
+        self._counts = [0] * (len(bounds) + 1)
+        self._total = 0.0
+
+    def add(self, value: float) -> None:
+        self._counts[bisect_left(self._bounds, value)] += 1
+        self._total += value
+
+    def taken(self) -> Distribution:
+        """Everything added so far."""
+        return Distribution(self._bounds, tuple(self._counts), self._total)
+
+
+class Pulse:
+    """Threads say that they come round; safe among threads, costs nothing."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._beats: dict[str, float] = {}
+
+    def beat(self, thread: str) -> None:
+        """To be called in every round of a thread's loop, idle rounds included."""
+        self._beats[thread] = self._clock.monotonic()
+
+    def ages(self) -> dict[str, float]:
+        """Seconds since each thread came round; one that never did isn't among them."""
+        now_s = self._clock.monotonic()
+        return {thread: now_s - beat for thread, beat in self._beats.copy().items()}
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerVitals:
+    """One place for a worker process; ``name`` stays when the process is replaced.
+
+    ``beating``: whether it gave a sign of life in time. Zeros while there is no process.
+    """
+
+    name: str
+    cameras: int
+    beating: bool
+    rss_bytes: int = 0
+    fds: int = 0
+    threads: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Vitals:
+    """One moment of one daemon. What is a total counts since its start and never falls.
+
+    ``at``: that moment on the scale of the looks (``Clock.steady``). ``looks``: by (purpose,
+    outcome), the outcomes being ``done`` and why others were skipped. ``gaps``: by purpose, seconds
+    between two looks at the same thing. ``lateness_s``: how late looks are taken behind their
+    deadline, lately; ``pace_stretch``: by which factor all intervals are lengthened (1: the
+    detector keeps up). ``detect``: by size of batch, seconds of a batch. ``worker_restarts``: by
+    why, one word each. ``incidents``: confirmed ones, by hazard. ``threads``: seconds since each
+    thread of the daemon came round. ``build``: version, model, provider and the like.
+    ``list_problem``: why the camera list in the file is not in force; empty: it is.
+    """
+
+    at: float
+    cameras: Mapping[str, CameraStatus]
+    detector_warm: bool
+    desk_reachable: bool
+    outbox_writable: bool
+    threads: Mapping[str, float]
+    workers: Sequence[WorkerVitals] = ()
+    worker_restarts: Mapping[str, int] = field(default_factory=dict)
+    looks: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    key_pictures: int = 0
+    reconnects: int = 0
+    gaps: Mapping[str, Distribution] = field(default_factory=dict)
+    lateness_s: float = 0.0
+    pace_stretch: float = 1.0
+    detect: Mapping[int, Distribution] = field(default_factory=dict)
+    outbox_backlog: int = 0
+    incidents: Mapping[str, int] = field(default_factory=dict)
+    list_problem: str = ""
+    list_applied_at: float | None = None
+    build: Mapping[str, str] = field(default_factory=dict)
+
+
+def stuck(vitals: Vitals) -> dict[str, float]:
+    """Threads that hang, and for how many seconds."""
+    return {name: age_s for name, age_s in vitals.threads.items() if age_s > STUCK_S}
+
+
+def readiness(vitals: Vitals) -> dict[str, str]:
+    """The parts a daemon needs to do its work; empty: there; else why not, Chinese first."""
+    detector = "" if vitals.detector_warm else "模型尚未预热 / the model isn't warmed up yet"
+    desk = ""
+    if not vitals.desk_reachable and not vitals.outbox_writable:
+        desk = (
+            "Redis 连不上，本机待发箱也写不进去，请检查 Redis 与磁盘 / "
+            "neither Redis nor the outbox on this box takes incidents; check Redis and the disk"
+        )
+    workers = ""
+    watched = any(status.state != "disabled" for status in vitals.cameras.values())
+    if watched and not any(worker.beating for worker in vitals.workers):
+        workers = (
+            "没有取流进程在工作，详见日志 / "
+            "no worker process gives a sign of life; the log says why"
+        )
+    return {"detector": detector, "desk": desk, "workers": workers}
