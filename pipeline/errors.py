@@ -14,6 +14,7 @@ GridwatchError
 │   ├── DataError           training data: folder, picture, label, start weights
 │   ├── ScenarioError       scenario of a rehearsal
 │   └── BenchError          a benchmark can't be run here
+├── RehearsalError          a program of a rehearsal ended, or it could not be set up
 ├── SourceError             a camera can't deliver now; carries the camera state that says so
 ├── WorkerError             a worker process can't be started, or what it says makes no sense
 ├── DeskError               the desk refused or could not be reached
@@ -138,6 +139,10 @@ class ScenarioError(InputError):
 
 class BenchError(InputError):
     """A benchmark can't be run here: too many cameras for this machine, a program that ended."""
+
+
+class RehearsalError(GridwatchError):
+    """A program of a rehearsal ended by itself, or the rehearsal could not be set up."""
 
 
 class SourceError(GridwatchError):
