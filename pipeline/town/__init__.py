@@ -10,7 +10,7 @@ from pipeline.town.grids import Grid, GridMap, Member
 from pipeline.town.ground import GroundPlane, place_of, plane_of
 from pipeline.town.local import LocalFrame, distance_m
 from pipeline.town.place import Place, PlaceMethod
-from pipeline.town.town import Town, load_town
+from pipeline.town.town import Town, load_cameras_in, load_town
 
 __all__ = [
     "DATUMS",
@@ -37,6 +37,7 @@ __all__ = [
     "from_wgs84",
     "import_cameras",
     "load_cameras",
+    "load_cameras_in",
     "load_duties",
     "load_grids",
     "load_town",

@@ -60,9 +60,15 @@ def load_town(settings: TownSettings) -> Town:
     another datum, or that are another town's.
     """
     grids = load_grids(settings.grids)
-    cameras = load_cameras(settings.cameras)
-    _check_places(cameras, grids, settings.cameras)
+    cameras = load_cameras_in(settings.cameras, grids)
     return Town(cameras, grids, load_duties(settings.duties))
+
+
+def load_cameras_in(path: Path, grids: GridMap) -> tuple[Camera, ...]:
+    """Read a camera list and check that it is of the town of this map; raises as ``load_town``."""
+    cameras = load_cameras(path)
+    _check_places(cameras, grids, path)
+    return cameras
 
 
 def _check_places(cameras: tuple[Camera, ...], grids: GridMap, file: Path) -> None:
