@@ -127,7 +127,7 @@ class Ingest:
         return {
             camera_id
             for camera_id, camera in self._cameras.items()
-            if camera_id in wanted and _as_read(wanted[camera_id]) == _as_read(camera)
+            if camera_id in wanted and as_read(wanted[camera_id]) == as_read(camera)
         }
 
     def _reader(self, camera: Camera) -> CameraReader:
@@ -156,7 +156,7 @@ class Ingest:
         self.stop()
 
 
-def _as_read(camera: Camera) -> Camera:
+def as_read(camera: Camera) -> Camera:
     """The camera without what no reader cares for: its name and its place on the map."""
     return replace(camera, name="", lon=0.0, lat=0.0)
 
