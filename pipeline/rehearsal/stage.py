@@ -14,7 +14,7 @@ from pipeline.shipped import shipped
 from pipeline.town import LocalFrame, Zone, load_cameras, load_grids, write_cameras
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from pipeline.town import Camera
 
@@ -97,12 +97,13 @@ def place_cameras(clips: Sequence[StreetClip], count: int) -> dict[str, tuple[Ca
     shown = [clip for clip in clips if clip.hazards][:count]
     shown += [quiet[at % len(quiet)] for at in range(count - len(shown))]
     return {
-        camera.camera_id: (_posed(camera, clip), clip)
+        camera.camera_id: (posed(camera, clip), clip)
         for camera, clip in zip(chosen, shown, strict=True)
     }
 
 
-def _posed(camera: Camera, clip: StreetClip) -> Camera:
+def posed(camera: Camera, clip: StreetClip) -> Camera:
+    """The camera with the pose and the zones of the clip it shows."""
     return replace(
         camera,
         height_m=clip.height_m,
@@ -114,9 +115,15 @@ def _posed(camera: Camera, clip: StreetClip) -> Camera:
 
 
 def set_up(
-    folder: Path, cameras: dict[str, tuple[Camera, StreetClip]], urls: dict[str, str]
+    folder: Path,
+    cameras: dict[str, tuple[Camera, StreetClip]],
+    urls: dict[str, str],
+    more: Mapping[str, Any] | None = None,
 ) -> Path:
-    """Write cameras.csv and settings.yaml of the stage; returns the settings file."""
+    """Write cameras.csv and settings.yaml of the stage; returns the settings file.
+
+    ``more`` are settings that take the place of the stage's own, section by section.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     write_cameras(
         folder / "cameras.csv",
@@ -134,7 +141,8 @@ def set_up(
         "hazards": DEMO_HAZARDS,
     }
     file = folder / "settings.yaml"
-    file.write_text(yaml.safe_dump(settings, allow_unicode=True), encoding="utf-8")
+    text = yaml.safe_dump(settings | dict(more or {}), allow_unicode=True)
+    file.write_text(text, encoding="utf-8")
     return file
 
 
