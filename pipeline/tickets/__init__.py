@@ -1,6 +1,6 @@
 """Who fixes it by when: tickets, their queues, and how nothing gets lost on the way."""
 
-from pipeline.tickets.board import CameraBoard, Told
+from pipeline.tickets.board import CameraBoard, RefusedList, Told
 from pipeline.tickets.desk import Desk
 from pipeline.tickets.embedded_redis import EmbeddedRedis
 from pipeline.tickets.evidence import (
@@ -29,6 +29,7 @@ __all__ = [
     "Outbox",
     "PatientOutbox",
     "Refused",
+    "RefusedList",
     "Snapshot",
     "Step",
     "Ticket",

@@ -7,6 +7,7 @@ row only when its state has changed, and now and then for the counters.
 from __future__ import annotations
 
 import json
+import socket
 import uuid
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
@@ -34,6 +35,19 @@ class Told:
     told_at: float
 
 
+@dataclass(frozen=True, slots=True)
+class RefusedList:
+    """A box goes on with the camera list it had: ``why`` it refused the one in its file.
+
+    ``since_at`` and when that box was last heard are Unix seconds UTC.
+    """
+
+    host: str
+    why: str
+    since_at: float
+    told_at: float
+
+
 class CameraBoard:
     """One hash in Redis, camera_id -> status, and a heartbeat of each box that tells.
 
@@ -47,12 +61,16 @@ class CameraBoard:
         self._keys = Keys(prefix)
         self._box = uuid.uuid4().hex
         self._written: dict[str, tuple[tuple[str, float, str], float]] = {}
+        self._refused: tuple[str, float] = "", 0.0  # why and since when
 
-    def tell(self, statuses: Iterable[CameraStatus], *, every: bool = False) -> None:
+    def tell(
+        self, statuses: Iterable[CameraStatus], *, every: bool = False, list_problem: str = ""
+    ) -> None:
         """Say what is known of these cameras; all others that this box told of are as they were.
 
         A row is written when what it says changed, else now and then; ``every`` writes all of
-        them, as a box does with its last word.
+        them, as a box does with its last word. ``list_problem``: why the camera list in the file
+        is not in force; empty: it is.
         """
         told_at, now_s = self._clock.now(), self._clock.monotonic()
         rows: dict[str, str] = {}
@@ -69,8 +87,27 @@ class CameraBoard:
             pipe.set(self._keys.heartbeat(self._box), repr(told_at), ex=_KEPT_S)
             if rows:
                 pipe.hset(self._keys.cameras, mapping=rows)
+            self._tell_list(pipe, list_problem, told_at)
             pipe.execute()
         self._written |= written
+
+    def _tell_list(self, pipe: Any, problem: str, now: float) -> None:
+        if problem != self._refused[0]:
+            self._refused = problem, now
+        if problem:
+            row = {"host": socket.gethostname(), "why": problem, "since_at": self._refused[1]}
+            said = json.dumps(row | {"told_at": now}, ensure_ascii=False)
+            pipe.hset(self._keys.refused_lists, self._box, said)
+            pipe.expire(self._keys.refused_lists, _KEPT_S)
+        else:
+            pipe.hdel(self._keys.refused_lists, self._box)
+
+    def refused_lists(self) -> list[RefusedList]:
+        """The boxes that didn't take over their camera list; old ``told_at``: gone since."""
+        with mapped("reading what boxes refused"):
+            rows = self._redis.hgetall(self._keys.refused_lists)
+        refused = [RefusedList(**json.loads(text)) for text in rows.values()]
+        return sorted(refused, key=lambda one: one.since_at)
 
     def read(self) -> dict[str, Told]:
         """Everything that was ever told, by camera_id.

@@ -35,6 +35,11 @@ class Keys:
         """Hash: camera_id -> its status and box, as JSON."""
         return f"{self.root}:cameras"
 
+    @property
+    def refused_lists(self) -> str:
+        """Hash: box -> why it didn't take over its camera list as it stands, as JSON."""
+        return f"{self.root}:refused_lists"
+
     def heartbeat(self, box: str) -> str:
         """When this box last told its cameras (Unix seconds); gone days after it went silent."""
         return f"{self.root}:heartbeat:{box}"

@@ -126,3 +126,20 @@ def test_what_could_not_be_told_is_told_the_next_time(redis, prefix, clock):
     redis.delete(f"{{{prefix}}}:cameras")
     board.tell([LIVE])
     assert board.read()["cam-1"].status == LIVE
+
+
+def test_a_box_that_refused_its_camera_list_says_so_until_it_has_a_good_one(redis, prefix, clock):
+    board, reader = box(redis, prefix, clock), box(redis, prefix, clock)
+    board.tell([LIVE])
+    assert reader.refused_lists() == []
+    began = clock.now()
+    board.tell([LIVE], list_problem="cameras.csv, line 2: unknown datum")
+    clock.move_to(began + 2)
+    board.tell([LIVE], list_problem="cameras.csv, line 2: unknown datum")
+    (refused,) = reader.refused_lists()
+    assert refused.why == "cameras.csv, line 2: unknown datum"
+    assert (refused.since_at, refused.told_at) == (began, began + 2)
+    box(redis, prefix, clock).tell([DOWN])  # another box is fine
+    assert len(reader.refused_lists()) == 1
+    board.tell([LIVE])
+    assert reader.refused_lists() == []
