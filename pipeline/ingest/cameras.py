@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import structlog
 
+from pipeline.ingest.pace import Pace
 from pipeline.ingest.reader import CameraReader
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ class Ingest:
         self._cameras: dict[str, Camera] = {}
         self._leaving: list[CameraReader] = []  # told to stop, perhaps still in a camera
         self._running = False
+        self._pace = Pace()
         self._stop = threading.Event()
         self._watchdog = threading.Thread(target=self._watch, name="camera watchdog", daemon=True)
         self.apply(cameras)
@@ -91,6 +93,13 @@ class Ingest:
             if self._running:
                 for camera_id in wanted.keys() - kept:
                     readers[camera_id].start()
+
+    def pace(self, pace: Pace) -> None:
+        """Look as often as this says, until another one comes."""
+        with self._lock:
+            self._pace = pace
+            for reader in self._readers.values():
+                reader.pace(pace)
 
     def stop(self, timeout_s: float = 3.0) -> None:
         """End all readers; returns within ``timeout_s`` even if a camera hangs.
@@ -131,7 +140,7 @@ class Ingest:
         }
 
     def _reader(self, camera: Camera) -> CameraReader:
-        return CameraReader(
+        reader = CameraReader(
             camera,
             self._settings,
             size=self._size,
@@ -139,6 +148,8 @@ class Ingest:
             deliver=self._deliver,
             gate=self._gates[host_of(camera.url)],
         )
+        reader.pace(self._pace)
+        return reader
 
     def _watch(self) -> None:
         # Outside the readers, because what it watches for is a reader that doesn't return.

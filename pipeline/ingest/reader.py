@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pipeline.clock import Clock
     from pipeline.ingest.evidence import Kept
     from pipeline.ingest.look import Look
+    from pipeline.ingest.pace import Pace
     from pipeline.ingest.state import CameraState, CameraStatus
     from pipeline.settings import IngestSettings
     from pipeline.town import Camera
@@ -56,6 +57,7 @@ class CameraReader:
         self._clock = clock
         self._deliver = deliver
         self._source = Source.of(camera, settings, size=size, clock=clock, gate=gate)
+        self._interval_s = self._source.interval_s  # before any stretching
         self._keeper = StateKeeper(camera.camera_id, clock)
         self._health = PictureHealth(settings.picture_fault_s)
         self._telling = False  # whether the last picture tells anything
@@ -93,6 +95,14 @@ class CameraReader:
     def kept_at(self, captured_at: float) -> Kept | None:
         """See Source.kept_at."""
         return self._source.kept_at(captured_at - self._started_at)
+
+    def pace(self, pace: Pace) -> None:
+        """Look as often as the pace says, from the next picture on."""
+        extra_s = pace.extra.get(self.camera_id)
+        if extra_s is None:
+            self._source.interval_s = self._interval_s * pace.stretch
+        else:
+            self._source.interval_s = min(extra_s, self._interval_s)
 
     def watch(self) -> None:
         """Called by the supervisor: say so when pictures stopped coming, whatever the reason."""
