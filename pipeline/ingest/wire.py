@@ -107,7 +107,9 @@ class Fetch:
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """Leave all cameras in order, then end."""
+    """Leave all cameras in order, for so many seconds at most, then end."""
+
+    within_s: float
 
 
 _FROM_WORKERS = {

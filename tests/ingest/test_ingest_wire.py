@@ -30,7 +30,7 @@ FROM_DAEMON = [
     Begin(IngestSettings(), (640, 384), 10, 5, 1e9),
     Watch(1, (CAMERA,)),
     Pace(1.5, {"c": 0.2}),
-    Stop(),
+    Stop(2.5),
 ]
 
 
@@ -64,7 +64,7 @@ class Evil:
 
 
 @pytest.mark.parametrize(
-    "message", [Evil(), Stop(), Path, (Evil(),), Fetched(1, Evil())], ids=lambda m: type(m).__name__
+    "message", [Evil(), Stop(2.5), Path, (Evil(),), Fetched(1, Evil())], ids=lambda m: type(m).__name__
 )
 def test_a_worker_can_not_make_the_daemon_run_anything(ends, message):
     worker, daemon, _ = ends
