@@ -14,16 +14,16 @@ import struct
 from collections.abc import Mapping  # noqa: TC003 - field types are looked at while running
 from dataclasses import dataclass
 from pathlib import PosixPath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from pipeline.errors import WorkerError
 from pipeline.ingest.decoding import Codec
 from pipeline.ingest.evidence import FileMoment, PacketGroup
+from pipeline.ingest.look import Purpose
 from pipeline.ingest.state import CameraStatus
 
 if TYPE_CHECKING:
     from pipeline.ingest.evidence import Kept
-    from pipeline.ingest.look import Purpose
     from pipeline.settings import IngestSettings
     from pipeline.town import Camera
 
@@ -127,6 +127,18 @@ _FROM_WORKERS = {
 }
 
 
+_PURPOSES = get_args(Purpose)
+_STATUS_KINDS: dict[str, Any] = {
+    "camera_id": str,
+    "state": str,
+    "since_at": float,
+    "why": str,
+    "last_look_at": float | None,
+    "looks": int,
+    "corrupt": int,
+}
+
+
 class _Unpickler(pickle.Unpickler):
     """Makes values of the classes a worker may send, and of no others."""
 
@@ -135,6 +147,35 @@ class _Unpickler(pickle.Unpickler):
         if found is None:
             raise WorkerError(f"{module}.{name} is nothing that a worker may send")
         return found
+
+
+def _is_sound(message: object) -> bool:
+    """Whether it is a message of a worker, with values of the right kinds in it."""
+    match message:
+        case Arrived(int(), str(), float(), (x1, y1, x2, y2), (int(), int()), purpose):
+            return purpose in _PURPOSES and all(isinstance(v, float) for v in (x1, y1, x2, y2))
+        case Beat(int(), tuple(statuses), dict(no_slot), int(), int(), int()):
+            return all(map(_is_sound_status, statuses)) and all(
+                map(_is_sound_drop, no_slot.items())
+            )
+        case Fetched(int(), None | FileMoment(PosixPath(), float())):
+            return True
+        case Fetched(int(), PacketGroup(Codec(str(), bytes()), tuple(packets))):
+            return bool(packets) and all(isinstance(packet, bytes) for packet in packets)
+    return False
+
+
+def _is_sound_status(status: object) -> bool:
+    return isinstance(status, CameraStatus) and all(
+        isinstance(getattr(status, name), kinds) for name, kinds in _STATUS_KINDS.items()
+    )
+
+
+def _is_sound_drop(drop: object) -> bool:
+    match drop:
+        case ((str(), purpose), int()):
+            return purpose in _PURPOSES
+    return False
 
 
 class Channel:
@@ -175,11 +216,15 @@ class Channel:
         if self._trusting:
             return pickle.loads(data)  # noqa: S301 - from the process that started this one
         try:
-            return _Unpickler(io.BytesIO(data)).load()
+            message = _Unpickler(io.BytesIO(data)).load()
+            sound = _is_sound(message)
         except WorkerError:
             raise
         except Exception as error:  # noqa: BLE001 - a broken pickle may raise anything
             raise WorkerError(f"a message that can't be read: {type(error).__name__}") from None
+        if not sound:
+            raise WorkerError(f"a message that makes no sense: {type(message).__name__}")
+        return message
 
     def hang_up(self) -> None:
         """Wake whoever sends or receives at either end; may be called from any thread."""

@@ -2,6 +2,7 @@ import pickle
 import socket
 import struct
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -64,7 +65,9 @@ class Evil:
 
 
 @pytest.mark.parametrize(
-    "message", [Evil(), Stop(2.5), Path, (Evil(),), Fetched(1, Evil())], ids=lambda m: type(m).__name__
+    "message",
+    [Evil(), Stop(2.5), Path, (Evil(),), Fetched(1, Evil())],
+    ids=lambda m: type(m).__name__,
 )
 def test_a_worker_can_not_make_the_daemon_run_anything(ends, message):
     worker, daemon, _ = ends
@@ -110,6 +113,35 @@ def test_no_damage_to_a_message_does_more_than_being_refused(number, data):
     finally:
         theirs.close()
         daemon.close()
+
+
+ARRIVED = FROM_WORKERS[0]
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        replace(ARRIVED, slot="3"),
+        replace(ARRIVED, captured_at=None),
+        replace(ARRIVED, region=(1.0, 2.0)),
+        replace(ARRIVED, source_size=("a", 2)),
+        replace(ARRIVED, purpose="other"),
+        replace(FROM_WORKERS[1], statuses=(ARRIVED,)),
+        replace(FROM_WORKERS[1], statuses=(replace(STATUS, looks="many"),)),
+        replace(FROM_WORKERS[1], no_slot={"c": 4}),
+        Fetched(2, PacketGroup(Codec("h264", b""), ())),
+        Fetched(2, PacketGroup(Codec("h264", b""), ("text",))),
+        STATUS,
+        None,
+        17,
+    ],
+    ids=lambda message: type(message).__name__,
+)
+def test_values_of_a_wrong_kind_go_no_further(ends, message):
+    worker, daemon, _ = ends
+    worker.send(message)
+    with pytest.raises(WorkerError, match="makes no sense"):
+        daemon.receive()
 
 
 @pytest.mark.parametrize("cut", [0, 2, 4, 20])
