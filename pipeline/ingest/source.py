@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from contextlib import closing, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Self
@@ -10,8 +9,10 @@ from typing import TYPE_CHECKING, Self
 import av
 
 from pipeline.errors import FootageError
-from pipeline.ingest.decoding import KEY_DECODERS, Decoder
+from pipeline.ingest import faults
+from pipeline.ingest.agreement import Agreement
 from pipeline.ingest.evidence import FileMoment, PacketRing, picture_of
+from pipeline.ingest.groups import GroupDecoder, key_picture
 from pipeline.ingest.look import Look
 from pipeline.ingest.pictures import Scaler, region_of
 from pipeline.ingest.road_looks import RoadLooks
@@ -20,7 +21,7 @@ from pipeline.ingest.streams import CameraStream, FileStream, is_camera, path_of
 from pipeline.ingest.windows import plan_windows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterator, Sequence
     from contextlib import AbstractContextManager
 
     import numpy as np
@@ -28,16 +29,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pipeline.clock import Clock
-    from pipeline.ingest.decoding import Codec
     from pipeline.ingest.evidence import Kept
     from pipeline.ingest.streams import Arrival, Stream
     from pipeline.ingest.windows import Size, Window
     from pipeline.settings import IngestSettings
     from pipeline.town import Camera, Policy
-
-# Packets held back for a look that isn't due yet; beyond this they are decoded to let go of them.
-_HELD_BYTES = 16 << 20
-_WANTED_AT_MOST = 64  # pictures that can be inside a decoder at once (H.264 and H.265 allow 16)
 
 
 class Source:
@@ -77,7 +73,10 @@ class Source:
         self._gate = gate or nullcontext()
         self._windows = windows
         self._ring = PacketRing()
+        self._agreement = Agreement()
+        self._whole_at = 0.0  # monotonic, of the newest undamaged picture, or of opening
         self._closed = False
+        self._left = False
         self.corrupt = 0
         """Pictures that were damaged and left out, since the source was made."""
         self.heard_at: float | None = None
@@ -156,6 +155,10 @@ class Source:
         if self._sampler is not None:
             self._sampler.set_interval(interval_s)
 
+    def leave(self) -> None:
+        """``looks`` ends after those of the newest picture; it may be called again later."""
+        self._left = True
+
     def close(self) -> None:
         """``looks`` ends with the next packet and lets go of the camera or file."""
         self._closed = True
@@ -169,10 +172,11 @@ class Source:
     def _open(self) -> Stream | None:
         """None when the source was closed while it waited at the gate."""
         self.heard_at = None
+        self._left = False
         with self._gate:
             if self._closed:
                 return None
-            self.opened_at = self._clock.monotonic()
+            self.opened_at = self._whole_at = self._clock.monotonic()
             if self.live:
                 return CameraStream(self._url, self._settings, self._clock)
             return FileStream(path_of(self._url))
@@ -182,16 +186,23 @@ class Source:
         scaler = Scaler(self._size)
         roads = RoadLooks(self._windows, self._size, self._settings.road_looks.interval_s)
         sampler = self._sampler = Sampler(self._policy, self._interval_s)
-        seen = False
+        # Of files everything arrives; their sudden changes are cuts.
+        doubt = self.live and stream.codec.name == "hevc"
+        seen, group = False, 0
         try:
             for frame, arrival in self._decoded(stream, sampler):
+                group += arrival.key
                 if frame.is_corrupt:
                     self.corrupt += 1
                     continue
+                self._whole_at = self._clock.monotonic()
                 if not sampler.keep(arrival.at_s):
                     continue
                 try:
                     look = self._look(frame, arrival, scaler)
+                    if doubt and not self._agreement.believes(look, group):
+                        self.corrupt += 1
+                        continue
                     cuts = roads.due(frame, arrival.at_s)
                 except (av.FFmpegError, OSError, ValueError):  # a size or format swscale can't take
                     self.corrupt += 1
@@ -200,6 +211,8 @@ class Source:
                 yield look
                 for region, picture in cuts:
                     yield replace(look, region=region, picture=picture, purpose="road")
+                if self._left:
+                    return
         except (av.FFmpegError, OSError, ValueError) as error:
             raise stream.failure(error) from None
         if not seen and not self._closed:
@@ -221,78 +234,37 @@ class Source:
 
     def _decoded(self, stream: Stream, sampler: Sampler) -> Iterator[tuple[VideoFrame, Arrival]]:
         keys_only = self._policy == "keys"
-        group = _Group(stream.codec)
+        group = GroupDecoder(stream.codec)
         for arrival in stream.arrivals():
             if self._closed:
                 return
             self.heard_at = self._clock.monotonic()
+            if self.live:
+                self._check_wholeness(self.heard_at)
             step = sampler.step(arrival.at_s, key=arrival.key)
+            if arrival.key and step is not Step.DECODE:
+                self._whole_at = self.heard_at  # nobody asks for pictures: none is missing
             if self.live and not (keys_only and step is Step.DROP):
                 self._ring.add(stream.codec, arrival)
             try:
                 if step is Step.DECODE and keys_only:
-                    yield from _key_picture(stream.codec, arrival)
+                    yield from key_picture(stream.codec, arrival)
                 elif step is not Step.DROP:
                     yield from group.take(arrival, step, fresh=not sampler.continuous)
             except av.error.InvalidDataError:
                 self.corrupt += 1
         yield from group.end()
 
+    def _check_wholeness(self, now: float) -> None:
+        """Raise SourceError when nothing can be made of what comes: opening anew may help.
 
-def _key_picture(codec: Codec, arrival: Arrival) -> Iterable[tuple[VideoFrame, Arrival]]:
-    with KEY_DECODERS.lent(codec) as decoder:
-        frames = decoder.decode(arrival.packet) + decoder.drain()
-    return [(frame, arrival) for frame in frames[:1]]
-
-
-class _Group:
-    """Decodes key frames and what is between them, as late and as little as the sampler allows."""
-
-    def __init__(self, codec: Codec) -> None:
-        self._codec = codec
-        self._decoder: Decoder | None = None
-        self._held: deque[Arrival] = deque()
-        self._held_bytes = 0
-        self._wanted: dict[int, Arrival] = {}
-
-    def take(
-        self, arrival: Arrival, step: Step, *, fresh: bool
-    ) -> Iterator[tuple[VideoFrame, Arrival]]:
-        """Hold a packet back or decode it. ``fresh``: a key frame starts without history."""
-        if arrival.key and fresh:
-            yield from self.end()
-        if step is Step.DECODE:
-            yield from self._decode_held()
-            self._wanted[arrival.pts] = arrival
-            yield from self._decode(arrival, needed=True)
-        else:
-            self._held.append(arrival)
-            self._held_bytes += arrival.packet.size
-            if self._held_bytes > _HELD_BYTES:
-                yield from self._decode_held()
-
-    def end(self) -> Iterator[tuple[VideoFrame, Arrival]]:
-        """Pictures still inside the decoder; what was held back is not needed any more."""
-        self._held.clear()
-        self._held_bytes = 0
-        if self._decoder is not None:
-            yield from self._matched(self._decoder.drain())
-        self._wanted.clear()
-
-    def _decode_held(self) -> Iterator[tuple[VideoFrame, Arrival]]:
-        self._held_bytes = 0
-        while self._held:
-            yield from self._decode(self._held.popleft(), needed=False)
-
-    def _decode(self, arrival: Arrival, *, needed: bool) -> Iterator[tuple[VideoFrame, Arrival]]:
-        if self._decoder is None:
-            self._decoder = Decoder(self._codec)
-        return self._matched(self._decoder.decode(arrival.packet, needed=needed))
-
-    def _matched(self, frames: Iterable[VideoFrame]) -> Iterator[tuple[VideoFrame, Arrival]]:
-        for frame in frames:
-            arrival = None if frame.pts is None else self._wanted.pop(frame.pts, None)
-            if arrival is not None:
-                yield frame, arrival
-        while len(self._wanted) > _WANTED_AT_MOST:
-            del self._wanted[next(iter(self._wanted))]
+        A camera that was set to another codec may go on in a session that was opened for the old.
+        """
+        limit_s = max(self._settings.stalled_after_s, 2 * self._interval_s)
+        if now - self._whole_at >= limit_s:
+            raise faults.stalled(
+                self._url,
+                "有数据但无法解出画面，请检查编码设置",
+                f"data comes but no picture could be decoded for {limit_s:.0f} s; "
+                "check the camera's encoder",
+            )

@@ -14,9 +14,11 @@ from urllib.parse import unquote, urlsplit
 import av
 import av.logging
 
-from pipeline.errors import FootageError
+from pipeline.errors import FootageError, SourceError
 from pipeline.ingest import faults
 from pipeline.ingest.decoding import Codec
+from pipeline.ingest.parameter_sets import ParameterSets
+from pipeline.ingest.tls import Trust
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from av.container import InputContainer
 
     from pipeline.clock import Clock
-    from pipeline.errors import GridwatchError, SourceError
+    from pipeline.errors import GridwatchError
     from pipeline.settings import IngestSettings
 
 # FFmpeg's log takes a lock that threads can deadlock on, and prints URLs with their passwords.
@@ -51,6 +53,7 @@ class Stream(Protocol):
     """What Source reads from."""
 
     codec: Codec
+    """What a decoder must be opened for, as of the newest key frame."""
 
     def arrivals(self) -> Iterator[Arrival]:
         """Packets in the order of decoding."""
@@ -99,7 +102,7 @@ class CameraStream:
     def __init__(self, url: str, settings: IngestSettings, clock: Clock) -> None:
         faults.check_camera_url(url)
         self._url, self._clock, self._settings = url, clock, settings
-        limit_s = settings.open_timeout_s
+        limit_s, trust = settings.open_timeout_s, Trust.of(url, settings)
         options = {
             "rtsp_transport": "tcp",
             "timeout": str(round(limit_s * 1e6)),
@@ -107,6 +110,7 @@ class CameraStream:
             "probesize": "32",
             "analyzeduration": "0",
             "protocol_whitelist": "rtsp,rtsps,rtp,tcp,tls",
+            **trust.options(url),
         }
         began = clock.monotonic()
         try:
@@ -115,7 +119,9 @@ class CameraStream:
             )
         except (av.FFmpegError, OSError, ValueError) as error:
             took_s = clock.monotonic() - began
-            raise faults.opening_error(error, url, took_s=took_s, limit_s=limit_s) from None
+            raise faults.opening_error(
+                error, url, took_s=took_s, limit_s=limit_s, trust=trust
+            ) from None
         videos = self._container.streams.video
         if not videos:
             self._container.close()
@@ -126,19 +132,26 @@ class CameraStream:
             )
         self._video = videos[0]
         context = self._video.codec_context
-        self.codec = Codec(context.name, context.extradata or b"")
+        try:
+            # PyAV's stubs don't know that a codec without a decoder in FFmpeg has no context.
+            faults.check_codec(getattr(context, "name", None), url)
+        except SourceError:
+            self._container.close()
+            raise
+        self._sets = ParameterSets(Codec(context.name, context.extradata or b""))
+        self.codec = self._sets.codec
         self._demuxer = _Demuxer(self._container, self._video)
 
     def arrivals(self) -> Iterator[Arrival]:
-        pts = -1
         heard_at = self._clock.monotonic()
         try:
-            for packet in self._demuxer:
+            # Cameras repeat their times, jump, or have none; what matters is that each differs.
+            for pts, packet in enumerate(self._demuxer):
                 heard_at = self._clock.monotonic()
-                # The first packet has none yet; what matters is that each has its own.
-                pts = pts + 1 if packet.pts is None else packet.pts
                 packet.pts = pts
-                yield Arrival(packet, pts, packet.is_keyframe, heard_at, self._clock.steady())
+                if key := packet.is_keyframe:
+                    self.codec = self._sets.key(packet)
+                yield Arrival(packet, pts, key, heard_at, self._clock.steady())
         except (av.FFmpegError, OSError, ValueError) as error:
             silent_s = self._clock.monotonic() - heard_at
             raise faults.reading_error(error, self._url, silent_s=silent_s) from None
@@ -183,7 +196,8 @@ class FileStream:
             )
         self._video = videos[0]
         context = self._video.codec_context
-        self.codec = Codec(context.name, context.extradata or b"")
+        self._sets = ParameterSets(Codec(context.name, context.extradata or b""))
+        self.codec = self._sets.codec
         self._tick_s = float(self._video.time_base or 1 / 90_000)
         self._frame_ticks = round(1 / float(self._video.average_rate or 25) / self._tick_s) or 1
         self._demuxer = _Demuxer(self._container, self._video)
@@ -213,6 +227,8 @@ class FileStream:
                     pts = 0 if following is None else following
                 following = pts + self._frame_ticks
                 packet.pts = pts
+                if packet.is_keyframe:
+                    self.codec = self._sets.key(packet)
                 at_s = self.seconds(pts)
                 end_s = max(end_s, at_s + self._frame_ticks * self._tick_s)
                 yield Arrival(packet, pts, packet.is_keyframe, at_s, at_s)
