@@ -2,10 +2,12 @@
 
 from pipeline.ingest.cameras import Ingest
 from pipeline.ingest.check import check_cameras
+from pipeline.ingest.coverage import Coverage
 from pipeline.ingest.evidence import Kept, picture_of
 from pipeline.ingest.latest import LatestLooks
 from pipeline.ingest.look import Look, Purpose
 from pipeline.ingest.pace import Pace
+from pipeline.ingest.schedule import LookSchedule
 from pipeline.ingest.shards import shard_of
 from pipeline.ingest.source import Source
 from pipeline.ingest.state import CameraState, CameraStatus
@@ -15,10 +17,12 @@ from pipeline.ingest.windows_drawn import draw_windows
 __all__ = [
     "CameraState",
     "CameraStatus",
+    "Coverage",
     "Ingest",
     "Kept",
     "LatestLooks",
     "Look",
+    "LookSchedule",
     "Pace",
     "Purpose",
     "Source",

@@ -1,0 +1,351 @@
+"""Whose turn it is: what stands between readers and the detector.
+
+A slow detector must never slow a reader: putting never blocks. There is one slot per camera for its
+whole look and one for each of its windows; a newer look replaces an older unread one. Taking goes
+by deadline, the earliest first: when a slot was last looked at plus its interval. So of a detector
+that can't keep up every camera gets its share, in proportion to its interval, and none starves:
+once a look's deadline has passed, each other slot comes before it at most once, and once
+``longest_gap_s`` has passed since the last look there, only what has waited longer does.
+"""
+
+from __future__ import annotations
+
+import heapq
+import threading
+from typing import TYPE_CHECKING, NamedTuple, get_args
+
+import structlog
+
+from pipeline.ingest.look import Purpose
+from pipeline.ingest.pace import Pace
+from pipeline.ingest.stretch import Stretch
+from pipeline.ingest.tallies import Capacity, Spread, Tally
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Hashable, Iterable
+
+    from pipeline.clock import Clock
+    from pipeline.ingest.coverage import Coverage, Reason
+    from pipeline.ingest.look import Look
+    from pipeline.ingest.tallies import LookCounts, SpreadCounts
+    from pipeline.settings import IngestSettings
+
+    Release = Callable[[], None]
+
+PURPOSES: tuple[Purpose, ...] = get_args(Purpose)
+FORGET_S = 3600.0
+"""A slot that nothing came to for this long, as after a change of resolution, is given up."""
+SWEEP_S = 60.0
+
+log = structlog.get_logger(__name__)
+
+
+def _nothing() -> None:
+    pass
+
+
+class _Waiting(NamedTuple):
+    look: Look
+    release: Release
+
+
+class _Slot:
+    """Where the looks of one camera and purpose wait, one at a time; of road looks: one window."""
+
+    __slots__ = (
+        "camera_id",
+        "due_at",
+        "overtaken",
+        "put_at",
+        "seen",
+        "seen_at",
+        "since",
+        "turn",
+        "waiting",
+    )
+
+    def __init__(self, camera_id: str, now: float, turn: int) -> None:
+        self.camera_id = camera_id
+        self.turn = turn  # grows with every look: of equals that comes first which came before
+        self.waiting: _Waiting | None = None
+        self.seen = False  # whether the detector ever took a look of it
+        self.seen_at = now  # when it last did, or when the slot came to be
+        self.due_at = now  # when the next one should be taken
+        self.since = now  # when the look that waits, or the first that it replaced, came
+        self.put_at = now  # when the newest came
+        self.overtaken = False  # whether one was replaced since then
+
+
+class LookSchedule:
+    """Slots that readers put into and the detector takes from; safe among threads.
+
+    One thread takes. Every look is an object of its own; each one that was taken is given back with
+    ``done``. ``release`` of a look is called once, outside of any lock, when its picture isn't
+    needed any more: it is done, was replaced, or was dropped at the end. Times are those of
+    ``clock.steady()``.
+    """
+
+    def __init__(
+        self, settings: IngestSettings, *, clock: Clock, coverage: Coverage | None = None
+    ) -> None:
+        now = clock.steady()
+        self._clock = clock
+        self._coverage = coverage
+        self._settings = settings.schedule
+        self._intervals_s: dict[Purpose, float] = {
+            "whole": settings.interval_s,
+            "road": settings.road_looks.interval_s,
+        }
+        self._changed = threading.Condition()
+        self._closed = False
+        self._slots: dict[Hashable, _Slot] = {}
+        # Heaps of the slots in which a look waits. What is no longer so is passed over.
+        self._by_due: list[tuple[float, int, _Slot]] = []
+        self._by_seen: list[tuple[float, int, _Slot]] = []
+        self._turn = 0
+        self._waiting = 0
+        self._wanted = 1  # looks that the taker waits for
+        self._in_hand: dict[Look, Release] = {}
+        self._tallies = {purpose: Tally() for purpose in PURPOSES}
+        self._gaps = {purpose: Spread() for purpose in PURPOSES}
+        self._lateness = Spread()
+        self._work = Capacity()
+        self._stretch = Stretch(settings.interval_s, settings.schedule.longest_gap_s, now)
+        self._thinning_since: float | None = None
+        self._asked: dict[str, tuple[float, float]] = {}  # extra looks: interval, until
+        self._extra: dict[str, float] = {}  # those of them that are granted
+        self._swept_at = now
+
+    def put(self, look: Look, release: Release = _nothing) -> None:
+        """Offer a look; never blocks. A slot in which one waits already keeps its turn."""
+        reason: Reason = "replaced"
+        dropped: _Waiting | None = _Waiting(look, release)
+        with self._changed:
+            tally = self._tallies[look.purpose]
+            tally.put += 1
+            if self._closed:
+                reason = "stopped"
+                tally.stopped += 1
+            else:
+                dropped = self._place(look, release)
+                tally.replaced += dropped is not None
+        if dropped is not None:
+            self._drop(dropped, reason)
+
+    def take(self, max_n: int, timeout_s: float, *, fill_s: float = 0.0) -> list[Look]:
+        """Up to ``max_n`` looks by their deadlines, whole looks in front of road looks.
+
+        Waits up to ``timeout_s`` for a first one, then up to ``fill_s`` for as many as are wanted.
+        Empty after that time, or once closed.
+        """
+        with self._changed:
+            self._work.rests(self._clock.steady())
+            self._wait_for(1, timeout_s)
+            if self._waiting:
+                self._wait_for(max_n, fill_s)
+            now = self._clock.steady()
+            taken = [self._take_one(now) for _ in range(min(max_n, self._waiting))]
+            self._work.begins(now, len(taken))
+        return sorted(taken, key=_by_purpose)
+
+    def done(self, look: Look) -> None:
+        """A look that was taken has been judged; its picture is not read any more."""
+        with self._changed:
+            release = self._in_hand.pop(look)
+            self._tallies[look.purpose].done += 1
+        if self._coverage is not None:
+            self._coverage.done(look)
+        release()
+
+    def extra(self, camera_id: str, interval_s: float, until: float) -> None:
+        """Look at this camera more often: something there is unconfirmed.
+
+        Granted as far as all such cameras together take ``extra_share`` of what the detector can
+        do, at least to one of them, in the order in which they asked first.
+        """
+        with self._changed:
+            known = camera_id in self._asked
+            self._asked[camera_id] = interval_s, until
+            if not known:
+                self._grant(self._clock.steady())
+
+    def pace(self) -> Pace:
+        """What readers should know; to be asked every second or so. Says so when it thins."""
+        with self._changed:
+            now = self._clock.steady()
+            self._sweep(now)
+            self._grant(now)
+            pace = Pace(round(self._stretch.update(now), 3), dict(self._extra))
+            began = self._thinning_since
+            if self._stretch.thins != (began is not None):
+                self._thinning_since = now if began is None else None
+            every_s, usual_s = round(self._stretch.gap_s, 2), self._intervals_s["whole"]
+            ended = self._thinning_since is None
+        if began is None and not ended:
+            log.warning(
+                "thinning",
+                why="检测跟不上, 各摄像机均匀减少 / the detector can't keep up, all cameras alike",
+                looks_every_s=every_s,
+                interval_s=usual_s,
+            )
+        elif began is not None and ended:
+            log.info("thinning_over", lasted_s=round(now - began, 1), looks_every_s=every_s)
+        return pace
+
+    def keep(self, camera_ids: Collection[str]) -> None:
+        """Forget all other cameras; their looks that wait are dropped."""
+        with self._changed:
+            gone = [key for key, slot in self._slots.items() if slot.camera_id not in camera_ids]
+            dropped = self._stop([self._slots.pop(key) for key in gone])
+            for camera_id in self._asked.keys() - set(camera_ids):
+                del self._asked[camera_id]
+        for one in dropped:
+            self._drop(one, "stopped")
+
+    def close(self) -> None:
+        """Drop what waits, wake who waits for it, and take nothing more."""
+        with self._changed:
+            self._closed = True
+            dropped = self._stop(self._slots.values())
+            self._changed.notify_all()
+        for one in dropped:
+            self._drop(one, "stopped")
+
+    def counts(self, purpose: Purpose = "whole") -> LookCounts:
+        """All looks of this purpose since the start."""
+        with self._changed:
+            return self._tallies[purpose].counts()
+
+    def gaps(self, purpose: Purpose = "whole") -> SpreadCounts:
+        """Seconds between two looks of one camera (of one window) as they were taken."""
+        with self._changed:
+            return self._gaps[purpose].counts()
+
+    def lateness(self) -> SpreadCounts:
+        """Seconds that looks waited beyond their deadline."""
+        with self._changed:
+            return self._lateness.counts()
+
+    @property
+    def stretch(self) -> float:
+        """By how much intervals are stretched now; 1 while the detector keeps up."""
+        return self._stretch.factor
+
+    @property
+    def capacity(self) -> float | None:
+        """Looks per second that the detector can do, by what it did lately; None at first."""
+        return self._work.per_s
+
+    def _place(self, look: Look, release: Release) -> _Waiting | None:
+        """Put it into its slot; returns the one that it replaced."""
+        now, purpose, camera_id = self._clock.steady(), look.purpose, look.camera_id
+        key = camera_id if purpose == "whole" else (camera_id, look.region)
+        slot = self._slots.get(key)
+        if slot is None:
+            slot = self._slots[key] = _Slot(camera_id, now, self._next_turn())
+        replaced, slot.waiting, slot.put_at = slot.waiting, _Waiting(look, release), now
+        if purpose == "whole" and camera_id not in self._extra:
+            self._stretch.put(replaced=replaced is not None)
+        if replaced is not None:
+            slot.overtaken = True
+            return replaced
+        slot.since = now
+        slot.due_at = slot.seen_at + self._interval_s(purpose, camera_id) if slot.seen else now
+        heapq.heappush(self._by_due, (slot.due_at, slot.turn, slot))
+        heapq.heappush(self._by_seen, (slot.seen_at, slot.turn, slot))
+        self._waiting += 1
+        if self._waiting >= self._wanted:
+            self._changed.notify()
+        return None
+
+    def _interval_s(self, purpose: Purpose, camera_id: str) -> float:
+        """Stretched up to the longest gap; with extra looks of all purposes alike."""
+        own_s = self._intervals_s[purpose]
+        if camera_id in self._extra:
+            return own_s * min(1.0, self._extra[camera_id] / self._intervals_s["whole"])
+        return min(own_s * self._stretch.factor, self._settings.longest_gap_s)
+
+    def _wait_for(self, wanted: int, timeout_s: float) -> None:
+        self._wanted = wanted
+        self._changed.wait_for(lambda: self._waiting >= wanted or self._closed, timeout_s)
+
+    def _take_one(self, now: float) -> Look:
+        for heap in (self._by_seen, self._by_due):
+            while _is_past(heap[0]):
+                heapq.heappop(heap)
+        unseen = self._by_seen[0]
+        if unseen[0] + self._settings.longest_gap_s <= now:
+            slot = heapq.heappop(self._by_seen)[2]
+        else:
+            slot = heapq.heappop(self._by_due)[2]
+        self._note(slot, now)
+        waiting = self._empty(slot)
+        assert waiting is not None
+        slot.seen, slot.seen_at, slot.turn = True, now, self._next_turn()
+        self._tallies[waiting.look.purpose].taken += 1
+        self._in_hand[waiting.look] = waiting.release
+        return waiting.look
+
+    def _note(self, slot: _Slot, now: float) -> None:
+        """Take down how long ago the last look was, and how late this one is."""
+        assert slot.waiting is not None
+        purpose = slot.waiting.look.purpose
+        self._lateness.add(max(0.0, now - max(slot.due_at, slot.since)))
+        if slot.seen:
+            gap_s = now - slot.seen_at
+            self._gaps[purpose].add(gap_s)
+            if purpose == "whole" and slot.camera_id not in self._extra:
+                self._stretch.taken(gap_s, overtaken=slot.overtaken)
+
+    def _next_turn(self) -> int:
+        self._turn += 1
+        return self._turn
+
+    def _empty(self, slot: _Slot) -> _Waiting | None:
+        waiting, slot.waiting, slot.overtaken = slot.waiting, None, False
+        self._waiting -= waiting is not None
+        return waiting
+
+    def _grant(self, now: float) -> None:
+        self._asked = {name: ask for name, ask in self._asked.items() if ask[1] > now}
+        capacity = self._work.per_s
+        left = float("inf") if capacity is None else capacity * self._settings.extra_share
+        self._extra = {}
+        for camera_id, (interval_s, _) in self._asked.items():
+            left -= 1.0 / interval_s
+            if left < 0 and self._extra:
+                return
+            self._extra[camera_id] = interval_s
+
+    def _sweep(self, now: float) -> None:
+        if now - self._swept_at < SWEEP_S:
+            return
+        self._swept_at = now
+        self._slots = {
+            key: slot
+            for key, slot in self._slots.items()
+            if slot.waiting is not None or now - slot.put_at < FORGET_S
+        }
+
+    def _stop(self, slots: Iterable[_Slot]) -> list[_Waiting]:
+        """Empty these slots; returns what waited in them."""
+        dropped = [one for slot in slots if (one := self._empty(slot)) is not None]
+        for one in dropped:
+            self._tallies[one.look.purpose].stopped += 1
+        return dropped
+
+    def _drop(self, waiting: _Waiting, reason: Reason) -> None:
+        look, release = waiting
+        if self._coverage is not None:
+            self._coverage.skipped(look.camera_id, look.purpose, reason, look.captured_at)
+        release()
+
+
+def _is_past(entry: tuple[float, int, _Slot]) -> bool:
+    """Whether the look that it stood for has been taken or dropped."""
+    _, turn, slot = entry
+    return slot.waiting is None or slot.turn != turn
+
+
+def _by_purpose(look: Look) -> bool:
+    return look.purpose != "whole"

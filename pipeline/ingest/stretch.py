@@ -1,0 +1,85 @@
+"""By how much intervals are stretched, so that readers decode little that nobody would look at.
+
+What shows that a detector can't keep up is not that looks wait but that newer ones replace them.
+A fifth of them may: with some pictures to choose from the schedule gives every camera its turn in
+time; what is decoded beyond that is wasted. So intervals grow to four fifths of the time between
+two looks that the detector manages, and shrink again when less than a fifth is replaced.
+"""
+
+from __future__ import annotations
+
+import math
+
+SURPLUS = 0.2
+"""Share of pictures that may be decoded in vain."""
+REMEMBERED_S = 5.0
+"""What happened is forgotten with this time constant, or with that of two looks if it is longer."""
+BEGINS, ENDS = 0.05, 0.02
+"""Share of looks replaced, or of stretch beyond 1, from and below which looks are being thinned."""
+
+
+class Stretch:
+    """Watches the whole looks that have the usual interval; not safe among threads."""
+
+    def __init__(self, interval_s: float, longest_gap_s: float, now: float) -> None:
+        self.factor = 1.0
+        self.thins = False
+        """Whether the detector can't look at everything that readers offer, or would offer."""
+        self._interval_s = interval_s
+        self._most = max(1.0, longest_gap_s / interval_s)
+        self._gap_at_most_s = 2.0 * longest_gap_s  # a longer one was the camera's own fault
+        self._updated_at = now
+        # Sums that fade.
+        self._put = self._replaced = 0.0
+        self._gaps_s = self._taken = 0.0
+        self._late_gaps_s = self._late = 0.0
+
+    def put(self, *, replaced: bool) -> None:
+        """A look was offered; ``replaced`` if an older one had waited in vain."""
+        self._put += 1.0
+        self._replaced += replaced
+
+    def taken(self, gap_s: float, *, overtaken: bool) -> None:
+        """A camera was looked at, so long after the last time; ``overtaken`` if one was replaced.
+
+        Only of those that were overtaken the gap is the detector's doing.
+        """
+        gap_s = min(gap_s, self._gap_at_most_s)
+        self._taken += 1.0
+        self._gaps_s += gap_s
+        if overtaken:
+            self._late += 1.0
+            self._late_gaps_s += gap_s
+
+    @property
+    def gap_s(self) -> float:
+        """Mean time between two looks at a camera, of late."""
+        return self._gaps_s / self._taken if self._taken else self._interval_s
+
+    def update(self, now: float) -> float:
+        """The factor (at least 1) from now on; to be called every second or so."""
+        passed_s, self._updated_at = max(0.0, now - self._updated_at), now
+        wasted = self._replaced / self._put if self._put else 0.0
+        if self._taken >= 1.0:  # else nobody looks at all, and there is nothing to judge by
+            self._move(wasted, passed_s)
+        self._fade(passed_s)
+        level = ENDS if self.thins else BEGINS
+        self.thins = wasted > level or self.factor - 1.0 > level
+        return self.factor
+
+    def _move(self, wasted: float, passed_s: float) -> None:
+        if wasted >= SURPLUS and self._late:
+            target = (1.0 - SURPLUS) * self._late_gaps_s / self._late / self._interval_s
+        else:
+            target = self.factor * (1.0 - SURPLUS + wasted)
+        share = min(1.0, passed_s / max(self.gap_s, 1.0))
+        self.factor = min(self._most, max(1.0, self.factor + share * (target - self.factor)))
+
+    def _fade(self, passed_s: float) -> None:
+        kept = math.exp(-passed_s / max(REMEMBERED_S, 2.0 * self.gap_s))
+        self._put *= kept
+        self._replaced *= kept
+        self._gaps_s *= kept
+        self._taken *= kept
+        self._late_gaps_s *= kept
+        self._late *= kept
