@@ -8,14 +8,13 @@ from __future__ import annotations
 import signal
 import sys
 import threading
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import asdict
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from pipeline import __version__, lab, show
+from pipeline import __version__, camera_commands, lab, show
 from pipeline.clock import SystemClock
 from pipeline.errors import (
     DeskUnavailableError,
@@ -29,24 +28,19 @@ from pipeline.terminal import (
     Overrides,
     SettingsFile,
     err,
+    opened_desk,
     out,
     print_json,
     town_settings,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from pipeline.tickets import OpenDesk
-
-STALE_S = 15.0
-"""A daemon tells its cameras every two seconds; after this it is gone or can't reach Redis."""
+    from collections.abc import Sequence
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 queue = typer.Typer(no_args_is_help=True, help="网格队列 / queues of the grids")
 tickets = typer.Typer(no_args_is_help=True, help="案卷 / tickets")
-cameras = typer.Typer(no_args_is_help=True, help="摄像头 / cameras")
-for name, group in (("queue", queue), ("tickets", tickets), ("cameras", cameras)):
+for name, group in (("queue", queue), ("tickets", tickets), ("cameras", camera_commands.app)):
     app.add_typer(group, name=name)
 app.add_typer(lab.app)
 
@@ -64,6 +58,12 @@ def main() -> None:
         sys.exit(0)
     except OSError as error:  # a folder that can't be written, say
         _fail("错误 / error", error, 2)
+    except Exception as error:  # noqa: BLE001 - so that its traceback shows no credentials
+        from pipeline.telemetry import log_crash, set_up_logs
+
+        set_up_logs()
+        log_crash(error)
+        _fail("程序错误 / a bug", type(error).__name__, 1)
 
 
 @app.callback(invoke_without_command=True)
@@ -124,7 +124,7 @@ def queue_read(
     as_json: AsJson = False,
 ) -> None:
     """查看网格待办(不取走) / what waits in a grid's queue, without taking it."""
-    with _open(settings_file) as opened:
+    with opened_desk(settings_file) as opened:
         messages = opened.desk.read_queue(grid)
     if as_json:
         print_json([message.model_dump(mode="json") for message in messages])
@@ -135,7 +135,7 @@ def queue_read(
 @queue.command("list")
 def queue_list(settings_file: SettingsFile = None, as_json: AsJson = False) -> None:
     """各网格待办数 / how much waits in which grid."""
-    with _open(settings_file) as opened:
+    with opened_desk(settings_file) as opened:
         counts = opened.desk.waiting()
         names = {code: opened.town.grids.get(code).name for code in counts}
     if as_json:
@@ -159,7 +159,7 @@ def tickets_list(
 
     _one_of("--state", state, STATES)
     _one_of("--hazard", hazard, HAZARDS)
-    with _open(settings_file) as opened:
+    with opened_desk(settings_file) as opened:
         found = opened.desk.tickets(state=state, grid=grid, hazard=hazard, limit=limit)
     if as_json:
         print_json([asdict(ticket) for ticket in found])
@@ -172,7 +172,7 @@ def tickets_show(
     ticket_id: str, settings_file: SettingsFile = None, as_json: AsJson = False
 ) -> None:
     """案卷详情与流程 / one ticket and its history."""
-    with _open(settings_file) as opened:
+    with opened_desk(settings_file) as opened:
         ticket = opened.desk.ticket(ticket_id)
     if as_json:
         print_json(asdict(ticket))
@@ -187,7 +187,7 @@ def explain(
     as_json: AsJson = False,
 ) -> None:
     """说明立案依据 / why there is a ticket or incident: rules, scores and looks."""
-    with _open(settings_file) as opened:
+    with opened_desk(settings_file) as opened:
         try:
             incidents = opened.desk.ticket(name).incidents
         except UnknownTicketError:
@@ -203,82 +203,6 @@ def explain(
         return
     for incident in incidents:
         out.print(show.reasons(incident))
-
-
-@cameras.command("list")
-def cameras_list(settings_file: SettingsFile = None, as_json: AsJson = False) -> None:
-    """摄像头及其最近状态 / the camera list with the states the boxes last told."""
-    with _open(settings_file) as opened:
-        rows = _camera_rows(opened)
-    if as_json:
-        print_json(rows)
-    else:
-        out.print(show.cameras(rows))
-
-
-@cameras.command("check")
-def cameras_check(
-    settings_file: SettingsFile = None,
-    seconds: Annotated[float, typer.Option(min=0.1, help="how long to try")] = 15.0,
-    as_json: AsJson = False,
-) -> None:
-    """逐个打开摄像头,说明故障 / open every camera and say what is wrong with which."""
-    from pipeline.ingest import check_cameras
-    from pipeline.town import load_town
-
-    settings = town_settings(settings_file)
-    town = load_town(settings.town)
-    with err.status(f"{len(town.cameras)} cameras, {seconds:.0f} s at most"):
-        statuses = check_cameras(town.cameras, settings.ingest, SystemClock(), seconds)
-    rows = [asdict(status) for status in statuses]
-    if as_json:
-        print_json(rows)
-    else:
-        out.print(show.cameras(rows))
-    if any(status.state not in ("live", "disabled") for status in statuses):
-        raise typer.Exit(1)
-
-
-@cameras.command("import")
-def cameras_import(
-    source: Annotated[Path, typer.Argument(help="CSV or YAML, as it came")],
-    target: Annotated[Path, typer.Option("--out", help="the clean list")],
-    force: Annotated[bool, typer.Option("--force", help="replace --out if it is there")] = False,
-    as_json: AsJson = False,
-) -> None:
-    """导入摄像头清单,报告坏行 / keep the good rows of a list and report the bad ones."""
-    from pipeline.town import import_cameras, write_cameras
-
-    if target.exists() and (not force or target.samefile(source)):
-        raise InputError(
-            "is there already",
-            file=target,
-            allowed="another --out; --force replaces, never the source",
-        )
-    report = import_cameras(source)
-    if report.cameras:
-        write_cameras(target, report.cameras)
-    if as_json:
-        problems = [str(problem) for problem in report.problems]
-        print_json(
-            {
-                "cameras": len(report.cameras),
-                "bad_rows": report.bad_rows,
-                "problems": problems,
-            }
-        )
-    else:
-        for problem in report.problems:
-            out.print(str(problem), style="yellow", soft_wrap=True)
-        written = (
-            f"个摄像头已写入 / cameras written to {target}" if report.cameras else "写入 / written"
-        )
-        out.print(f"{len(report.cameras)} {written}, {report.bad_rows} 行有误 / bad rows")
-    if report.problems:
-        raise typer.Exit(1)
-
-
-cameras.command("windows")(lab.windows)
 
 
 @app.command()
@@ -339,45 +263,15 @@ def console(
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, lambda *_: stop.set())
     with open_desk(settings, SystemClock()) as opened:
-        app = create_app(opened.desk, settings.data_dir / "evidence", lambda: _camera_rows(opened))
+        app = create_app(
+            opened.desk, settings.data_dir / "evidence", lambda: camera_commands.camera_rows(opened)
+        )
         with serve(app, host, port) as url:
             err.print(f"状态页 / status page: {url}")
             stop.wait()
 
 
-@contextmanager
-def _open(settings_file: Path | None) -> Iterator[OpenDesk]:
-    from pipeline.tickets import open_desk
-
-    with open_desk(town_settings(settings_file), SystemClock()) as opened:
-        yield opened
-
-
-def _camera_rows(opened: OpenDesk) -> list[dict[str, Any]]:
-    """The camera list with the states the boxes last told; what nobody told is null."""
-    from pipeline.town import masked_url
-
-    told, now = opened.board.read(), SystemClock().now()
-    rows = []
-    for camera in opened.town.cameras:
-        known = told.get(camera.camera_id)
-        if known is not None and now - known.told_at > STALE_S:
-            known = None  # whoever watched it doesn't any more
-        status = asdict(known.status) if known else {"state": None, "since_at": None, "why": ""}
-        rows.append(
-            {
-                **status,
-                "camera_id": camera.camera_id,
-                "name": camera.name,
-                "url": masked_url(camera.url),
-                "grid": opened.town.grids.owner((camera.lon, camera.lat)).code,
-                "told_at": known.told_at if known else None,
-            }
-        )
-    return rows
-
-
-def _fail(kind: str, error: Exception, code: int) -> NoReturn:
+def _fail(kind: str, error: Exception | str, code: int) -> NoReturn:
     err.print(f"{kind}: {error}", style="red", highlight=False, soft_wrap=True)
     sys.exit(code)
 

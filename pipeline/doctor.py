@@ -11,7 +11,7 @@ from pipeline.clock import SystemClock
 from pipeline.detect import Detector, head_counter, time_per_look_ms, time_per_picture_ms
 from pipeline.errors import GridwatchError
 from pipeline.settings import Settings, load_settings
-from pipeline.tickets import Outbox, open_redis, redis_risks
+from pipeline.tickets import STALE_S, CameraBoard, Outbox, open_redis, redis_risks
 from pipeline.town import load_town
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ def examine(settings_file: Path | None) -> list[Finding]:
         "heads": _heads,
         "town": _town,
         "redis": _redis,
+        "camera list": _camera_list,
         "disk": _disk,
         "outbox": _outbox,
     }
@@ -85,6 +86,19 @@ def _redis(settings: Settings) -> str:
         raise GridwatchError("; ".join(risks))
     kind = "private" if settings.redis.url is None else "by URL"
     return f"{kind}, version {info['redis_version']}"
+
+
+def _camera_list(settings: Settings) -> str:
+    """Whether the boxes that run took over the list as it stands."""
+    clock = SystemClock()
+    with open_redis(settings.redis, settings.data_dir) as redis:
+        refused = CameraBoard(redis, clock=clock, prefix=settings.redis.prefix).refused_lists()
+    now = [one for one in refused if clock.now() - one.told_at <= STALE_S]
+    if now:
+        raise GridwatchError(
+            "; ".join(f"{one.host} goes on with the old one: {one.why}" for one in now)
+        )
+    return "no box refuses it"
 
 
 def _outbox(settings: Settings) -> str:

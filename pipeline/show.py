@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pipeline.doctor import Finding
     from pipeline.hazards import Incident
     from pipeline.replay import Comparison, Played
-    from pipeline.tickets import Ticket, TicketMessage
+    from pipeline.tickets import RefusedList, Ticket, TicketMessage
 
 
 def messages(waiting: Iterable[TicketMessage]) -> Table:
@@ -97,17 +97,34 @@ def reasons(incident: Incident) -> RenderableType:
     )
 
 
-def cameras(rows: Iterable[Mapping[str, Any]]) -> Table:
-    table = _table("摄像头 / camera", "状态 / state", "自 / since", "原因 / why")
+def cameras(rows: Sequence[Mapping[str, Any]]) -> Table:
+    """Columns about looks are left out where nobody knows of any, as while cameras are checked."""
+    shown = {
+        name: title
+        for name, title in (
+            ("look_age_s", "最近画面 / newest look"),
+            ("longest_gap_s", "近一小时最长间隔 / longest gap, 1 h"),
+        )
+        if any(name in row for row in rows)
+    }
+    table = _table("摄像头 / camera", "状态 / state", "自 / since", *shown.values(), "原因 / why")
     for row in rows:
         since = row["since_at"]
         table.add_row(
             row["camera_id"],
             row["state"] or "未知 / not told",
             _time(since) if since else "",
+            *(_duration(row.get(name)) for name in shown),
             row["why"],
         )
     return table
+
+
+def refused_list(one: RefusedList) -> str:
+    return (
+        f"{one.host} 仍用旧的摄像头清单，新的有误 / goes on with the camera list it had since "
+        f"{_time(one.since_at)}: {one.why}"
+    )
 
 
 def findings(found: Iterable[Finding]) -> Table:
@@ -169,6 +186,15 @@ def _table(name: str, *others: str) -> Table:
 
 def _time(unix_s: float) -> str:
     return datetime.fromtimestamp(unix_s, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+
+
+def _duration(seconds: float | None) -> str:
+    if seconds is None:
+        return "—"
+    for unit, size in (("d", 86400.0), ("h", 3600.0), ("min", 60.0)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"
 
 
 def _figure(value: float | None) -> str:

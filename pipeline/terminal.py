@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,13 +12,15 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from pipeline.clock import SystemClock
 from pipeline.errors import SettingsError
 from pipeline.settings import load_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from pipeline.settings import Settings
+    from pipeline.tickets import OpenDesk
 
 # No markup: what is printed comes from files and cameras and may contain brackets.
 out = Console(markup=False)
@@ -42,6 +45,15 @@ def town_settings(file: Path | None, overrides: Iterable[str] = ()) -> Settings:
             allowed="--settings FILE, e.g. configs/yulong/settings.yaml",
         )
     return settings
+
+
+@contextmanager
+def opened_desk(file: Path | None) -> Iterator[OpenDesk]:
+    """The desk of the town of these settings, until the block ends."""
+    from pipeline.tickets import open_desk
+
+    with open_desk(town_settings(file), SystemClock()) as opened:
+        yield opened
 
 
 def print_json(value: Any) -> None:

@@ -15,6 +15,7 @@ import yaml
 from pipeline import cli
 from pipeline.clock import ManualClock, SystemClock
 from pipeline.hazards import Incident
+from pipeline.ingest import CameraStatus
 from pipeline.settings import load_settings
 from pipeline.tickets import open_desk
 from pipeline.town import Place
@@ -72,7 +73,8 @@ def test_doctor_finds_a_good_town_good(gridwatch, town):
     findings = json.loads(answer.out)
     assert answer.code == 0
     assert {finding["check"] for finding in findings} == {
-        "python", "settings", "model", "heads", "town", "redis", "disk", "outbox",
+        "python", "settings", "model", "heads", "town", "redis", "camera list", "disk",
+        "outbox",
     }  # fmt: skip
     assert all(finding["good"] for finding in findings)
 
@@ -146,8 +148,6 @@ def test_model_check_prints_card_and_figure(gridwatch):
 
 
 def test_a_camera_that_nobody_tells_of_any_more_is_not_said_to_be_live(gridwatch, town):
-    from pipeline.ingest import CameraStatus  # noqa: PLC0415 - only this test
-
     settings = load_settings(town / "settings.yaml")
     told = CameraStatus("YL-0001", "live", since_at=0.0)
     with open_desk(settings, ManualClock(SystemClock().now())) as opened:
@@ -158,6 +158,62 @@ def test_a_camera_that_nobody_tells_of_any_more_is_not_said_to_be_live(gridwatch
         stale = gridwatch("cameras", "list", "-s", town / "settings.yaml", "--json")
     assert json.loads(fresh.out)[0]["state"] == "live"
     assert json.loads(stale.out)[0]["state"] is None
+
+
+def test_the_camera_list_shows_how_old_the_newest_look_is(gridwatch, town):
+    settings = load_settings(town / "settings.yaml")
+    now = SystemClock().now()
+    live = CameraStatus("YL-0001", "live", since_at=now - 900, last_look_at=now - 40)
+    gone = CameraStatus("YL-0002", "live", since_at=now - 9000, last_look_at=now - 7300)
+    with open_desk(settings, ManualClock(now - 7200)) as opened:
+        opened.board.tell([gone])
+    with open_desk(settings, SystemClock()) as opened:
+        opened.board.tell([live])
+        listed = gridwatch("cameras", "list", "-s", town / "settings.yaml", "--json")
+        shown = gridwatch("cameras", "list", "-s", town / "settings.yaml").out
+    ages = [row["look_age_s"] for row in json.loads(listed.out)]
+    assert 40 <= ages[0] < 400
+    assert 7300 <= ages[1] < 7700, "also of a camera that nobody watches any more"
+    assert ages[2] is None
+    assert "newest look" in shown
+    assert "2 h" in shown
+
+
+def test_a_refused_list_is_told_by_list_and_doctor(gridwatch, town):
+    settings = load_settings(town / "settings.yaml")
+    call = ("-s", town / "settings.yaml", "--json")
+    with open_desk(settings, SystemClock()) as opened:
+        opened.board.tell([], list_problem="cameras.csv, line 7: unknown datum")
+        listed, looked = gridwatch("cameras", "list", *call), gridwatch("doctor", *call)
+        opened.board.tell([])
+        good = gridwatch("cameras", "list", *call)
+    assert len(json.loads(listed.out)) == 3, "JSON stays what it was"
+    assert "line 7: unknown datum" in listed.err
+    (finding,) = [one for one in json.loads(looked.out) if one["check"] == "camera list"]
+    assert not finding["good"]
+    assert "line 7: unknown datum" in finding["text"]
+    assert looked.code == 1
+    assert good.err == ""
+
+
+def test_a_refusal_by_a_box_that_is_gone_is_not_told(gridwatch, town):
+    settings = load_settings(town / "settings.yaml")
+    with open_desk(settings, ManualClock(SystemClock().now() - 60)) as opened:
+        opened.board.tell([], list_problem="cameras.csv, line 7: unknown datum")
+        answer = gridwatch("cameras", "list", "-s", town / "settings.yaml")
+    assert answer.err == ""
+
+
+def test_a_bug_ends_in_a_traceback_without_credentials(gridwatch, town, monkeypatch):
+    def broken(_rows):
+        raise RuntimeError("no way with rtsp://admin:geheim@10.0.0.5/1")
+
+    monkeypatch.setattr(cli.show, "cameras", broken)
+    answer = gridwatch("cameras", "list", "-s", town / "settings.yaml")
+    assert answer.code == 1
+    assert "RuntimeError" in answer.err
+    assert "in cameras_list" in answer.err, "the traceback"
+    assert "geheim" not in answer.err
 
 
 def test_brackets_in_names_are_shown_as_they_are(gridwatch, town):

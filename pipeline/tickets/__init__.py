@@ -1,6 +1,6 @@
 """Who fixes it by when: tickets, their queues, and how nothing gets lost on the way."""
 
-from pipeline.tickets.board import CameraBoard, RefusedList, Told
+from pipeline.tickets.board import STALE_S, CameraBoard, RefusedList, Told
 from pipeline.tickets.desk import Desk
 from pipeline.tickets.embedded_redis import EmbeddedRedis
 from pipeline.tickets.evidence import (
@@ -19,6 +19,7 @@ from pipeline.tickets.wire import TicketMessage
 
 __all__ = [
     "PRIVACY_SCORE",
+    "STALE_S",
     "CameraBoard",
     "Desk",
     "EmbeddedRedis",

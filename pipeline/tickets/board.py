@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     from pipeline.clock import Clock
 
+STALE_S = 15.0
+"""A daemon tells its cameras every two seconds; after this it is gone or can't reach Redis."""
 _ROW_S = 30.0  # a row is written again after this long: for its counters, and in case it was lost
 _KEPT_S = 7 * 86400  # a box that has been silent for this long is forgotten; its rows say when
 

@@ -1,0 +1,140 @@
+"""The commands about cameras: what they are doing, whether they open, and their list."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from pipeline import lab, show
+from pipeline.clock import SystemClock
+from pipeline.errors import InputError
+from pipeline.terminal import (
+    AsJson,
+    SettingsFile,
+    err,
+    opened_desk,
+    out,
+    print_json,
+    town_settings,
+)
+
+if TYPE_CHECKING:
+    from pipeline.tickets import OpenDesk
+
+app = typer.Typer(no_args_is_help=True, help="摄像头 / cameras")
+
+
+@app.command("list")
+def cameras_list(settings_file: SettingsFile = None, as_json: AsJson = False) -> None:
+    """摄像头及其最近状态 / the camera list with the states the boxes last told."""
+    from pipeline.tickets import STALE_S
+
+    with opened_desk(settings_file) as opened:
+        rows = camera_rows(opened)
+        refused = opened.board.refused_lists()
+    if as_json:
+        print_json(rows)
+    else:
+        out.print(show.cameras(rows))
+    for one in refused:
+        if SystemClock().now() - one.told_at <= STALE_S:
+            err.print(show.refused_list(one), style="yellow", soft_wrap=True)
+
+
+@app.command("check")
+def cameras_check(
+    settings_file: SettingsFile = None,
+    seconds: Annotated[float, typer.Option(min=0.1, help="how long to try")] = 15.0,
+    as_json: AsJson = False,
+) -> None:
+    """逐个打开摄像头,说明故障 / open every camera and say what is wrong with which."""
+    from pipeline.ingest import check_cameras
+    from pipeline.town import load_town
+
+    settings = town_settings(settings_file)
+    town = load_town(settings.town)
+    with err.status(f"{len(town.cameras)} cameras, {seconds:.0f} s at most"):
+        statuses = check_cameras(town.cameras, settings.ingest, SystemClock(), seconds)
+    rows = [asdict(status) for status in statuses]
+    if as_json:
+        print_json(rows)
+    else:
+        out.print(show.cameras(rows))
+    if any(status.state not in ("live", "disabled") for status in statuses):
+        raise typer.Exit(1)
+
+
+@app.command("import")
+def cameras_import(
+    source: Annotated[Path, typer.Argument(help="CSV or YAML, as it came")],
+    target: Annotated[Path, typer.Option("--out", help="the clean list")],
+    force: Annotated[bool, typer.Option("--force", help="replace --out if it is there")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """导入摄像头清单,报告坏行 / keep the good rows of a list and report the bad ones."""
+    from pipeline.town import import_cameras, write_cameras
+
+    if target.exists() and (not force or target.samefile(source)):
+        raise InputError(
+            "is there already",
+            file=target,
+            allowed="another --out; --force replaces, never the source",
+        )
+    report = import_cameras(source)
+    if report.cameras:
+        write_cameras(target, report.cameras)
+    if as_json:
+        problems = [str(problem) for problem in report.problems]
+        print_json(
+            {
+                "cameras": len(report.cameras),
+                "bad_rows": report.bad_rows,
+                "problems": problems,
+            }
+        )
+    else:
+        for problem in report.problems:
+            out.print(str(problem), style="yellow", soft_wrap=True)
+        written = (
+            f"个摄像头已写入 / cameras written to {target}" if report.cameras else "写入 / written"
+        )
+        out.print(f"{len(report.cameras)} {written}, {report.bad_rows} 行有误 / bad rows")
+    if report.problems:
+        raise typer.Exit(1)
+
+
+app.command("windows")(lab.windows)
+
+
+def camera_rows(opened: OpenDesk) -> list[dict[str, Any]]:
+    """The camera list with the states the boxes last told; what nobody told is null.
+
+    ``look_age_s``: seconds since the newest look that anybody told of, whoever watches it now; the
+    boxes tell it every 30 s.
+    """
+    from pipeline.tickets import STALE_S
+    from pipeline.town import masked_url
+
+    told, now = opened.board.read(), SystemClock().now()
+    rows = []
+    for camera in opened.town.cameras:
+        known = told.get(camera.camera_id)
+        looked_at = known.status.last_look_at if known else None
+        if known is not None and now - known.told_at > STALE_S:
+            known = None  # whoever watched it doesn't any more
+        status = asdict(known.status) if known else {"state": None, "since_at": None, "why": ""}
+        rows.append(
+            {
+                **status,
+                "camera_id": camera.camera_id,
+                "name": camera.name,
+                "url": masked_url(camera.url),
+                "grid": opened.town.grids.owner((camera.lon, camera.lat)).code,
+                "told_at": known.told_at if known else None,
+                "look_age_s": None if looked_at is None else max(0.0, now - looked_at),
+            }
+        )
+    return rows
