@@ -11,6 +11,7 @@ from pipeline.ingest.schedule import LookSchedule
 from pipeline.ingest.shards import shard_of
 from pipeline.ingest.source import Source
 from pipeline.ingest.state import CameraState, CameraStatus
+from pipeline.ingest.tallies import Spread, SpreadCounts
 from pipeline.ingest.windows import Window, WindowPlan, plan_windows
 from pipeline.ingest.windows_drawn import draw_windows
 
@@ -26,6 +27,8 @@ __all__ = [
     "Pace",
     "Purpose",
     "Source",
+    "Spread",
+    "SpreadCounts",
     "Window",
     "WindowPlan",
     "check_cameras",
