@@ -10,7 +10,7 @@ from collections import Counter, defaultdict
 from itertools import count
 from typing import TYPE_CHECKING
 
-from pipeline.ingest.cameras import host_of
+from pipeline.ingest.gate import host_of
 from pipeline.ingest.streams import is_camera
 
 if TYPE_CHECKING:

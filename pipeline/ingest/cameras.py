@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections import defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING, Self
-from urllib.parse import urlsplit
 
 import structlog
 
+from pipeline.ingest.gate import Gates
 from pipeline.ingest.pace import Pace
 from pipeline.ingest.reader import CameraReader
 
@@ -49,9 +48,7 @@ class Ingest:
         self._size = size
         self._clock = clock
         self._deliver = deliver
-        self._gates: defaultdict[str, threading.Semaphore] = defaultdict(
-            lambda: threading.Semaphore(settings.sessions_per_host)
-        )
+        self._gates = Gates(settings, clock)
         self._lock = threading.Lock()  # of changes to which readers there are
         # Never changed, only replaced by another, so that asking for states waits for nobody.
         self._readers: dict[str, CameraReader] = {}
@@ -146,7 +143,7 @@ class Ingest:
             size=self._size,
             clock=self._clock,
             deliver=self._deliver,
-            gate=self._gates[host_of(camera.url)],
+            gate=self._gates.of(camera),
         )
         reader.pace(self._pace)
         return reader
@@ -170,11 +167,3 @@ class Ingest:
 def as_read(camera: Camera) -> Camera:
     """The camera without what no reader cares for: its name and its place on the map."""
     return replace(camera, name="", lon=0.0, lat=0.0)
-
-
-def host_of(url: str) -> str:
-    """Host and port, the unit that limits sessions (one recorder serves many cameras)."""
-    try:
-        return urlsplit(url).netloc.rpartition("@")[2].lower()
-    except ValueError:
-        return ""

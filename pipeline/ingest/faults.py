@@ -6,23 +6,22 @@ passed on. Sentences are Chinese first, English beside it.
 
 from __future__ import annotations
 
-import socket
-from contextlib import suppress
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import av
 
 from pipeline.errors import FootageError, SourceError
+from pipeline.ingest import diagnosis
 from pipeline.town import masked_url
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from pipeline.ingest.diagnosis import Finding
     from pipeline.ingest.state import CameraState
+    from pipeline.ingest.tls import Trust
 
-_PROBE_TIMEOUT_S = 2.0
-_DEFAULT_PORT = 554
 VIDEO_FILES = "a video file (MP4, MKV, AVI, MPEG-TS, FLV or raw H.264/H.265)"
 
 
@@ -38,22 +37,57 @@ def unsupported(url: str, chinese: str, english: str) -> SourceError:
     return _error("unsupported", url, chinese, english)
 
 
-def _error(state: CameraState, url: str, chinese: str, english: str) -> SourceError:
-    return SourceError(state, f"{chinese} / {english} ({masked_url(url)})")
+def _error(
+    state: CameraState, url: str, chinese: str, english: str, *, of_host: bool = False
+) -> SourceError:
+    # What concerns the device is said to all cameras that wait for it: without one's own path.
+    shown = masked_url(url)
+    shown = "/".join(shown.split("/")[:3]) if of_host else shown
+    return SourceError(state, f"{chinese} / {english} ({shown})", of_host=of_host)
+
+
+def _found(finding: Finding, url: str) -> SourceError:
+    return _error(finding.state, url, finding.chinese, finding.english, of_host=finding.of_host)
 
 
 def check_camera_url(url: str) -> None:
     """Raise SourceError when the URL can't be that of a camera."""
     try:
         parts = urlsplit(url)
-        valid = parts.scheme in ("rtsp", "rtsps") and bool(parts.hostname) and parts.port != 0
+        scheme = parts.scheme
+        valid = bool(parts.hostname) and parts.port != 0
     except ValueError:  # a port beyond 65535, a broken IPv6 host
-        valid = False
-    if not valid:
+        scheme, valid = url.partition("://")[0].lower(), False
+    if scheme not in ("rtsp", "rtsps"):
         raise unsupported(
             url,
-            "地址无法使用，应为 rtsp://主机[:端口]/路径 或文件路径",
-            "not a usable address; allowed: rtsp://host[:port]/path, rtsps://… or a file path",
+            "地址类型不支持，应以 rtsp:// 或 rtsps:// 开头，或为文件路径",
+            "not an address of a camera; allowed: rtsp://, rtsps:// or a file path",
+        )
+    if valid:
+        return
+    if diagnosis.is_unescaped(url):
+        raise _found(diagnosis.UNESCAPED, url)
+    raise unsupported(
+        url,
+        "地址无法使用，应为 rtsp://主机[:端口]/路径 或文件路径",
+        "not a usable address; allowed: rtsp://host[:port]/path, rtsps://… or a file path",
+    )
+
+
+def check_codec(name: str | None, url: str) -> None:
+    """Raise SourceError when a stream's pictures aren't worth asking for, or nobody knows them."""
+    if name is None:
+        raise unsupported(
+            url,
+            "视频编码无法识别，请在摄像机中改用 H.264 或 H.265",
+            "nobody knows this video codec; set H.264 or H.265 in the camera",
+        )
+    if name == "mjpeg":
+        raise unsupported(
+            url,
+            "码流为 MJPEG，请在摄像机中改用 H.264 或 H.265（或换用这样的子码流）",
+            "this is an MJPEG stream; set H.264 or H.265 in the camera, or use a stream that is",
         )
 
 
@@ -70,12 +104,6 @@ _OPENING: tuple[tuple[_Errors, CameraState, str, str], ...] = (
         "unreachable",
         "摄像机在线，但没有这个码流路径（404），请核对通道号",
         "the camera answers but doesn't know this path (404); check the channel",
-    ),
-    (
-        (av.error.ConnectionRefusedError,),
-        "unreachable",
-        "连接被拒绝，请核对端口，或设备的 RTSP 服务未开启",
-        "connection refused; check the port, or switch RTSP on in the device",
     ),
     (
         (av.error.HTTPError,),
@@ -98,19 +126,36 @@ _OPENING: tuple[tuple[_Errors, CameraState, str, str], ...] = (
 )
 
 
-def opening_error(error: BaseException, url: str, *, took_s: float, limit_s: float) -> SourceError:
-    """Why a camera could not be opened."""
+def opening_error(
+    error: BaseException, url: str, *, took_s: float, limit_s: float, trust: Trust
+) -> SourceError:
+    """Why a camera could not be opened. May ask the device itself, for a few seconds."""
+    if isinstance(error, av.error.ConnectionRefusedError):
+        return _found(diagnosis.REFUSED, url)
     for kinds, state, chinese, english in _OPENING:
         if isinstance(error, kinds):
             return _error(state, url, chinese, english)
     # FFmpeg reports a server that never answers as invalid data; the time tells.
     if took_s >= 0.9 * limit_s or isinstance(error, (av.error.ExitError, TimeoutError)):
+        return _unanswered(url, took_s)
+    return _found(diagnosis.diagnose(url, trust), url)
+
+
+def _unanswered(url: str, took_s: float) -> SourceError:
+    if diagnosis.accepts(url):
         return unreachable(
             url,
-            f"{took_s:.0f} 秒内没有应答，请检查供电、网络或重启设备",
-            f"no answer within {took_s:.0f} s; check power and network, or restart the device",
+            f"设备接受连接，但 {took_s:.0f} 秒内没有应答，请重启设备",
+            f"the device takes the connection, but gives no answer within {took_s:.0f} s; "
+            "restart it",
         )
-    return _diagnosed(url)
+    return _error(
+        "unreachable",
+        url,
+        f"{took_s:.0f} 秒内没有应答，请检查供电和网络",
+        f"no answer within {took_s:.0f} s; check power and network",
+        of_host=True,
+    )
 
 
 def reading_error(error: BaseException, url: str, *, silent_s: float) -> SourceError:
@@ -133,40 +178,6 @@ def reading_error(error: BaseException, url: str, *, silent_s: float) -> SourceE
 def ended(url: str) -> SourceError:
     return unreachable(
         url, "码流中断，摄像机关闭了连接", "the stream ended: the camera closed the connection"
-    )
-
-
-def _diagnosed(url: str) -> SourceError:
-    """Look for what FFmpeg doesn't say: the name, the connection, or what answers there."""
-    parts = urlsplit(url)
-    host, port = parts.hostname or "", parts.port or _DEFAULT_PORT
-    try:
-        socket.getaddrinfo(host, port)
-    except (OSError, UnicodeError):
-        return unreachable(
-            url,
-            "主机名无法解析，请核对地址或 DNS",
-            "the host name doesn't resolve; check the address or DNS",
-        )
-    with suppress(OSError), socket.create_connection((host, port), _PROBE_TIMEOUT_S) as peer:
-        answer = b""
-        with suppress(OSError):
-            peer.sendall(b"OPTIONS * RTSP/1.0\r\nCSeq: 1\r\n\r\n")
-            peer.settimeout(_PROBE_TIMEOUT_S)
-            answer = peer.recv(16)
-        if answer and not answer.startswith(b"RTSP/") and parts.scheme == "rtsp":
-            return unsupported(
-                url,
-                "该端口有应答，但不是 RTSP 服务，请核对端口",
-                "something answers on this port, but it doesn't speak RTSP; check the port",
-            )
-        return unreachable(
-            url,
-            "摄像机接受连接后随即断开或应答有误，请重启设备或减少同时连接数",
-            "the camera closes the connection or answers wrongly; restart it or watch it less",
-        )
-    return unreachable(
-        url, "连接不上，请检查供电和网络", "can't be reached; check power and network"
     )
 
 

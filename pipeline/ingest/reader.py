@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import threading
 import traceback
 from contextlib import closing
@@ -18,13 +17,13 @@ from pipeline.ingest.state import StateKeeper
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from contextlib import AbstractContextManager
 
     import numpy as np
     from numpy.typing import NDArray
 
     from pipeline.clock import Clock
     from pipeline.ingest.evidence import Kept
+    from pipeline.ingest.gate import Gate, Waiting
     from pipeline.ingest.look import Look
     from pipeline.ingest.pace import Pace
     from pipeline.ingest.state import CameraState, CameraStatus
@@ -37,9 +36,10 @@ _log = structlog.get_logger(__name__)
 class CameraReader:
     """Reads one camera until told to stop.
 
-    A live camera is opened again and again, with growing random pauses. A file is played once, at
-    its own pace and with the time of day, as if a camera had recorded it now; then the camera is
-    ``disabled``.
+    A live camera is opened again and again, when its gate lets it: after a failure with growing
+    random pauses, and where a host has fewer sessions than cameras for a picture or two at a time.
+    A file is played once, at its own pace and with the time of day, as if a camera had recorded it
+    now; then the camera is ``disabled``.
     """
 
     def __init__(
@@ -50,25 +50,27 @@ class CameraReader:
         size: tuple[int, int],
         clock: Clock,
         deliver: Callable[[Look], None],
-        gate: AbstractContextManager[object],
+        gate: Gate,
     ) -> None:
         self.camera_id = camera.camera_id
         self._settings = settings
         self._clock = clock
         self._deliver = deliver
+        self._gate = gate
         self._source = Source.of(camera, settings, size=size, clock=clock, gate=gate)
         self._interval_s = self._source.interval_s  # before any stretching
-        self._keeper = StateKeeper(camera.camera_id, clock)
+        self._keeper = StateKeeper(camera.camera_id, clock, settings.blip_s)
         self._health = PictureHealth(settings.picture_fault_s)
         self._telling = False  # whether the last picture tells anything
         self._stop = threading.Event()
         self._started_at = 0.0  # steady, when a file began to play; live: captured_at is it
-        self._first_at: float | None = None  # monotonic, of this session's first look
+        self._made_at = clock.monotonic()
         self._thread = threading.Thread(
             target=self._run, name=f"camera {camera.camera_id}", daemon=True
         )
         self._enabled = camera.enabled
         if not camera.enabled:
+            gate.cancel()
             self._keeper.change("disabled", "摄像机清单中已停用 / switched off in the camera list")
 
     def start(self) -> None:
@@ -79,6 +81,7 @@ class CameraReader:
         """Stop as soon as the camera lets us: no look is delivered after this."""
         self._stop.set()
         self._source.close()
+        self._gate.cancel()
 
     def join(self, timeout_s: float) -> bool:
         """Wait for the thread; False when it still hangs in a camera (it ends by its timeout)."""
@@ -106,9 +109,16 @@ class CameraReader:
 
     def watch(self) -> None:
         """Called by the supervisor: say so when pictures stopped coming, whatever the reason."""
-        opened_at = self._source.opened_at
-        if opened_at is None or self._stop.is_set():
+        if self._stop.is_set():
             return
+        waiting = self._gate.waiting()
+        opened_at = self._source.opened_at
+        if waiting is not None:
+            self._watch_waiting(waiting)
+        elif opened_at is not None:
+            self._watch_open(opened_at)
+
+    def _watch_open(self, opened_at: float) -> None:
         heard_at = max(opened_at, self._source.heard_at or opened_at)
         now, limit_s = self._clock.monotonic(), self._settings.stalled_after_s
         if now - max(opened_at, self._keeper.shown_at or opened_at) < limit_s:
@@ -117,41 +127,61 @@ class CameraReader:
             why = "有数据但无法解出画面，请检查编码设置 / data comes but no picture can be decoded"
         else:
             why = f"{limit_s:.0f} 秒没有画面，请检查设备和线路 / no picture for {limit_s:.0f} s"
-        self._keeper.change("stalled", why)
+        self._keeper.change("stalled", why, at_once=True)
+
+    def _watch_waiting(self, waiting: Waiting) -> None:
+        """It waits for its host or for its turn there, which may take as long as the others'."""
+        if waiting.trouble is not None:
+            self._keeper.change(cast("CameraState", waiting.trouble.state), waiting.trouble.reason)
+            return
+        if waiting.share == 1:
+            self._keeper.waits("等待连接 / waits until others of its host are connected")
+            return
+        self._keeper.waits(
+            f"等待轮到，该设备每路连接由 {waiting.share} 台摄像机轮流使用 / waits for its turn: "
+            f"{waiting.share} cameras share each stream of this host"
+        )
+        unseen_s = self._clock.monotonic() - (self._keeper.shown_at or self._made_at)
+        if unseen_s > self._settings.visit_every_s + self._settings.stalled_after_s * waiting.share:
+            self._keeper.change(
+                "stalled",
+                f"{unseen_s:.0f} 秒没有轮到，请增加该设备的连接数 / no turn for {unseen_s:.0f} s; "
+                "let the device give more streams",
+                at_once=True,
+            )
 
     def _run(self) -> None:
-        failures = 0
-        while not self._stop.is_set():
-            healthy_s = self._session()
-            if healthy_s is None:
-                return
-            if healthy_s >= self._settings.healthy_after_s:
-                failures = 0
-            self._clock.sleep(self._pause_s(failures), until=self._stop)
-            failures += 1
+        while not self._stop.is_set() and self._session():
+            pass
 
-    def _session(self) -> float | None:
-        """One opening of the source. For how long pictures came; None when it is over for good."""
-        self._first_at = None
+    def _session(self) -> bool:
+        """One opening of the source, when its gate lets it; False when it is over for good."""
+        error, failed = None, True
         try:
             self._read()
-        except SourceError as error:
+            failed = False
+        except SourceError as reason:
+            error = reason
             self._keeper.change(cast("CameraState", error.state), error.reason)
-        except FootageError as error:
-            self._keeper.change("unsupported", str(error))
-            return None
-        except Exception as error:  # noqa: BLE001 - our defect mustn't silence a camera for ever
+        except FootageError as reason:
+            self._keeper.change("unsupported", str(reason), at_once=True)
+            return False
+        except Exception as reason:  # noqa: BLE001 - our defect mustn't silence a camera for ever
             # Without the error's text: it may hold a URL with its password.
-            where = traceback.format_tb(error.__traceback__)
-            kind = type(error).__name__
+            where = traceback.format_tb(reason.__traceback__)
+            kind = type(reason).__name__
             _log.error("reader failed", camera_id=self.camera_id, error=kind, where=where)
             self._keeper.change("stalled", "程序内部错误，见日志 / internal error, see the log")
-        else:
-            if not self._stop.is_set():
-                self._keeper.change("disabled", "录像已播放完毕 / the recording has ended")
-            return None
-        now = self._clock.monotonic()
-        return 0.0 if self._first_at is None else now - self._first_at
+        finally:
+            self._gate.ended(error, failed=failed)
+        if failed:
+            self._keeper.failed()
+        elif not self._source.live and not self._stop.is_set():
+            self._keeper.change(
+                "disabled", "录像已播放完毕 / the recording has ended", at_once=True
+            )
+            return False
+        return True
 
     def _read(self) -> None:
         began = self._clock.monotonic()
@@ -170,7 +200,6 @@ class CameraReader:
             look = replace(look, captured_at=look.captured_at + self._started_at)
         if self._stop.is_set():
             return
-        self._first_at = self._first_at or self._clock.monotonic()
         if look.purpose == "whole":
             self._judge(look)
         if self._telling:
@@ -183,9 +212,5 @@ class CameraReader:
         self._telling = verdict.telling
         if verdict.telling:
             self._keeper.looked(look.captured_at)
-
-    def _pause_s(self, failures: int) -> float:
-        """Exponential with full jitter, so that the cameras of one recorder don't come in step."""
-        first_s, most_s = self._settings.backoff_first_s, self._settings.backoff_most_s
-        upper_s = min(most_s, first_s * 2.0 ** min(failures, 30))
-        return random.uniform(0, upper_s)  # noqa: S311 - no secret
+        if self._source.live and self._gate.pictured(telling=verdict.telling):
+            self._source.leave()

@@ -23,6 +23,9 @@ CameraState = Literal[
     "disabled",
 ]
 
+SEEING: frozenset[CameraState] = frozenset({"live", "frozen", "dark", "covered", "moved"})
+"""States of cameras whose pictures come, whatever they show."""
+
 
 @dataclass(frozen=True, slots=True)
 class CameraStatus:
@@ -32,7 +35,8 @@ class CameraStatus:
     (both Unix seconds UTC). ``why`` is a sentence for people, Chinese first, free of credentials;
     it is empty while the camera is live. ``looks`` counts whole looks delivered since start;
     pictures that repeat the one before or are black are none. ``corrupt`` counts pictures that were
-    damaged and therefore left out.
+    damaged and therefore left out. ``pictures`` counts those that were looked at, whatever they
+    showed. ``failures`` counts how often the camera, or the attempt to open it, failed.
     """
 
     camera_id: str
@@ -42,31 +46,71 @@ class CameraStatus:
     last_look_at: float | None = None
     looks: int = 0
     corrupt: int = 0
+    pictures: int = 0
+    failures: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Pending:
+    """A state that is entered if no picture comes before ``due_at`` (monotonic)."""
+
+    state: CameraState
+    why: str
+    since_at: float
+    due_at: float
 
 
 class StateKeeper:
     """Keeps one camera's status; written by its reader and the watchdog, read by anybody.
 
     A camera that is down stays in the state that says why until a picture proves it well, so
-    that retries don't make it flicker.
+    that retries don't make it flicker. One whose pictures were coming stays as it was for
+    ``blip_s``: if they come again by then, nobody hears of it.
     """
 
-    def __init__(self, camera_id: str, clock: Clock) -> None:
+    def __init__(self, camera_id: str, clock: Clock, blip_s: float = 0.0) -> None:
         self._clock = clock
+        self._blip_s = blip_s
         self._lock = threading.Lock()
         self._status = CameraStatus(camera_id, "connecting", clock.now())
+        self._pending: _Pending | None = None
         self.shown_at: float | None = None
         """When the newest picture came, whatever it showed, in monotonic seconds."""
 
-    def change(self, state: CameraState, why: str) -> None:
-        """Enter a state; ``since_at`` moves only when the state is another one."""
+    def change(self, state: CameraState, why: str, *, at_once: bool = False) -> None:
+        """Enter a state; ``since_at`` moves only when the state is another one.
+
+        ``at_once``: it is no blip, even if pictures were coming until now.
+        """
         with self._lock:
-            self._enter(state, why)
+            self._settle()
+            if at_once or self._status.state not in SEEING or self._blip_s == 0:
+                self._pending = None
+                self._enter(state, why, self._clock.now())
+            elif self._pending is None:
+                due_at = self._clock.monotonic() + self._blip_s
+                self._pending = _Pending(state, why, self._clock.now(), due_at)
+            else:
+                self._pending = replace(self._pending, state=state, why=why)
+
+    def waits(self, why: str) -> None:
+        """It can't be opened yet, through no fault of its own; said until the first attempt."""
+        with self._lock:
+            if self._status.state == "connecting":
+                self._status = replace(self._status, why=why)
+
+    def failed(self) -> None:
+        """A session, or the attempt to open one, failed."""
+        with self._lock:
+            self._status = replace(self._status, failures=self._status.failures + 1)
 
     def shown(self, state: CameraState, why: str) -> None:
         """A picture came, and what it says about the camera."""
         with self._lock:
-            self._enter(state, why)
+            self._settle()
+            self._pending = None
+            self._enter(state, why, self._clock.now())
+            self._status = replace(self._status, pictures=self._status.pictures + 1)
             self.shown_at = self._clock.monotonic()
 
     def looked(self, captured_at: float) -> None:
@@ -78,8 +122,16 @@ class StateKeeper:
 
     def status(self, *, corrupt: int) -> CameraStatus:
         with self._lock:
+            self._settle()
             return replace(self._status, corrupt=corrupt)
 
-    def _enter(self, state: CameraState, why: str) -> None:
-        since_at = self._status.since_at if state == self._status.state else self._clock.now()
+    def _settle(self) -> None:
+        """What was pending has lasted: it began when it was first said."""
+        pending = self._pending
+        if pending is not None and self._clock.monotonic() >= pending.due_at:
+            self._pending = None
+            self._enter(pending.state, pending.why, pending.since_at)
+
+    def _enter(self, state: CameraState, why: str, since_at: float) -> None:
+        since_at = self._status.since_at if state == self._status.state else since_at
         self._status = replace(self._status, state=state, since_at=since_at, why=why)

@@ -9,9 +9,11 @@ import pytest
 from pipeline.clock import SystemClock
 from pipeline.errors import FootageError, SourceError
 from pipeline.ingest import Source, faults
+from pipeline.ingest.tls import Trust
 from pipeline.settings import IngestSettings
 
 URL = "rtsp://admin:s3cret@127.0.0.1:9/ch1?token=s3cret"
+TRUST = Trust.of(URL, IngestSettings())
 STATES = {"unreachable", "unauthorised", "unsupported", "stalled"}
 LOWER_ERRORS = [
     error
@@ -27,8 +29,8 @@ def raised(kind):
 @pytest.mark.parametrize("kind", LOWER_ERRORS)
 def test_every_lower_error_becomes_a_state_of_the_camera(kind):
     for error in (
-        faults.opening_error(raised(kind), URL, took_s=0.1, limit_s=5),
-        faults.opening_error(raised(kind), URL, took_s=5.0, limit_s=5),
+        faults.opening_error(raised(kind), URL, took_s=0.1, limit_s=5, trust=TRUST),
+        faults.opening_error(raised(kind), URL, took_s=5.0, limit_s=5, trust=TRUST),
         faults.reading_error(raised(kind), URL, silent_s=5),
     ):
         assert isinstance(error, SourceError)

@@ -1,41 +1,9 @@
-from contextlib import nullcontext
-
-from hypothesis import given
-from hypothesis import strategies as st
-
 from pipeline.clock import ManualClock, SystemClock
 from pipeline.ingest import Source
-from pipeline.ingest.reader import CameraReader
 from pipeline.ingest.state import StateKeeper
 from pipeline.settings import IngestSettings
-from pipeline.town import Camera
 
 SIZE = (320, 192)
-
-
-def reader_of(settings):
-    return CameraReader(
-        Camera("c", "c", "rtsp://127.0.0.1:1/x", 113.4, 34.8),
-        settings,
-        size=SIZE,
-        clock=SystemClock(),
-        deliver=lambda look: None,
-        gate=nullcontext(),
-    )
-
-
-@given(st.floats(0.1, 5), st.floats(5, 100), st.integers(0, 5000))
-def test_pauses_grow_up_to_their_limit(first_s, most_s, failures):
-    reader = reader_of(IngestSettings(backoff_first_s=first_s, backoff_most_s=most_s))
-    pause_s = reader._pause_s(failures)
-    assert 0 <= pause_s <= min(most_s, first_s * 2 ** min(failures, 30))
-
-
-def test_pauses_are_spread_over_their_whole_range():
-    reader = reader_of(IngestSettings(backoff_first_s=1, backoff_most_s=8))
-    pauses = [reader._pause_s(9) for _ in range(300)]
-    assert min(pauses) < 1
-    assert max(pauses) > 7
 
 
 def test_a_source_closed_while_it_waits_its_turn_never_opens():
