@@ -177,6 +177,11 @@ class IngestSettings(Section):
         None, description="which frames become looks; null: keys for live cameras, auto for files"
     )
     interval_s: Seconds = Field(0.5, gt=0, description="a camera's looks are this far apart")
+    transport: Literal["tcp", "udp"] = Field(
+        "tcp",
+        description="how cameras send; udp: for lines on which late pictures are worse than lost "
+        "ones, and H.264 alone (H.265 is then fetched by tcp)",
+    )
     road_looks: RoadLookSettings = RoadLookSettings()
     schedule: ScheduleSettings = ScheduleSettings()
     coverage: CoverageSettings = CoverageSettings()

@@ -17,8 +17,11 @@ if TYPE_CHECKING:
 ZoneKind = Literal["carriageway", "footway", "ignore"]
 Policy = Literal["keys", "auto", "all", "visit"]
 
+Transport = Literal["tcp", "udp"]
+
 ZONE_KINDS: tuple[str, ...] = get_args(ZoneKind)
 POLICIES: tuple[str, ...] = get_args(Policy)
+TRANSPORTS: tuple[str, ...] = get_args(Transport)
 
 # Recorders take the password in the path: /user=admin_password=tlJwpbo6_channel=1&stream=0.sdp.
 # An underscore ends it only where another key=value follows: it may be part of the password.
@@ -79,13 +82,15 @@ class Camera:
     """One video source. ``lon``/``lat`` are WGS-84, whatever datum the list was written in.
 
     ``url`` is ``rtsp://``, ``rtsps://`` or an absolute file path, credentials included; ``repr``
-    and ``masked_url`` never show them. The pose is that of a pinhole camera: ``height_m`` of the
-    lens over the ground, ``pitch_deg`` how far the optical axis points below the horizon
-    (positive: down), ``heading_deg`` its direction clockwise from north, ``hfov_deg`` the
-    horizontal field of view. No zones: the whole picture is carriageway and footway.
-    ``policy`` and ``interval_s`` override the ingest settings. ``ground_points`` (four or more)
-    calibrate the ground better than the pose does. ``declared_datum`` is what the list called its
-    coordinates, kept only so that a wrong one can be named.
+    and ``masked_url`` never show them. ``sub_url`` is a second, smaller stream of the same view,
+    by RTSP: whole looks are taken from it, road looks and full pictures from ``url``. The pose is
+    that of a pinhole camera: ``height_m`` of the lens over the ground, ``pitch_deg`` how far the
+    optical axis points below the horizon (positive: down), ``heading_deg`` its direction clockwise
+    from north, ``hfov_deg`` the horizontal field of view. No zones: the whole picture is
+    carriageway and footway. ``policy``, ``interval_s`` and ``transport`` override the ingest
+    settings. ``ground_points`` (four or more) calibrate the ground better than the pose does.
+    ``declared_datum`` is what the list called its coordinates, kept only so that a wrong one can
+    be named.
     """
 
     camera_id: str
@@ -102,11 +107,14 @@ class Camera:
     interval_s: float | None = None
     enabled: bool = True
     ground_points: tuple[GroundPoint, ...] | None = None
+    transport: Transport | None = None
+    sub_url: str | None = None
     declared_datum: str = field(default="wgs84", compare=False)
 
     def __repr__(self) -> str:
         shown = {item.name: getattr(self, item.name) for item in fields(self)}
         shown["url"] = masked_url(self.url)
+        shown["sub_url"] = self.sub_url and masked_url(self.sub_url)
         return f"Camera({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
 
     def zones_of(self, *kinds: ZoneKind) -> Sequence[Zone]:

@@ -145,6 +145,8 @@ def _cells(camera: Camera, folder: Path) -> dict[str, str]:
         "interval_s": camera.interval_s,
         "enabled": None if camera.enabled else "false",
         "ground_points": json.dumps(marks) if marks else None,
+        "transport": camera.transport,
+        "sub_url": camera.sub_url,
     }
     return {name: "" if value is None else str(value) for name, value in cells.items()}
 

@@ -8,16 +8,17 @@ import os
 import re
 from dataclasses import dataclass
 from math import isfinite
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
 from pipeline.errors import InputError
 from pipeline.town.camera import (
     POLICIES,
+    TRANSPORTS,
     ZONE_KINDS,
     Camera,
     GroundPoint,
-    Policy,
     Zone,
     masked_url,
 )
@@ -26,15 +27,14 @@ from pipeline.town.datum import datum_name, to_wgs84
 from pipeline.town.ground import plane_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from pathlib import Path
+    from collections.abc import Callable, Mapping, Sequence
 
 REQUIRED = ("camera_id", "url", "lon", "lat", "datum")
 POSE = ("height_m", "pitch_deg", "heading_deg", "hfov_deg")
 COLUMNS = (
     *("camera_id", "name", "url", "lon", "lat", "datum"),
     *POSE,
-    *("zones", "policy", "interval_s", "enabled", "ground_points"),
+    *("zones", "policy", "interval_s", "enabled", "ground_points", "transport", "sub_url"),
 )
 
 _RANGES = {
@@ -101,10 +101,12 @@ def read_row(
         lon=place[0],
         lat=place[1],
         zones=row.take("zones", _zones) or (),
-        policy=row.take("policy", _policy),
+        policy=row.take("policy", lambda value: _one_of("policy", value, POLICIES)),
         interval_s=row.number("interval_s"),
         enabled=row.take("enabled", _yes_or_no) is not False,
         ground_points=row.take("ground_points", lambda value: _ground_points(value, datum)),
+        transport=row.take("transport", lambda value: _one_of("transport", value, TRANSPORTS)),
+        sub_url=row.take("sub_url", lambda value: _sub_url(value, url)),
         declared_datum=datum or "wgs84",
         **{name: row.number(name) for name in POSE},
     )
@@ -228,6 +230,17 @@ def _url(value: Any, folder: Path) -> str:
     return text
 
 
+def _sub_url(value: Any, url: str | None) -> str:
+    allowed = "rtsp:// or rtsps:// of the smaller stream of the same view"
+    if "://" not in str(value):
+        raise InputError("not a camera's address", found=masked_url(str(value)), allowed=allowed)
+    if url is not None and "://" not in url:
+        raise InputError(
+            "a file has no second stream", found=masked_url(str(value)), allowed="an empty cell"
+        )
+    return _url(value, Path())
+
+
 def _check_path(text: str) -> None:
     """Refuse what is an address without its scheme; credentials are never shown as a file name."""
     shown = masked_url(text.rpartition("@")[2]) if re.search(":.*@", text) else text
@@ -259,10 +272,10 @@ def _yes_or_no(value: Any) -> bool:
     return text in _YES
 
 
-def _policy(value: Any) -> Policy:
-    if value not in POLICIES:
-        raise InputError("unknown policy", found=repr(value), allowed=", ".join(POLICIES))
-    return cast("Policy", value)
+def _one_of(kind: str, value: Any, allowed: Sequence[str]) -> str:
+    if value not in allowed:
+        raise InputError(f"unknown {kind}", found=repr(value), allowed=", ".join(allowed))
+    return str(value)
 
 
 def _listed(value: Any, shape: str) -> list[Any]:

@@ -149,7 +149,7 @@ def test_a_wrong_cell_is_refused_by_line_and_column(listed, cells, told):
 @pytest.mark.parametrize(
     "column, value, told",
     [
-        ("policy", "fast", "unknown policy; found 'fast'; allowed: keys, auto, all"),
+        ("policy", "fast", "unknown policy; found 'fast'; allowed: keys, auto, all, visit"),
         ("interval_s", "0", "is out of range"),
         ("enabled", "maybe", "not yes or no"),
         ("zones", "[1", "column zones: is not JSON"),
@@ -160,6 +160,10 @@ def test_a_wrong_cell_is_refused_by_line_and_column(listed, cells, told):
         ("zones", '[{"kind": "ignore", "polygon": [[0,0,0]]}]', "not a point"),
         ("ground_points", "[[0.1, 0.9, 113.445, 34.785]]", "too few marked points"),
         ("ground_points", "[[0.1, 0.9, 34.785, 113.445]]", "lon and lat seem exchanged"),
+        ("transport", "UDP", "unknown transport; found 'UDP'; allowed: tcp, udp"),
+        ("sub_url", "clips/small.mp4", "not a camera's address"),
+        ("sub_url", "admin:secret@10.0.0.5/sub", r"found 10\.0\.0\.5/sub"),
+        ("sub_url", "http://10.0.0.5/sub", "unknown kind of address"),
     ],
 )
 def test_a_wrong_optional_cell_is_refused_too(listed, column, value, told):
@@ -358,6 +362,15 @@ def test_any_file_is_imported_or_refused(tmp_path_factory, content):
         assert -180 <= camera.lon <= 180
 
 
+def test_a_second_stream_is_read_and_belongs_to_a_camera_alone(listed):
+    sub = "rtsp://u:p@10.0.0.5/sub"
+    (camera,) = load_cameras(listed(f"{GOOD},udp,{sub}", header=f"{HEADER},transport,sub_url"))
+    assert (camera.transport, camera.sub_url) == ("udp", sub)
+    assert "u:p" not in repr(camera)
+    with pytest.raises(CameraListError, match="a file has no second stream"):
+        load_cameras(listed(row(url="a.mp4", sub_url=sub), header=f"{HEADER},sub_url"))
+
+
 def test_a_missing_list_is_refused(tmp_path):
     assert "cannot be read; found No such file" in refusal(tmp_path / "none.csv")
 
@@ -374,6 +387,13 @@ cameras = st.builds(
     policy=st.sampled_from([None, "keys", "all"]),
     interval_s=st.none() | st.floats(0.1, 60),
     enabled=st.booleans(),
+    transport=st.sampled_from([None, "tcp", "udp"]),
+)
+live = st.builds(
+    replace,
+    cameras,
+    url=st.just("rtsp://u:p%20w@nvr:8554/1?a=b"),
+    sub_url=st.sampled_from([None, "rtsp://u:p%20w@nvr:8554/2?a=b"]),
 )
 
 
@@ -387,7 +407,9 @@ posed = st.builds(
 )
 
 
-@given(listed=st.lists(cameras | posed, min_size=1, unique_by=lambda camera: camera.camera_id))
+@given(
+    listed=st.lists(cameras | posed | live, min_size=1, unique_by=lambda camera: camera.camera_id)
+)
 def test_what_is_written_is_read_back_the_same(tmp_path_factory, listed):
     path = tmp_path_factory.mktemp("lists") / "cameras.csv"
     write_cameras(path, listed)
