@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
     from prometheus_client import Metric
 
-    from pipeline.vitals import Distribution, Vitals, WorkerVitals
+    from pipeline.ingest import SpreadCounts
+    from pipeline.vitals import Vitals, WorkerVitals
 
 Labels = tuple[str, ...]
 
@@ -114,10 +115,10 @@ def _looks(vitals: Vitals) -> Iterator[Metric]:
         {(purpose,): found for purpose, found in vitals.gaps.items()},
         "purpose",
     )
-    yield _gauge(
+    yield _histogram(
         "gridwatch_look_lateness_seconds",
-        "How late looks are taken behind their deadline, lately",
-        {(): vitals.lateness_s},
+        "Seconds that looks waited beyond their deadline",
+        {} if vitals.lateness is None else {(): vitals.lateness},
     )
     yield _gauge(
         "gridwatch_pace_stretch",
@@ -186,8 +187,8 @@ def _counter(name: str, text: str, values: Mapping[Labels, float], *labels: str)
     return family
 
 
-def _histogram(name: str, text: str, values: Mapping[Labels, Distribution], label: str) -> Metric:
-    family = HistogramMetricFamily(name, text, labels=(label,))
+def _histogram(name: str, text: str, values: Mapping[Labels, SpreadCounts], *labels: str) -> Metric:
+    family = HistogramMetricFamily(name, text, labels=labels)
     for found, one in values.items():
         bounds = [*map(str, one.bounds), "+Inf"]
         counts = accumulate(one.counts)

@@ -5,7 +5,6 @@ Metrics and health are made from these (``metrics.py``, ``endpoints.py``); nothi
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -13,44 +12,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from pipeline.clock import Clock
-    from pipeline.ingest import CameraStatus
+    from pipeline.ingest import CameraStatus, SpreadCounts
 
-GAP_BOUNDS_S = (0.5, 1.0, 2.0, 5.0, 7.5, 10.0, 15.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0)
-"""For the time between two looks at the same thing: thinning, key frame intervals, outages."""
 DETECT_BOUNDS_S = (0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
-"""For one batch through the detector: from a GPU to two busy cores."""
+"""Bounds for the time of one batch in the detector: from a GPU to two busy cores."""
 STUCK_S = 60.0
 """A thread that hasn't come round for so long hangs: no wait of ours is as long."""
-
-
-@dataclass(frozen=True, slots=True)
-class Distribution:
-    """How often values fell below each of ``bounds`` (and not the one before), and their sum.
-
-    ``counts`` has one entry more than ``bounds``, for what lies above the last.
-    """
-
-    bounds: tuple[float, ...]
-    counts: tuple[int, ...]
-    total: float
-
-
-class Tally:
-    """Counts values by size; cheap enough for every look. Written by one thread, read by any."""
-
-    def __init__(self, bounds: tuple[float, ...]) -> None:
-        """``bounds``: upper ends of the classes, rising; a bound belongs to its class."""
-        self._bounds = bounds
-        self._counts = [0] * (len(bounds) + 1)
-        self._total = 0.0
-
-    def add(self, value: float) -> None:
-        self._counts[bisect_left(self._bounds, value)] += 1
-        self._total += value
-
-    def taken(self) -> Distribution:
-        """Everything added so far."""
-        return Distribution(self._bounds, tuple(self._counts), self._total)
 
 
 class Pulse:
@@ -91,9 +58,9 @@ class Vitals:
 
     ``at``: that moment on the scale of the looks (``Clock.steady``). ``looks``: by (purpose,
     outcome), the outcomes being ``done`` and why others were skipped. ``gaps``: by purpose, seconds
-    between two looks at the same thing. ``lateness_s``: how late looks are taken behind their
-    deadline, lately; ``pace_stretch``: by which factor all intervals are lengthened (1: the
-    detector keeps up). ``detect``: by size of batch, seconds of a batch. ``worker_restarts``: by
+    between two looks at the same thing. ``lateness``: seconds looks waited beyond their deadline;
+    ``pace_stretch``: by which factor all intervals are lengthened (1: the detector keeps up).
+    ``detect``: by size of batch, seconds of a batch. ``worker_restarts``: by
     why, one word each. ``incidents``: confirmed ones, by hazard. ``threads``: seconds since each
     thread of the daemon came round. ``build``: version, model, provider and the like.
     ``list_problem``: why the camera list in the file is not in force; empty: it is.
@@ -110,10 +77,10 @@ class Vitals:
     looks: Mapping[tuple[str, str], int] = field(default_factory=dict)
     key_pictures: int = 0
     reconnects: int = 0
-    gaps: Mapping[str, Distribution] = field(default_factory=dict)
-    lateness_s: float = 0.0
+    gaps: Mapping[str, SpreadCounts] = field(default_factory=dict)
+    lateness: SpreadCounts | None = None
     pace_stretch: float = 1.0
-    detect: Mapping[int, Distribution] = field(default_factory=dict)
+    detect: Mapping[int, SpreadCounts] = field(default_factory=dict)
     outbox_backlog: int = 0
     incidents: Mapping[str, int] = field(default_factory=dict)
     list_problem: str = ""
