@@ -7,6 +7,7 @@ from pipeline.ingest.evidence import Kept, picture_of
 from pipeline.ingest.latest import LatestLooks
 from pipeline.ingest.look import Look, Purpose
 from pipeline.ingest.pace import Pace
+from pipeline.ingest.post import WorkerState
 from pipeline.ingest.schedule import LookSchedule
 from pipeline.ingest.shards import shard_of
 from pipeline.ingest.source import Source
@@ -14,6 +15,7 @@ from pipeline.ingest.state import CameraState, CameraStatus
 from pipeline.ingest.tallies import Spread, SpreadCounts
 from pipeline.ingest.windows import Window, WindowPlan, plan_windows
 from pipeline.ingest.windows_drawn import draw_windows
+from pipeline.ingest.workers import Workers
 
 __all__ = [
     "CameraState",
@@ -31,6 +33,8 @@ __all__ = [
     "SpreadCounts",
     "Window",
     "WindowPlan",
+    "WorkerState",
+    "Workers",
     "check_cameras",
     "draw_windows",
     "picture_of",

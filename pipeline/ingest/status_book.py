@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pipeline.clock import Clock
     from pipeline.town import Camera
 
-_COUNTERS = ("looks", "corrupt")
+_COUNTERS = ("looks", "corrupt", "pictures", "failures")
 _COMING = ("connecting", "live")
 """States that end with the worker. In the others a camera stays until a picture proves it well."""
 

@@ -136,6 +136,8 @@ _STATUS_KINDS: dict[str, Any] = {
     "last_look_at": float | None,
     "looks": int,
     "corrupt": int,
+    "pictures": int,
+    "failures": int,
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import socket
@@ -21,26 +22,18 @@ from pipeline.errors import WorkerError
 from pipeline.ingest.evidence import Kept
 from pipeline.ingest.look import Look
 from pipeline.ingest.ring import FrameRing
-from pipeline.ingest.wire import Arrived, Beat, Begin, Channel, Fetch, Fetched, Stop
+from pipeline.ingest.wire import Arrived, Beat, Begin, Channel, Fetch, Fetched, Stop, Watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any, Protocol
+    from typing import Any
 
     from pipeline.clock import Clock
     from pipeline.settings import IngestSettings
-
-    class Listener(Protocol):
-        """Who is told what a worker says; called in its receiving thread, must never block."""
-
-        def look(self, worker: WorkerProcess, look: Look, release: Callable[[], None]) -> None: ...
-
-        def beat(self, worker: WorkerProcess, beat: Beat) -> None: ...
-
-        def over(self, worker: WorkerProcess) -> None: ...
-
+    from pipeline.town import Camera
 
 _COMMAND = (sys.executable, "-P", "-X", "faulthandler", "-m", "pipeline.ingest.worker")
+_OF_WHICH_FOR_CAMERAS = 0.8  # share of the time it has to end
 _ARENAS = "2"  # a heap per core for hundreds of threads keeps memory that nobody uses
 
 _log = structlog.get_logger(__name__)
@@ -60,19 +53,30 @@ class WorkerProcess:
         size: tuple[int, int],
         slots: int,
         clock: Clock,
-        listener: Listener,
+        deliver: Callable[[Look, Callable[[], None]], None],
+        beat: Callable[[Beat], None],
     ) -> None:
-        """Start it. Raises WorkerError when the machine doesn't allow it."""
+        """Start it. Raises WorkerError when the machine doesn't allow it.
+
+        ``deliver`` gets a look and what frees its slot, ``beat`` a sign of life, both about the
+        cameras that it was told to watch last. They are called in a thread that hears the worker,
+        and must never block.
+        """
         self.began_at = clock.monotonic()
         self.heard_at: float | None = None
         """When the newest sign of life came (monotonic seconds); None before the first."""
         self.last_beat: Beat | None = None
         self._clock = clock
-        self._listener = listener
+        self._deliver = deliver
+        self._beat = beat
+        self._list_version = 0
+        self._watches: frozenset[str] = frozenset()
         self._outgoing: SimpleQueue[Any] = SimpleQueue()
         self._asked: dict[int, Future[Kept | None]] = {}
         self._numbers = count()
         self._leased: set[int] = set()
+        self._complained = False
+        self._missed_at = -math.inf  # when an answer didn't come in time
         self._said = ""  # what was wrong with what it said
         self._over = threading.Event()
         self._ring = FrameRing.create(size, slots)
@@ -119,8 +123,19 @@ class WorkerProcess:
         """Say something; never blocks, and does nothing once the worker is gone."""
         self._outgoing.put(message)
 
+    def watch(self, cameras: tuple[Camera, ...]) -> None:
+        """Have it watch these cameras, and no others."""
+        self._watches = frozenset(camera.camera_id for camera in cameras)
+        self._list_version += 1
+        self.send(Watch(self._list_version, cameras))
+
     def fetch(self, camera_id: str, captured_at: float, timeout_s: float) -> Kept | None:
-        """What the worker keeps of a moment; None when it doesn't, or doesn't answer in time."""
+        """What the worker keeps of a moment; None when it doesn't, or doesn't answer in time.
+
+        Once it didn't, it isn't asked again before it has given another sign of life.
+        """
+        if self.heard_at is None or self.heard_at <= self._missed_at:
+            return None
         number, answer = next(self._numbers), Future[Kept | None]()
         self._asked[number] = answer
         try:
@@ -129,6 +144,7 @@ class WorkerProcess:
             self.send(Fetch(number, camera_id, captured_at))
             return answer.result(timeout_s)
         except TimeoutError:
+            self._missed_at = self._clock.monotonic()
             return None
         finally:
             del self._asked[number]
@@ -146,12 +162,15 @@ class WorkerProcess:
             return f"it ended with exit code {code}"
         return f"it was ended by {signal.Signals(-code).name}"
 
-    def ask_to_stop(self, within_s: float) -> None:
-        """Let it leave its cameras in order; it ends by itself, unless it hangs."""
-        self.send(Stop(within_s))
+    def dismiss(self, within_s: float) -> None:
+        """Let it leave its cameras in order and end; it may hang. Its word counts no more."""
+        self._watches = frozenset()
+        self._list_version += 1
+        self.send(Stop(within_s * _OF_WHICH_FOR_CAMERAS))
 
     def kill(self) -> None:
         """End it at once, whatever it does; may be called again."""
+        self._watches = frozenset()
         self._process.kill()
         self._channel.hang_up()
 
@@ -187,15 +206,15 @@ class WorkerProcess:
         self._over.set()
         for answer in list(self._asked.values()):
             answer.set_result(None)
-        self._listener.over(self)
 
     def _take(self, message: object) -> None:
         match message:
             case Arrived():
                 self._take_look(message)
             case Beat():
-                self.last_beat, self.heard_at = message, self._clock.monotonic()
-                self._listener.beat(self, message)
+                self.heard_at, self.last_beat = self._clock.monotonic(), message
+                if message.list_version == self._list_version:
+                    self._beat(message)
             case Fetched(request, kept):
                 answer = self._asked.get(request)
                 if answer is not None and not answer.done():
@@ -226,7 +245,16 @@ class WorkerProcess:
             self._leased.discard(slot)
             self._ring.free(slot)
 
-        self._listener.look(self, look, release)
+        if look.camera_id not in self._watches:
+            release()
+            return
+        try:
+            self._deliver(look, release)
+        except Exception:  # noqa: BLE001 - our defect loses a look, not all of this worker
+            release()
+            if not self._complained:  # once, not at every look
+                self._complained = True
+                _log.exception("look_not_taken", camera_id=look.camera_id)
 
 
 def _started(fds: tuple[int, int]) -> subprocess.Popen[bytes]:
