@@ -1,16 +1,17 @@
 """By how much intervals are stretched, so that readers decode little that nobody would look at.
 
 What shows that a detector can't keep up is not that looks wait but that newer ones replace them.
-A fifth of them may: with some pictures to choose from the schedule gives every camera its turn in
-time; what is decoded beyond that is wasted. So intervals grow to four fifths of the time between
-two looks that the detector manages, and shrink again when less than a fifth is replaced.
+Two of five may: each camera then has a fresh picture waiting when its turn comes, so that turns
+and the times of the pictures stay even; what is decoded beyond that is wasted. So intervals grow to
+three fifths of the time between two looks that the detector manages, and shrink again when fewer
+are replaced.
 """
 
 from __future__ import annotations
 
 import math
 
-SURPLUS = 0.2
+SURPLUS = 0.4
 """Share of pictures that may be decoded in vain."""
 REMEMBERED_S = 5.0
 """What happened is forgotten with this time constant, or with that of two looks if it is longer."""
@@ -71,7 +72,7 @@ class Stretch:
         if wasted >= SURPLUS and self._late:
             target = (1.0 - SURPLUS) * self._late_gaps_s / self._late / self._interval_s
         else:
-            target = self.factor * (1.0 - SURPLUS + wasted)
+            target = self.factor * min(1.0, 1.0 - SURPLUS + wasted)
         share = min(1.0, passed_s / max(self.gap_s, 1.0))
         self.factor = min(self._most, max(1.0, self.factor + share * (target - self.factor)))
 

@@ -87,24 +87,24 @@ def test_a_detector_that_keeps_up_stretches_nothing_however_sparse_the_key_frame
 
 
 @pytest.mark.parametrize(
-    ("key_s", "looks_per_s"), [(5.0, 16.0), (5.0, 32.0), (1.0, 15.0), (0.5, 50.0), (10.0, 8.0)]
+    "key_s, looks_per_s", [(5.0, 16.0), (5.0, 32.0), (1.0, 15.0), (0.5, 50.0), (10.0, 8.0)]
 )
 def test_what_the_detector_cant_do_is_hardly_decoded_and_looks_stay_even(key_s, looks_per_s):
     street = Street([key_s] * 200, looks_per_s)
     street.play(150)
     street.play(300)
     assert street.done / 150 == pytest.approx(looks_per_s, rel=0.07)  # it is kept busy
-    assert street.decoded <= 1.35 * street.done
+    assert street.decoded <= 1.85 * street.done
     gaps = street.gaps()
     assert gaps.mean() == pytest.approx(200 / looks_per_s, rel=0.1)
-    assert gaps.max() <= 1.5 * gaps.mean()
+    assert gaps.max() <= 1.2 * gaps.mean()
 
 
 def test_cameras_of_all_kinds_share_a_detector_that_is_too_slow():
     street = Street([0.5] * 60 + [2.0] * 60 + [5.0] * 60, looks_per_s=60)
     street.play(120)
     street.play(240)
-    assert street.decoded <= 1.4 * street.done
+    assert street.decoded <= 1.9 * street.done
     means = {
         key_s: np.mean([len(street.seen[n]) for n, own in enumerate(street.keys_s) if own == key_s])
         for key_s in (0.5, 2.0, 5.0)
@@ -139,4 +139,4 @@ def test_a_detector_that_hangs_is_not_taken_for_one_that_is_much_too_slow():
     for second in range(20, 120):
         street._read(float(second))
         street.clock.move_to(float(second))
-        assert street.schedule.pace().stretch <= 1.5
+        assert street.schedule.pace().stretch <= 1.1
