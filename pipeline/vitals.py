@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from pipeline.clock import Clock
     from pipeline.ingest import CameraStatus, SpreadCounts
@@ -37,6 +37,27 @@ class Pulse:
         return {thread: now_s - beat for thread, beat in self._beats.copy().items()}
 
 
+class Ever:
+    """A sum over cameras that never falls, though cameras go and their counters start anew.
+
+    Counts what the counters gain from one asking to the next; for one thread at a time.
+    """
+
+    def __init__(self, counter: Callable[[CameraStatus], int]) -> None:
+        self._counter = counter
+        self._before: dict[str, int] = {}
+        self._sum = 0
+
+    def total(self, cameras: Mapping[str, CameraStatus]) -> int:
+        """The sum, with what these cameras counted since it was asked for last."""
+        now = {camera_id: self._counter(status) for camera_id, status in cameras.items()}
+        for camera_id, count in now.items():
+            gained = count - self._before.get(camera_id, 0)
+            self._sum += gained if gained >= 0 else count
+        self._before = now
+        return self._sum
+
+
 @dataclass(frozen=True, slots=True)
 class WorkerVitals:
     """One place for a worker process; ``name`` stays when the process is replaced.
@@ -60,10 +81,10 @@ class Vitals:
     outcome), the outcomes being ``done`` and why others were skipped. ``gaps``: by purpose, seconds
     between two looks at the same thing. ``lateness``: seconds looks waited beyond their deadline;
     ``pace_stretch``: by which factor all intervals are lengthened (1: the detector keeps up).
-    ``detect``: by size of batch, seconds of a batch. ``worker_restarts``: by
-    why, one word each. ``incidents``: confirmed ones, by hazard. ``threads``: seconds since each
-    thread of the daemon came round. ``build``: version, model, provider and the like.
-    ``list_problem``: why the camera list in the file is not in force; empty: it is.
+    ``detect``: by size of batch, seconds of a batch. ``worker_restarts``: by why, one word each.
+    ``incidents``: confirmed ones, by hazard. ``threads``: seconds since each thread of the daemon
+    came round. ``build``: version, model, provider and the like. ``list_problem``: why the camera
+    list in the file is not in force; empty: it is.
     """
 
     at: float

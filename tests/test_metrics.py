@@ -14,7 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from pipeline.clock import ManualClock
 from pipeline.ingest import CameraStatus, Spread, SpreadCounts
 from pipeline.metrics import registry_of
-from pipeline.vitals import Pulse, Vitals, WorkerVitals, readiness, stuck
+from pipeline.vitals import Ever, Pulse, Vitals, WorkerVitals, readiness, stuck
 
 DOCS = Path(__file__).parents[1] / "docs" / "operations.md"
 
@@ -26,6 +26,7 @@ def spread(*values: float, bounds: tuple[float, ...] = (2.0, 5.0, 15.0)) -> Spre
     return made.counts()
 
 
+LIVE = CameraStatus("c", "live", 900.0)
 VITALS = Vitals(
     at=1000.0,
     cameras={
@@ -114,6 +115,19 @@ def test_numbers_are_those_of_the_moment_one_asks():
     registry = registry_of(lambda: next(moments))
     assert b"gridwatch_outbox_backlog 4.0" in generate_latest(registry)
     assert b"gridwatch_outbox_backlog 0.0" in generate_latest(registry)
+
+
+def test_a_sum_over_cameras_never_falls():
+    looks = Ever(lambda status: status.looks)
+
+    def total(**counts: int) -> int:
+        return looks.total({name: replace(LIVE, looks=count) for name, count in counts.items()})
+
+    assert total(a=5, b=3) == 8
+    assert total(a=7, b=3) == 10
+    assert total(a=7) == 10, "b was taken out of the list"
+    assert total(a=2) == 12, "its worker was replaced and counts anew"
+    assert total(a=2, b=1) == 13
 
 
 def test_a_refused_camera_list_shows():
