@@ -71,11 +71,12 @@ def _top(
     version: Annotated[bool, typer.Option("--version", help="print the version")] = False,
 ) -> None:
     """gridwatch 街面隐患发现与处置闭环 / finds street hazards and brings them to their grid."""
-    from pipeline.telemetry import set_up_logs
-
     if version:
         out.print(__version__)
         raise typer.Exit
+
+    from pipeline.telemetry import set_up_logs
+
     set_up_logs()  # to stderr: stdout is for results
 
 
