@@ -10,6 +10,7 @@ import sys
 import threading
 from contextlib import ExitStack
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
@@ -241,6 +242,24 @@ def doctor(settings_file: SettingsFile = None, as_json: AsJson = False) -> None:
         out.print(show.findings(findings))
     if not all(finding.good for finding in findings):
         raise typer.Exit(1)
+
+
+@app.command()
+def rehearse(
+    scenario: Annotated[str, typer.Argument(help="full, chaos, smoke, or a YAML file")] = "smoke",
+    cameras: Annotated[int | None, typer.Option(min=1, help="another number of cameras")] = None,
+    seconds: Annotated[float | None, typer.Option(min=1, help="another length")] = None,
+    folder: Annotated[
+        Path | None, typer.Option("--out", help="keeps verdict, curves and logs in a new folder")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """演练:模拟整镇摄像头与各种故障 / a pretend town with all its faults, and a verdict."""
+    from pipeline.rehearsal.rehearse import command
+
+    raise typer.Exit(
+        command(scenario, cameras=cameras, seconds=seconds, out=folder, as_json=as_json)
+    )
 
 
 @app.command()

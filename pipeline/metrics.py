@@ -27,17 +27,18 @@ if TYPE_CHECKING:
 
     from prometheus_client import Metric
 
-    from pipeline.ingest import SpreadCounts
-    from pipeline.vitals import Vitals, WorkerVitals
+    from pipeline.ingest import SpreadCounts, WorkerState
+    from pipeline.vitals import Vitals
 
 Labels = tuple[str, ...]
 
-_OF_A_WORKER: tuple[tuple[str, str, Callable[[WorkerVitals], float]], ...] = (
-    ("up", "1 while the worker gives signs of life", lambda one: one.beating),
+_OF_A_WORKER: tuple[tuple[str, str, Callable[[WorkerState], float]], ...] = (
+    ("up", "1 while the worker gives signs of life", lambda one: one.state == "running"),
     ("cameras", "Cameras of a worker", lambda one: one.cameras),
     ("rss_bytes", "Resident memory of a worker", lambda one: one.rss_bytes),
     ("fds", "Open descriptors of a worker", lambda one: one.fds),
     ("threads", "Threads of a worker", lambda one: one.threads),
+    ("slots_taken", "Pictures of a worker that wait or are looked at", lambda one: one.slots_taken),
 )
 
 
@@ -138,7 +139,7 @@ def _workers(vitals: Vitals) -> Iterator[Metric]:
         yield _gauge(
             f"gridwatch_worker_{name}",
             text,
-            {(one.name,): value_of(one) for one in vitals.workers},
+            {(str(one.number),): value_of(one) for one in vitals.workers},
             "worker",
         )
     yield _counter(

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from pipeline.clock import Clock
-    from pipeline.ingest import CameraStatus, SpreadCounts
+    from pipeline.ingest import CameraStatus, SpreadCounts, WorkerState
 
 DETECT_BOUNDS_S = (0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 """Bounds for the time of one batch in the detector: from a GPU to two busy cores."""
@@ -59,21 +59,6 @@ class Ever:
 
 
 @dataclass(frozen=True, slots=True)
-class WorkerVitals:
-    """One place for a worker process; ``name`` stays when the process is replaced.
-
-    ``beating``: whether it gave a sign of life in time. Zeros while there is no process.
-    """
-
-    name: str
-    cameras: int
-    beating: bool
-    rss_bytes: int = 0
-    fds: int = 0
-    threads: int = 0
-
-
-@dataclass(frozen=True, slots=True)
 class Vitals:
     """One moment of one daemon. What is a total counts since its start and never falls.
 
@@ -81,10 +66,10 @@ class Vitals:
     outcome), the outcomes being ``done`` and why others were skipped. ``gaps``: by purpose, seconds
     between two looks at the same thing. ``lateness``: seconds looks waited beyond their deadline;
     ``pace_stretch``: by which factor all intervals are lengthened (1: the detector keeps up).
-    ``detect``: by size of batch, seconds of a batch. ``worker_restarts``: by why, one word each.
-    ``incidents``: confirmed ones, by hazard. ``threads``: seconds since each thread of the daemon
-    came round. ``build``: version, model, provider and the like. ``list_problem``: why the camera
-    list in the file is not in force; empty: it is.
+    ``detect``: by size of batch, seconds of a batch. ``worker_restarts``: by why, also of workers
+    that are no longer needed. ``incidents``: confirmed ones, by hazard. ``threads``: seconds since
+    each thread of the daemon came round. ``build``: version, model, provider and the like.
+    ``list_problem``: why the camera list in the file is not in force; empty: it is.
     """
 
     at: float
@@ -93,7 +78,7 @@ class Vitals:
     desk_reachable: bool
     outbox_writable: bool
     threads: Mapping[str, float]
-    workers: Sequence[WorkerVitals] = ()
+    workers: Sequence[WorkerState] = ()
     worker_restarts: Mapping[str, int] = field(default_factory=dict)
     looks: Mapping[tuple[str, str], int] = field(default_factory=dict)
     key_pictures: int = 0
@@ -125,7 +110,7 @@ def readiness(vitals: Vitals) -> dict[str, str]:
         )
     workers = ""
     watched = any(status.state != "disabled" for status in vitals.cameras.values())
-    if watched and not any(worker.beating for worker in vitals.workers):
+    if watched and not any(worker.state == "running" for worker in vitals.workers):
         workers = (
             "没有取流进程在工作，详见日志 / "
             "no worker process gives a sign of life; the log says why"

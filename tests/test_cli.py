@@ -293,6 +293,10 @@ def test_a_shard_that_is_none_is_refused(gridwatch, town, shard):
     refused(answer, "--shard", shard)
 
 
+def test_an_unknown_scenario_is_refused_with_the_list(gridwatch):
+    refused(gridwatch("rehearse", "nosuch"), "nosuch", "smoke")
+
+
 def test_an_unknown_state_or_hazard_is_refused_with_the_list(gridwatch, town):
     settings = town / "settings.yaml"
     refused(gridwatch("tickets", "list", "-s", settings, "--state", "clsed"), "clsed", "closed")

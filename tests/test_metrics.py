@@ -12,9 +12,9 @@ from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from pipeline.clock import ManualClock
-from pipeline.ingest import CameraStatus, Spread, SpreadCounts
+from pipeline.ingest import CameraStatus, Spread, SpreadCounts, WorkerState
 from pipeline.metrics import registry_of
-from pipeline.vitals import Ever, Pulse, Vitals, WorkerVitals, readiness, stuck
+from pipeline.vitals import Ever, Pulse, Vitals, readiness, stuck
 
 DOCS = Path(__file__).parents[1] / "docs" / "operations.md"
 
@@ -39,8 +39,8 @@ VITALS = Vitals(
     outbox_writable=True,
     threads={"detector": 0.1, "board": 2.0},
     workers=(
-        WorkerVitals("0", cameras=3, beating=True, rss_bytes=300_000_000, fds=20, threads=9),
-        WorkerVitals("1", cameras=0, beating=False),
+        WorkerState(0, "running", 900.0, 3, {}, "", 77, rss_bytes=300_000_000, fds=20, threads=9),
+        WorkerState(1, "waiting", 990.0, 0, {"memory": 2}, "too large"),
     ),
     worker_restarts={"memory": 2},
     looks={("whole", "done"): 7, ("whole", "replaced"): 1, ("road", "done"): 3},
