@@ -106,7 +106,17 @@ _OPENING: tuple[tuple[_Errors, CameraState, str, str], ...] = (
         "the camera answers but doesn't know this path (404); check the channel",
     ),
     (
-        (av.error.HTTPError,),
+        (
+            av.error.HTTPOtherClientError,
+            av.error.HTTPTooManyRequestsError,
+            av.error.HTTPServerError,
+        ),
+        "unreachable",
+        "设备暂不能提供码流，可能连接数已满，请减少观看者或在 ingest.hosts 中设 sessions",
+        "the device can't serve this stream now, all may be taken; set sessions in ingest.hosts",
+    ),
+    (
+        (av.error.HTTPError, av.error.HTTPClientError),
         "unsupported",
         "摄像机拒绝了请求，请核对码流设置",
         "the camera refuses the request; check its stream settings",

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 _PORTS = {"rtsp": 554, "rtsps": 322}
 _PICTURES_OF_A_VISIT = 2
+# A device takes a moment to notice that a session has ended, and counts it until then.
+_CLOSING_S = 0.3
 _LOOK_AGAIN_S = 60.0  # who waits is woken when the turn comes; this only bounds the sleep
 
 
@@ -208,6 +210,8 @@ class Gate:
 
         ``failed`` without ``error``: it failed for a reason that isn't the camera's.
         """
+        if self._host.sessions is not None and self.granted.is_set():
+            self._clock.sleep(_CLOSING_S, until=self._cancelled)
         with self._host.lock:
             now = self._last_turn_at = self._clock.monotonic()
             of_host = self._host.turns.ended(self, now, error, failed=failed)

@@ -94,8 +94,8 @@ class HostTurns(Generic[Who]):
         if not error.of_host or self._open:
             self._answered(now)
             return False
-        self.trouble = error
         if began_in == self._round:
+            self.trouble = error
             self._round += 1
             self._width = 1
             self._backoff.failed(now)
