@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from .pictures import Sampler
 
 # Hazards are new: their head learns sooner and faster than what COCO has taught already.
-RATE, HAZARDS_RATE, LAST_RATE = 1e-4, 1e-3, 0.02
+RATE, HAZARDS_RATE, LAST_RATE = 4e-4, 1e-3, 0.02
 RATES = (RATE, RATE, HAZARDS_RATE, HAZARDS_RATE)
 WARM_UPS = (500, 500, 40, 40)
 DECAY, CLIP = 0.02, 10.0

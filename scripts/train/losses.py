@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 GAINS = (7.5, 0.5, 1.5)
 # The one-to-one layers are those that run; the one-to-many layers teach the body more evenly.
 MANY, ONE = 0.5, 1.0
+# Traffic counts for more, since hazards pull the body away from it.
+TRAFFIC_SHARE = 1.5
 # How strongly the features are held to the teacher's.
-FEATURES = 4.0
-# How much of the hazard head's pull the body feels: new classes pull hard, and at random at first.
-PULL = 0.3
+FEATURES = 2.0
 # A place where the teacher sees anything with this score is taught its box, too.
 BOX_FROM = 0.1
 # Classes are weighed by how much there is to find, but no batch counts as having less than this.
@@ -78,13 +78,12 @@ class StreetLoss:
     ) -> dict[str, Tensor]:
         """Parts of the loss by name; train on their sum. ``pictures`` (B, 3, H, W) in 0..1."""
         feats = network.feats(pictures)
-        slack = [PULL * one + (1 - PULL) * one.detach() for one in feats]
-        traffic, hazards = network.see_traffic(feats), network.see_hazards(slack)
-        many = network.hazards_to_many(slack)
+        traffic, hazards = network.see_traffic(feats), network.see_hazards(feats)
+        many = network.hazards_to_many(feats)
         sums = {
             "many": (MANY, self._many(many, labels)),
             "one": (ONE, self._one(hazards, labels)),
-            "traffic": (ONE, self._traffic(traffic, taught.missed, taught)),
+            "traffic": (TRAFFIC_SHARE, self._traffic(traffic, taught.missed, taught)),
         }
         parts = {
             f"{name}_{what}": share * part
