@@ -53,6 +53,11 @@ class Agreement:
         return believed
 
 
+def agree(a: Look, b: Look) -> bool:
+    """Whether two looks of about the same moment show the same, to their ends."""
+    return _agree(_signature(a), _signature(b))
+
+
 def _signature(look: Look) -> Signature:
     """Mean luma and chroma of each block: int16 (3, rows, columns)."""
     rows, full_width = look.picture.shape

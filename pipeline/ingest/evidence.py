@@ -36,11 +36,13 @@ _SAME_S = 1e-3
 class PacketGroup:
     """A key frame and what follows it up to the wanted picture, compressed; it can be pickled.
 
-    ``packets`` are in the order of decoding.
+    ``packets`` are in the order of decoding. ``shown_size``: (width, height) the picture is brought
+    to, where it stands for one of another stream.
     """
 
     codec: Codec
     packets: tuple[bytes, ...]
+    shown_size: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,13 +94,22 @@ class PacketRing:
     def group_at(self, captured_at: float) -> PacketGroup | None:
         """What is needed to decode the frame received then, else the nearest earlier one kept."""
         with self._lock:
-            groups = [
-                group for group in self._groups if group.packets[0][0] <= captured_at + _SAME_S
-            ]
-            if not groups:
+            group = self._group(captured_at)
+            if group is None:
                 return None
-            wanted = [data for at, data in groups[-1].packets if at <= captured_at + _SAME_S]
-            return PacketGroup(groups[-1].codec, tuple(wanted))
+            wanted = [data for at, data in group.packets if at <= captured_at + _SAME_S]
+            return PacketGroup(group.codec, tuple(wanted))
+
+    def received_at(self, captured_at: float) -> float | None:
+        """When that frame was received."""
+        with self._lock:
+            group = self._group(captured_at)
+            times = group.packets if group else ()
+            return max((at for at, _ in times if at <= captured_at + _SAME_S), default=None)
+
+    def _group(self, captured_at: float) -> _Group | None:
+        begun = (g for g in reversed(self._groups) if g.packets[0][0] <= captured_at + _SAME_S)
+        return next(begun, None)
 
 
 def frame_of_group(group: PacketGroup) -> VideoFrame | None:
@@ -118,6 +129,8 @@ def picture_of(kept: Kept) -> NDArray[np.uint8] | None:
     match kept:
         case PacketGroup():
             frame = frame_of_group(kept)
+            if frame is not None and kept.shown_size is not None:
+                frame = frame.reformat(*kept.shown_size)
         case FileMoment(path, at_s):
             frame = frame_of_file(path, at_s)
     return None if frame is None else bgr_of(frame)

@@ -48,10 +48,14 @@ class Scaler:
         self._size = size
         self._reformatter = VideoReformatter()
 
-    def picture(self, frame: VideoFrame) -> NDArray[np.uint8]:
-        """Uint8 I420 (H·3/2, W), limited range: content at the top left, the rest grey."""
+    def picture(self, frame: VideoFrame, shown: tuple[int, int] | None = None) -> NDArray[np.uint8]:
+        """Uint8 I420 (H·3/2, W), limited range: content at the top left, the rest grey.
+
+        ``shown``: (width, height) of the picture that the frame stands for, where it is another;
+        small streams squeeze a wide view into 704×576.
+        """
         source = frame.width, frame.height
-        width, height = content_size(source, self._size)
+        width, height = content_size(shown or source, self._size)
         shrinks = source[0] / width >= _AREA_FROM_SHRINK
         small = self._reformatter.reformat(
             frame,

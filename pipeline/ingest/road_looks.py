@@ -50,6 +50,11 @@ class RoadLooks:
             self._begin(self._plan(source), at_s)
         return [self._cutter.picture(frame, window) for window in self._turns(at_s)]
 
+    def any_due(self, at_s: float) -> bool:
+        """Whether a picture of the size seen last would be cut now; True before the first."""
+        early_s = _EARLY_SHARE * self._interval_s / max(1, len(self._due_at))
+        return self._source is None or any(at_s >= due - early_s for due in self._due_at.values())
+
     def _begin(self, windows: Sequence[Window], at_s: float) -> None:
         self._step_s = self._interval_s / max(1, len(windows))
         self._due_at = {window: at_s + turn * self._step_s for turn, window in enumerate(windows)}

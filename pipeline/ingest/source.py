@@ -10,8 +10,9 @@ import av
 
 from pipeline.errors import FootageError
 from pipeline.ingest import faults
-from pipeline.ingest.agreement import Agreement
-from pipeline.ingest.evidence import FileMoment, PacketRing, picture_of
+from pipeline.ingest.agreement import Agreement, agree
+from pipeline.ingest.detail import DetailStream
+from pipeline.ingest.evidence import FileMoment, PacketRing, frame_of_group, picture_of
 from pipeline.ingest.groups import GroupDecoder, key_picture
 from pipeline.ingest.look import Look
 from pipeline.ingest.pictures import Scaler, region_of
@@ -29,11 +30,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pipeline.clock import Clock
+    from pipeline.ingest.detail import Way
     from pipeline.ingest.evidence import Kept
+    from pipeline.ingest.road_looks import Cut
     from pipeline.ingest.streams import Arrival, Stream
     from pipeline.ingest.windows import Size, Window
     from pipeline.settings import IngestSettings
-    from pipeline.town import Camera, Policy
+    from pipeline.town import Camera, Policy, Transport
 
 
 class Source:
@@ -42,7 +45,9 @@ class Source:
     ``url`` is ``rtsp://``, ``rtsps://`` or a file path. ``size`` is the model's (width, height).
     ``policy`` and ``interval_s`` override the settings; an interval of 0 keeps every picture the
     policy decodes. ``gate`` is held while the source is being opened. ``windows`` says for a source
-    size which windows get road looks. ``looks`` and what it yields belong to one thread; the rest
+    size which windows get road looks. ``detail``: the main stream of a camera of whose smaller one
+    ``url`` is; road looks and full pictures come from it, and all looks speak of its pixels once
+    its size is known. ``looks`` and what it yields belong to one thread; the rest
     may be used from any.
     """
 
@@ -58,6 +63,8 @@ class Source:
         interval_s: float | None = None,
         gate: AbstractContextManager[object] | None = None,
         windows: Callable[[Size], Sequence[Window]] = lambda _source: (),
+        transport: Transport | None = None,
+        detail: DetailStream | None = None,
     ) -> None:
         self.camera_id = camera_id
         self.live = is_camera(url)
@@ -72,6 +79,9 @@ class Source:
         self._sampler: Sampler | None = None
         self._gate = gate or nullcontext()
         self._windows = windows
+        self._transport = transport
+        self._detail = detail
+        self._detail_used_at: float | None = None
         self._ring = PacketRing()
         self._agreement = Agreement()
         self._whole_at = 0.0  # monotonic, of the newest undamaged picture, or of opening
@@ -93,14 +103,26 @@ class Source:
         size: tuple[int, int],
         clock: Clock,
         gate: AbstractContextManager[object] | None = None,
+        detail_way: Way | None = None,
     ) -> Source:
         """The source of a camera of the list: its own policy and interval, road looks by its view.
 
-        The one way in, live and in replay, so that both look at the same.
+        The one way in, live and in replay, so that both look at the same. ``detail_way``: that to
+        the main stream, for a camera with a ``sub_url``; None: it is taken from ``url`` alone.
         """
+        detail = None
+        if camera.sub_url is not None and detail_way is not None:
+            detail = DetailStream(
+                camera.camera_id,
+                camera.url,
+                settings,
+                clock=clock,
+                way=detail_way,
+                transport=camera.transport,
+            )
         return cls(
             camera.camera_id,
-            camera.url,
+            camera.url if detail is None else camera.sub_url or "",
             settings,
             size=size,
             clock=clock,
@@ -108,6 +130,8 @@ class Source:
             interval_s=camera.interval_s,
             gate=gate,
             windows=lambda source: plan_windows(camera, source, size, settings.road_looks).windows,
+            transport=camera.transport,
+            detail=detail,
         )
 
     def looks(self) -> Generator[Look, None, None]:
@@ -119,6 +143,8 @@ class Source:
         is a failure) and FootageError when a file is missing, empty, no video, or damaged: what
         can be decoded of it comes first.
         """
+        if self._detail is not None:
+            self._detail.start()
         try:
             stream = self._open()
             if stream is None:
@@ -140,8 +166,12 @@ class Source:
 
     def kept_at(self, captured_at: float) -> Kept | None:
         """What ``picture_of`` makes that picture of, in this or another process."""
+        if self._detail is not None and (group := self._detail.group_at(captured_at)):
+            return group
         if self.live:
-            return self._ring.group_at(captured_at)
+            group = self._ring.group_at(captured_at)
+            size = None if self._detail is None else self._detail.size
+            return replace(group, shown_size=size) if group and size else group
         return FileMoment(path_of(self._url), captured_at)
 
     @property
@@ -162,6 +192,8 @@ class Source:
     def close(self) -> None:
         """``looks`` ends with the next packet and lets go of the camera or file."""
         self._closed = True
+        if self._detail is not None:
+            self._detail.close()
 
     def __enter__(self) -> Self:
         return self
@@ -178,7 +210,7 @@ class Source:
                 return None
             self.opened_at = self._whole_at = self._clock.monotonic()
             if self.live:
-                return CameraStream(self._url, self._settings, self._clock)
+                return CameraStream(self._url, self._settings, self._clock, self._transport)
             return FileStream(path_of(self._url))
 
     def _kept(self, stream: Stream) -> Iterator[Look]:
@@ -203,7 +235,7 @@ class Source:
                     if doubt and not self._agreement.believes(look, group):
                         self.corrupt += 1
                         continue
-                    cuts = roads.due(frame, arrival.at_s)
+                    cuts = self._cuts(roads, scaler, frame, look, arrival.at_s)
                 except (av.FFmpegError, OSError, ValueError):  # a size or format swscale can't take
                     self.corrupt += 1
                     continue
@@ -223,14 +255,34 @@ class Source:
             )
 
     def _look(self, frame: VideoFrame, arrival: Arrival, scaler: Scaler) -> Look:
-        source_size = frame.width, frame.height
+        shown = None if self._detail is None else self._detail.size
+        source_size = shown or (frame.width, frame.height)
         return Look(
             camera_id=self.camera_id,
             captured_at=arrival.captured_at,
             region=region_of(source_size, self._size),
             source_size=source_size,
-            picture=scaler.picture(frame),
+            picture=scaler.picture(frame, shown),
         )
+
+    def _cuts(
+        self, roads: RoadLooks, scaler: Scaler, frame: VideoFrame, whole: Look, at_s: float
+    ) -> list[Cut]:
+        """The windows that are due, of this picture or of the main stream's newest key frame."""
+        if self._detail is None:
+            return roads.due(frame, at_s)
+        received_at = self._detail.received_at(whole.captured_at)
+        if received_at == self._detail_used_at or not roads.any_due(at_s):
+            return []
+        group = self._detail.group_at(whole.captured_at)
+        found = None if group is None else frame_of_group(group)
+        if found is None or (found.width, found.height) != whole.source_size:
+            return []
+        self._detail_used_at = received_at
+        if not agree(whole, replace(whole, picture=scaler.picture(found))):
+            self.corrupt += 1  # or the street has just changed; there will be another
+            return []
+        return roads.due(found, at_s)
 
     def _decoded(self, stream: Stream, sampler: Sampler) -> Iterator[tuple[VideoFrame, Arrival]]:
         keys_only = self._policy == "keys"

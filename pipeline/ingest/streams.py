@@ -29,12 +29,23 @@ if TYPE_CHECKING:
     from pipeline.clock import Clock
     from pipeline.errors import GridwatchError
     from pipeline.settings import IngestSettings
+    from pipeline.town import Transport
 
 # FFmpeg's log takes a lock that threads can deadlock on, and prints URLs with their passwords.
 av.logging.set_level(av.logging.PANIC)
 
 # Containers that hold pictures themselves. Playlists and the like could name other files or hosts.
 _FORMATS = "mov,mp4,matroska,webm,avi,mpegts,mpeg,mpegvideo,flv,asf,ogg,h264,hevc,m4v,mjpeg,ivf"
+_WHITELIST = "rtsp,rtsps,rtp,tcp,tls"
+_TRANSPORTS: dict[Transport, dict[str, str]] = {
+    "tcp": {"rtsp_transport": "tcp", "protocol_whitelist": _WHITELIST},
+    # filter_src: from others than the camera nothing is taken.
+    "udp": {
+        "rtsp_transport": "udp+tcp",
+        "rtsp_flags": "filter_src",
+        "protocol_whitelist": f"{_WHITELIST},udp",
+    },
+}
 _ENDS_EARLY_S = 1.0  # a file may end this much before its header says
 
 
@@ -97,19 +108,34 @@ class _Demuxer:
 
 
 class CameraStream:
-    """A live camera over RTSP/TCP. Raises SourceError; the end of the stream is one."""
+    """A live camera over RTSP. Raises SourceError; the end of the stream is one.
 
-    def __init__(self, url: str, settings: IngestSettings, clock: Clock) -> None:
+    By UDP only H.264 is taken, whose decoder flags what a lost packet has spoilt; where a camera
+    refuses UDP or sends H.265, TCP is used all the same.
+    """
+
+    def __init__(
+        self, url: str, settings: IngestSettings, clock: Clock, transport: Transport | None = None
+    ) -> None:
+        """``transport``: other than the settings say."""
         faults.check_camera_url(url)
         self._url, self._clock, self._settings = url, clock, settings
+        # rtsps encrypts what goes through its own connection, and nothing else.
+        udp = (transport or settings.transport) == "udp" and url.startswith("rtsp:")
+        self._open(_TRANSPORTS["udp" if udp else "tcp"])
+        if udp and self.codec.name != "h264":
+            self.close()
+            self._open(_TRANSPORTS["tcp"])
+
+    def _open(self, transport_options: dict[str, str]) -> None:
+        url, clock, settings = self._url, self._clock, self._settings
         limit_s, trust = settings.open_timeout_s, Trust.of(url, settings)
         options = {
-            "rtsp_transport": "tcp",
+            **transport_options,
             "timeout": str(round(limit_s * 1e6)),
             # The session description names the codec; probing would cost a second per camera.
             "probesize": "32",
             "analyzeduration": "0",
-            "protocol_whitelist": "rtsp,rtsps,rtp,tcp,tls",
             **trust.options(url),
         }
         began = clock.monotonic()
@@ -141,6 +167,12 @@ class CameraStream:
         self._sets = ParameterSets(Codec(context.name, context.extradata or b""))
         self.codec = self._sets.codec
         self._demuxer = _Demuxer(self._container, self._video)
+
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """(width, height) of its pictures, as far as the stream has told."""
+        context = self._video.codec_context
+        return (context.width, context.height) if context.width and context.height else None
 
     def arrivals(self) -> Iterator[Arrival]:
         heard_at = self._clock.monotonic()

@@ -1,6 +1,14 @@
 """Who and where: cameras, grids, duties, datum conversions and the ground plane."""
 
-from pipeline.town.camera import Camera, GroundPoint, Policy, Zone, ZoneKind, masked_url
+from pipeline.town.camera import (
+    Camera,
+    GroundPoint,
+    Policy,
+    Transport,
+    Zone,
+    ZoneKind,
+    masked_url,
+)
 from pipeline.town.camera_list import ImportReport, import_cameras, load_cameras, write_cameras
 from pipeline.town.camera_row import Problem
 from pipeline.town.datum import DATUMS, from_wgs84, to_wgs84
@@ -31,6 +39,7 @@ __all__ = [
     "Policy",
     "Problem",
     "Town",
+    "Transport",
     "Zone",
     "ZoneKind",
     "distance_m",

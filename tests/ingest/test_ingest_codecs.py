@@ -1,6 +1,5 @@
 """H.264 and H.265, large pictures, and cameras that are set anew while they are watched."""
 
-from fractions import Fraction
 from itertools import islice
 
 import av
@@ -61,45 +60,12 @@ def test_four_megapixels_are_looked_at(make_clip, codec):
         assert source.full_picture(look.captured_at).shape == (1440, 2560, 3)
 
 
-def write_changing_clip(path, sizes, codec, fps=10, seconds=1.0):
-    """One stream whose pictures change their size every ``seconds``, as the key frames say."""
-    coder = {"h264": "x264", "hevc": "x265"}[codec]
-    number = 0
-    with av.open(path, "w") as container:
-        stream = container.add_stream(f"lib{coder}", rate=fps)
-        stream.width, stream.height, stream.pix_fmt = *sizes[0], "yuv420p"
-        stream.options = {"preset": "veryfast"}
-        for size in sizes:
-            encoder = av.CodecContext.create(f"lib{coder}", "w")
-            encoder.width, encoder.height, encoder.pix_fmt = *size, "yuv420p"
-            encoder.time_base, encoder.framerate = Fraction(1, fps), fps
-            quiet = ":log-level=none:pools=none:frame-threads=1" if coder == "x265" else ""
-            encoder.options = {
-                "preset": "veryfast",
-                f"{coder}-params": f"keyint=5:bframes=0:repeat-headers=1{quiet}",
-            }
-            packets = []
-            for at in range(round(fps * seconds)):
-                ramp = np.linspace(30, 200, size[0]) + 3 * at
-                grey = np.broadcast_to(ramp, size[::-1]).astype(np.uint8)
-                frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(grey), format="gray")
-                frame.pts = at
-                packets += encoder.encode(frame.reformat(format="yuv420p"))
-            packets += encoder.encode(None)
-            for packet in packets:
-                packet.pts = packet.dts = number
-                packet.time_base, packet.stream = Fraction(1, fps), stream
-                container.mux(packet)
-                number += 1
-    return path
-
-
 @pytest.mark.parametrize("codec", ["h264", "hevc"])
 @pytest.mark.parametrize("policy", ["keys", "auto", "all"])
-def test_a_resolution_that_changes_in_the_stream_is_followed(tmp_path, codec, policy):
+def test_a_resolution_that_changes_in_the_stream_is_followed(tmp_path, write_ramps, codec, policy):
     """The session description still names the first size; only key frames tell of the others."""
     sizes = [(640, 360), (1280, 720), (704, 576)]
-    clip = write_changing_clip(tmp_path / "clip.ts", sizes, codec, seconds=1.5)
+    clip = write_ramps(tmp_path / "clip.ts", sizes, codec, seconds=1.5)
     with running_city({"c": clip}, {"a": CityCamera("c", own_start=True)}) as city:
         source = source_of(city.url("a"), policy=policy)
         seen = {}
@@ -116,8 +82,8 @@ def test_a_resolution_that_changes_in_the_stream_is_followed(tmp_path, codec, po
 
 
 @pytest.mark.parametrize("codec", ["h264", "hevc"])
-def test_parameter_sets_in_band_say_what_a_decoder_must_be_opened_for(tmp_path, codec):
-    clip = write_changing_clip(tmp_path / "clip.ts", [(320, 180), (640, 360)], codec)
+def test_parameter_sets_in_band_say_what_a_decoder_must_be_opened_for(tmp_path, write_ramps, codec):
+    clip = write_ramps(tmp_path / "clip.ts", [(320, 180), (640, 360)], codec)
     stream = FileStream(clip)
     found = [(stream.codec, bytes(a.packet), stream.codec) for a in stream.arrivals() if a.key]
     stream.close()
