@@ -147,7 +147,7 @@ def test_the_hazard_head_learns_faster_and_sooner_than_the_rest(made):
     training, samples, _ = made("rates")
     training.run(samples, stop_at(1), nothing)
     body, _, hazards, _ = (group["lr"] for group in training._optimizer.param_groups)
-    assert hazards > 50 * body > 0
+    assert hazards > 20 * body > 0
     every = sum(len(group["params"]) for group in training._optimizer.param_groups)
     assert every == len(list(training._student.parameters()))
 
