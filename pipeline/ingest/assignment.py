@@ -14,7 +14,7 @@ from pipeline.ingest.gate import host_of
 from pipeline.ingest.streams import is_camera
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Container, Iterable, Mapping
 
     from pipeline.town import Camera
 
@@ -25,22 +25,31 @@ SLACK = 1.25
 
 
 def assigned(
-    cameras: Iterable[Camera], at_most: int, before: Mapping[int, Iterable[Camera]]
+    cameras: Iterable[Camera],
+    at_most: int,
+    before: Mapping[int, Iterable[Camera]],
+    named: Container[str] = (),
 ) -> Assignment:
     """Cameras by the number of their worker, each worker's in the order of the list.
 
     ``at_most`` cameras go to a worker; a host that alone has more gets one of its own. ``before``
-    is the assignment so far. Numbers of workers that are needed no more become free.
+    is the assignment so far. Numbers of workers that are needed no more become free. ``named`` are
+    the hosts that the settings name (see ``host_of``).
     """
-    listed = tuple(cameras)
-    sizes = Counter(_host(camera) for camera in listed)
-    home = {_host(camera): number for number, mine in before.items() for camera in mine}
+
+    def host_of_camera(camera: Camera) -> str:
+        # What limits sessions; a file limits nobody, so it is one for itself.
+        return host_of(camera.url, named) if is_camera(camera.url) else camera.camera_id
+
+    listed = {camera: host_of_camera(camera) for camera in cameras}
+    sizes = Counter(listed.values())
+    home = {host_of_camera(camera): n for n, mine in before.items() for camera in mine}
     home = {host: number for host, number in home.items() if host in sizes}
     _make_room(home, sizes, at_most)
     _place(home, sizes, at_most)
     shares: defaultdict[int, list[Camera]] = defaultdict(list)
-    for camera in listed:
-        shares[home[_host(camera)]].append(camera)
+    for camera, host in listed.items():
+        shares[home[host]].append(camera)
     return {number: tuple(shares[number]) for number in sorted(shares)}
 
 
@@ -70,8 +79,3 @@ def _place(home: dict[str, int], sizes: Counter[str], at_most: int) -> None:
             number = next(unused)
         home[host] = number
         loads[number] = loads.get(number, 0) + sizes[host]
-
-
-def _host(camera: Camera) -> str:
-    """What limits sessions; a file limits nobody, so it is one for itself."""
-    return host_of(camera.url) if is_camera(camera.url) else camera.camera_id

@@ -114,7 +114,12 @@ class Workers:
             if self._stopping.is_set():
                 return
             before = {number: post.cameras for number, post in self._posts.items()}
-            shares = assigned(listed, self._settings.workers.cameras_at_most, before)
+            shares = assigned(
+                listed,
+                self._settings.workers.cameras_at_most,
+                before,
+                named=self._settings.hosts,
+            )
             for number in shares.keys() - self._posts.keys():
                 self._posts[number] = self._post(number)
             self._book.list(listed)

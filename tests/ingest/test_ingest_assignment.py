@@ -42,6 +42,12 @@ def test_a_host_with_more_cameras_than_a_worker_may_hold_gets_one_of_its_own():
     assert all(len({c.url.split("/")[2] for c in s}) == 1 for s in shares.values() if len(s) == 200)
 
 
+def test_a_host_that_the_settings_name_is_one_with_all_its_ports():
+    cameras = [Camera(f"c{n}", "", f"rtsp://nvr:{554 + n}/", 113.4, 34.8) for n in range(6)]
+    assert sizes(assigned(cameras, 3, {})) == [3, 3]
+    assert sizes(assigned(cameras, 3, {}, named=["nvr"])) == [6]
+
+
 def test_recordings_are_no_host():
     files = [Camera(f"f{n}", "", f"/clips/{n}.mp4", 113.4, 34.8) for n in range(20)]
     assert sizes(assigned(files, 5, {})) == [5, 5, 5, 5]
