@@ -144,6 +144,7 @@ class Ingest:
             clock=self._clock,
             deliver=self._deliver,
             gate=self._gates.of(camera),
+            detail_gate=self._gates.of(camera) if camera.sub_url and camera.enabled else None,
         )
         reader.pace(self._pace)
         return reader

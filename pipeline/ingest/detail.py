@@ -9,8 +9,8 @@ When it can't be had (a recorder out of sessions), whole looks go on without it.
 from __future__ import annotations
 
 import threading
-from contextlib import closing
-from typing import TYPE_CHECKING, Protocol, Self
+from contextlib import AbstractContextManager, closing
+from typing import TYPE_CHECKING, Protocol
 
 import structlog
 
@@ -29,11 +29,9 @@ _log = structlog.get_logger(__name__)
 _FRESH_S = 12.0
 
 
-class Way(Protocol):
+class Way(AbstractContextManager[object], Protocol):
     """What holds sessions back where a device has few; ``Gate`` is one."""
 
-    def __enter__(self) -> Self: ...
-    def __exit__(self, *_: object) -> None: ...
     def pictured(self, *, telling: bool) -> bool: ...
     def ended(self, error: SourceError | None, *, failed: bool) -> None: ...
     def cancel(self) -> None: ...

@@ -51,13 +51,17 @@ class CameraReader:
         clock: Clock,
         deliver: Callable[[Look], None],
         gate: Gate,
+        detail_gate: Gate | None = None,
     ) -> None:
+        """``detail_gate``: that of the main stream, for a camera with a ``sub_url``."""
         self.camera_id = camera.camera_id
         self._settings = settings
         self._clock = clock
         self._deliver = deliver
         self._gate = gate
-        self._source = Source.of(camera, settings, size=size, clock=clock, gate=gate)
+        self._source = Source.of(
+            camera, settings, size=size, clock=clock, gate=gate, detail_way=detail_gate
+        )
         self._interval_s = self._source.interval_s  # before any stretching
         self._keeper = StateKeeper(camera.camera_id, clock, settings.blip_s)
         self._health = PictureHealth(settings.picture_fault_s)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from pipeline.clock import SystemClock
-from pipeline.ingest import Source
+from pipeline.ingest import Ingest, Source
 from pipeline.rehearsal.city import CityCamera, Fault, FaultKind, running_city
 from pipeline.settings import IngestSettings
 from pipeline.town import Camera, Zone
@@ -145,3 +145,18 @@ def test_a_full_picture_of_the_small_stream_has_the_size_that_looks_speak_of(cli
         looks.close()
         # Of the first moment the main stream had nothing yet, or had: the size is the same.
         assert source.full_picture(first.captured_at).shape == (1080, 1920, 3)
+
+
+def test_both_streams_share_what_a_device_allows(clips, eventually):
+    """With one session for both, the two streams of a camera take turns and both are had."""
+    looks = []
+    with running_city(clips, CAMERAS) as city:
+        host = city.url("sub").split("/")[2]
+        narrow = SETTINGS.model_copy(update={"visit_every_s": 0.2})
+        narrow = IngestSettings(**narrow.model_dump() | {"hosts": {host: {"sessions": 1}}})
+        camera = Camera("a", "a", city.url("main"), 113.4, 34.8, sub_url=city.url("sub"))
+        clock = SystemClock()
+        with Ingest([camera], narrow, size=SIZE, clock=clock, deliver=looks.append) as ingest:
+            eventually(lambda: any(look.source_size == (1920, 1080) for look in looks), 40)
+            eventually(lambda: ingest.full_picture("a", looks[-1].captured_at) is not None)
+            assert city.viewers("main") + city.viewers("sub") <= 1
