@@ -1,6 +1,8 @@
 """Who fixes it by when: tickets, their queues, and how nothing gets lost on the way."""
 
 from pipeline.tickets.board import STALE_S, CameraBoard, RefusedList, Told
+from pipeline.tickets.coverage import CoverageLedger, Gap, Recent
+from pipeline.tickets.coverage_records import Covered, Minute
 from pipeline.tickets.desk import Desk
 from pipeline.tickets.embedded_redis import EmbeddedRedis
 from pipeline.tickets.evidence import (
@@ -21,14 +23,19 @@ __all__ = [
     "PRIVACY_SCORE",
     "STALE_S",
     "CameraBoard",
+    "CoverageLedger",
+    "Covered",
     "Desk",
     "EmbeddedRedis",
     "EvidenceRef",
     "Filer",
     "Filing",
+    "Gap",
+    "Minute",
     "OpenDesk",
     "Outbox",
     "PatientOutbox",
+    "Recent",
     "Refused",
     "RefusedList",
     "Snapshot",

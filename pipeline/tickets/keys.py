@@ -40,6 +40,19 @@ class Keys:
         """Hash: box -> why it didn't take over its camera list as it stands, as JSON."""
         return f"{self.root}:refused_lists"
 
+    @property
+    def coverage_as_of(self) -> str:
+        """Up to when boxes have written who was looked at (Unix seconds)."""
+        return f"{self.root}:coverage:as_of"
+
+    def coverage(self, day: str, camera_id: str) -> str:
+        """String of records: the looks at one camera in one day (``20261123``, UTC)."""
+        return f"{self.root}:coverage:{day}:{camera_id}"
+
+    def coverage_written(self, box: str) -> str:
+        """The number of the last batch of records that this box has written."""
+        return f"{self.root}:coverage:written:{box}"
+
     def heartbeat(self, box: str) -> str:
         """When this box last told its cameras (Unix seconds); gone days after it went silent."""
         return f"{self.root}:heartbeat:{box}"
