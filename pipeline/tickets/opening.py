@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pipeline.tickets.board import CameraBoard
+from pipeline.tickets.coverage import CoverageLedger
 from pipeline.tickets.desk import Desk
 from pipeline.tickets.redis_server import open_redis
 from pipeline.town import Town, load_town
@@ -20,11 +21,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class OpenDesk:
-    """What most commands need: the town, its desk, and the board with the camera states."""
+    """What most commands need: the town, its desk, how its cameras are and who was looked at."""
 
     town: Town
     desk: Desk
     board: CameraBoard
+    coverage: CoverageLedger
 
 
 @contextmanager
@@ -37,4 +39,7 @@ def open_desk(settings: Settings, clock: Clock) -> Iterator[OpenDesk]:
             town,
             Desk(redis, town, clock=clock, prefix=prefix, cool_down_s=cool_down_s),
             CameraBoard(redis, clock=clock, prefix=prefix),
+            CoverageLedger(
+                redis, clock=clock, prefix=prefix, keep_days=settings.ingest.coverage.keep_days
+            ),
         )
