@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from pipeline import __version__, camera_commands, lab, show
+from pipeline import __version__, bench_commands, camera_commands, lab, show
 from pipeline.clock import SystemClock
 from pipeline.errors import (
     DeskUnavailableError,
@@ -41,7 +41,12 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 queue = typer.Typer(no_args_is_help=True, help="网格队列 / queues of the grids")
 tickets = typer.Typer(no_args_is_help=True, help="案卷 / tickets")
-for name, group in (("queue", queue), ("tickets", tickets), ("cameras", camera_commands.app)):
+for name, group in (
+    ("queue", queue),
+    ("tickets", tickets),
+    ("cameras", camera_commands.app),
+    ("bench", bench_commands.app),
+):
     app.add_typer(group, name=name)
 app.add_typer(lab.app)
 
@@ -99,9 +104,14 @@ def run(
     clock = SystemClock()
     with ExitStack() as stack:
         opened = stack.enter_context(open_desk(settings, clock))
-        cameras = shard_of(opened.town.cameras, shard) if shard else None
         daemon = stack.enter_context(
-            Daemon(settings, detector, opened, clock=clock, cameras=cameras)
+            Daemon(
+                settings,
+                detector,
+                opened,
+                clock=clock,
+                choose=lambda cameras: shard_of(cameras, shard) if shard else cameras,
+            )
         )
         for name in (signal.SIGINT, signal.SIGTERM):
             signal.signal(name, lambda *_: daemon.stop())
@@ -114,7 +124,7 @@ def run(
     err.print(
         f"cameras {len(statuses)}, live {live}, looks {daemon.counts.looks}, "
         f"skipped {daemon.skipped()}, road looks {daemon.counts.road_looks}, "
-        f"skipped {daemon.skipped('road')}, incidents {daemon.counts.incidents}, "
+        f"skipped {daemon.skipped('road')}, incidents {daemon.counts.incidents.total()}, "
         f"cleared {daemon.counts.cleared}"
     )
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
+    from pipeline.bench import Figure
     from pipeline.doctor import Finding
     from pipeline.hazards import Incident
     from pipeline.replay import Comparison, Played
@@ -162,6 +163,24 @@ def played(
             missing = ", ".join(result["not_played"])
             lines.insert(1, f"真值中未回放的摄像头 / in the truth but not played: {missing}")
     return Group(table, *lines)
+
+
+def figures(found: Iterable[Figure]) -> RenderableType:
+    """What each one means stands below: it would squeeze the numbers."""
+    table = _table("", "测得 / figure", "下限 / floor", "倍数 / ratio", "目标 / target")
+    meanings = []
+    for one in found:
+        target = "" if one.target is None else f"{'×' if one.of_ratio else ''}{one.target:g}"
+        mark = {True: " ✓", False: " ✗", None: ""}[one.met]
+        table.add_row(
+            one.name,
+            f"{one.figure:.3g} {one.unit}",
+            "—" if one.floor is None else f"{one.floor:.3g} {one.unit}",
+            "—" if one.ratio is None else f"{one.ratio:.2f}",
+            target + mark,
+        )
+        meanings.append(f"{one.name}: {one.means}")
+    return Group(table, *meanings)
 
 
 def comparison(found: Comparison) -> RenderableType:

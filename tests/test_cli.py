@@ -293,6 +293,10 @@ def test_a_shard_that_is_none_is_refused(gridwatch, town, shard):
     refused(answer, "--shard", shard)
 
 
+def test_a_bench_that_cannot_be_is_refused(gridwatch):
+    refused(gridwatch("bench", "ingest", "--size", "1081p"), "--size", "1081p", "1920x1080")
+
+
 def test_an_unknown_scenario_is_refused_with_the_list(gridwatch):
     refused(gridwatch("rehearse", "nosuch"), "nosuch", "smoke")
 

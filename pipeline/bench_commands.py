@@ -1,0 +1,66 @@
+"""``gridwatch bench``: what things cost here, beside the least they could cost."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pipeline import show
+from pipeline.clock import SystemClock
+from pipeline.errors import InputError
+from pipeline.terminal import AsJson, err, out, print_json
+
+if TYPE_CHECKING:
+    from pipeline.bench import Figure
+
+app = typer.Typer(no_args_is_help=True, help="性能 / what things cost, beside their floor")
+
+
+@app.callback()
+def _group() -> None:
+    """性能 / what things cost on this machine, beside the least they could cost."""
+
+
+@app.command("ingest")
+def bench_ingest(
+    cameras: Annotated[int, typer.Option(min=1, help="live cameras on this machine")] = 50,
+    size: Annotated[str, typer.Option(help="of their pictures")] = "1920x1080",
+    seconds: Annotated[float, typer.Option(min=1, help="of each measurement")] = 20.0,
+    rounds: Annotated[int, typer.Option(min=1, help="measurements of each program")] = 3,
+    as_json: AsJson = False,
+) -> None:
+    """取流成本 / what a camera costs, beside a minimal program and beside decoding every frame."""
+    from pipeline import bench
+
+    with err.status("") as status:
+        figures = bench.bench_ingest(
+            cameras,
+            _size(size),
+            seconds=seconds,
+            rounds=rounds,
+            clock=SystemClock(),
+            say=status.update,
+        )
+    _tell(figures, as_json=as_json)
+
+
+def _tell(figures: list[Figure], *, as_json: bool) -> None:
+    """Print them; a figure that misses its target is a failure."""
+    if as_json:
+        print_json([figure.row() for figure in figures])
+    else:
+        out.print(show.figures(figures))
+    if any(figure.met is False for figure in figures):
+        raise typer.Exit(1)
+
+
+def _size(text: str) -> tuple[int, int]:
+    found = re.fullmatch(r"(\d{2,4})x(\d{2,4})", text)
+    width, height = (int(part) for part in found.groups()) if found else (0, 0)
+    if width < 64 or height < 64 or width % 2 or height % 2:
+        raise InputError(
+            "is no size", where="--size", found=text, allowed="even numbers, e.g. 1920x1080"
+        )
+    return width, height
