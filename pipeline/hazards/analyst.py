@@ -203,6 +203,13 @@ class Analyst:
             for incident in incidents
         ]
 
+    def unconfirmed(self, at: float) -> bool:
+        """Whether extra looks are worth their cost: something may be confirmed soon, or vanish.
+
+        ``at`` is the time of the newest look.
+        """
+        return self._cases.ripens(at)
+
     def _observe(self, scene: Scene, view: View) -> Iterable[Observation]:
         forgotten = self._background.forgotten
         new = self._background.update(scene.at, scene.luma, scene.users)

@@ -34,6 +34,9 @@ SCENE_S = 15.0
 """What comes to lie on the road this close (in sizes) and this soon around another blockage is
 part of the same event: debris, the second vehicle."""
 
+RIPENS_S = 20.0
+"""This long before and after the end of its dwell more looks decide about a case, and surer."""
+
 
 def _histories() -> dict[Purpose, History]:
     return {"whole": History(), "road": History()}
@@ -142,6 +145,18 @@ class Case:
         for history in self.by.values():
             history.doubt_free()
 
+    def ripens(self, at: float, settings: HazardSettings) -> bool:
+        """True if it may soon be confirmed, or turn out to be nothing."""
+        if self.confirmed_at is not None:
+            return self.grown is not None and self.grown.ripens(at, settings)
+        return (
+            any(
+                abs(self.began[rule] + kind.dwell_s - at) <= RIPENS_S
+                for rule, kind in self.kinds.items()
+            )
+            and self.mean(self.started_at) >= settings.confirm_score / 2
+        )
+
     def fades(self, at: float) -> bool:
         """True if no history believes in it any more; one that alone doesn't is forgotten."""
         for purpose, history in self.by.items():
@@ -206,6 +221,10 @@ class Cases:
             if case not in cleared and (case.confirmed_at is not None or not case.fades(at))
         ]
         return confirmed, cleared
+
+    def ripens(self, at: float) -> bool:
+        """Whether looks that come sooner are worth something: see ``Case.ripens``."""
+        return any(case.ripens(at, self._settings) for case in self.open)
 
     def start_anew(self) -> None:
         """After an outage: nothing from before it confirms or clears a case together with now."""
