@@ -1,34 +1,66 @@
-"""What the pictures themselves say about a camera: frozen or dark, and only if it lasts.
+"""What the pictures themselves say about a camera: frozen, dark, covered or moved, if it lasts.
 
-A picture that is repeated or black says nothing about the street from the first one on: whoever
-took it for a look would see a hazard stay, or go, that nobody can see.
+A picture that is repeated, black, or not of the camera's own view says nothing about the street
+from the first one on: whoever took it for a look would see a hazard stay, or go, that nobody can
+see.
 """
 
 from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
 
 from pipeline.ingest.pictures import content_size
+from pipeline.ingest.view_files import ViewFile
+from pipeline.ingest.view_watch import ViewWatch
+from pipeline.ingest.viewprint import COLUMNS, ROWS
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pipeline.ingest.look import Look
     from pipeline.ingest.state import CameraState
+    from pipeline.ingest.view_watch import Kind, Sight
+    from pipeline.ingest.viewprint import Match
 
 # Mean luma in limited range, where black is 16: a street at night with one lamp is above 30.
 _DARK_BELOW, _LIGHT_FROM = 22.0, 28.0
 # A sensor's noise changes every row; a quarter of them is enough to tell a repeated picture.
 _ROW_STEP = 4
 _LOOKS_AT_LEAST = 3
+# A lorry may stand before most of the picture, and fog may take most of it, for some minutes.
+_PARTLY_S = 600.0
+# A picture that is neither the view nor clearly another one: after so long it is another one.
+_ODD_S = 300.0
+# Without any past, a wall of fog looks like a bag over the lens: give it time.
+_FLAT_S = 60.0
+# Chroma of infrared pictures is 128 all over, but for what compression leaves.
+_GREY_BELOW = 1.5
+
+_ViewFault = Literal["live", "covered", "moved"]
+_FAULTS: dict[Kind, _ViewFault] = {
+    "home": "live",
+    "moved": "moved",
+    "away": "moved",
+    "odd": "moved",
+    "bare": "covered",
+    "partly": "covered",
+    "flat": "covered",
+}
+_BLIND: frozenset[Kind] = frozenset({"moved", "away", "bare"})
+"""What tells nothing about the street from the first picture on."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """``live``, ``frozen`` or ``dark``, and why, Chinese first.
+    """``live``, ``frozen``, ``dark``, ``covered`` or ``moved``, and why, Chinese first.
 
-    ``telling`` false: the picture is black or the same as the one before. Such a picture may come
-    from a camera that still counts as live; a live camera's others are telling.
+    ``telling`` false: the picture is black, the same as the one before, or doesn't show the
+    camera's view. Such a picture may come from a camera that still counts as live; a live camera's
+    others are telling.
     """
 
     state: CameraState
@@ -37,16 +69,22 @@ class Verdict:
 
 
 class PictureHealth:
-    """Judges the looks of one camera. A fault counts after ``after_s`` seconds and three looks."""
+    """Judges the looks of one camera. A fault counts after ``after_s`` seconds and three looks.
 
-    def __init__(self, after_s: float) -> None:
+    ``folder`` is where the camera's view is kept over a restart; without one it is learnt anew.
+    """
+
+    def __init__(self, after_s: float, folder: Path | None = None) -> None:
         self._after_s = after_s
+        self._folder = folder
         self._content: int | None = None
         self._same = _Lasting()
         self._dark = _Lasting()
+        self._watch: ViewWatch | None = None
+        self._view = _ViewState(after_s)
 
     def judge(self, look: Look) -> Verdict:
-        """Looks must come in order of time, every one of them."""
+        """Looks must come in order of time, every one of them, and all of one camera."""
         width, height = content_size(look.source_size, _size_of(look))
         luma = look.picture[:height:_ROW_STEP, :width]
         content = zlib.crc32(luma.tobytes())
@@ -55,13 +93,61 @@ class PictureHealth:
         limit = _LIGHT_FROM if self._dark.count else _DARK_BELOW
         dark_s = self._dark.lasts(look.captured_at, holds=bool(luma.mean() < limit))
         telling = self._same.count == self._dark.count == 0
+        if telling:
+            self._judge_view(look, width, height)
+        telling = telling and self._view.telling
         if self._same.count >= _LOOKS_AT_LEAST and frozen_s >= self._after_s:
             why = "画面静止不变，请重启摄像机 / the picture never changes; restart the camera"
             return Verdict("frozen", why, telling)
         if self._dark.count >= _LOOKS_AT_LEAST and dark_s >= self._after_s:
             why = "画面全黑，请检查镜头和补光 / the picture is black; check lens and lamp"
             return Verdict("dark", why, telling)
-        return Verdict("live", "", telling)
+        return Verdict(self._view.state, self._view.why, telling)
+
+    def _judge_view(self, look: Look, width: int, height: int) -> None:
+        at = look.captured_at
+        if self._watch is None:
+            file = None if self._folder is None else ViewFile(self._folder, look.camera_id)
+            self._watch = ViewWatch(file)
+        if self._watch.accepted(at):
+            self._view = _ViewState(self._after_s)
+        sight = self._watch.see(at, look.picture[:height, :width], grey=_is_grey(look))
+        self._view.take(at, sight, touring=self._watch.touring(at))
+
+
+class _ViewState:
+    """``live``, ``covered`` or ``moved``: what lasts of the sights, and why."""
+
+    def __init__(self, after_s: float) -> None:
+        self.state: _ViewFault = "live"
+        self.why = ""
+        self.telling = True
+        self._hold_s: dict[Kind, float] = {
+            "home": after_s / 2,
+            "partly": max(_PARTLY_S, after_s),
+            "odd": max(_ODD_S, after_s),
+            "flat": max(_FLAT_S, 3 * after_s),
+        }
+        self._after_s = after_s
+        self._pending: tuple[_ViewFault, float] = ("live", 0.0)
+        self._lasting = _Lasting()
+
+    def take(self, at: float, sight: Sight, *, touring: bool) -> None:
+        fault = _FAULTS[sight.kind]
+        pending = fault, self._hold_s.get(sight.kind, self._after_s)
+        undecided = sight.kind == "odd" and self._pending[0] != "live"
+        if pending != self._pending and not undecided:
+            self._pending, self._lasting = pending, _Lasting()
+        lasts_s = self._lasting.lasts(at, holds=True)
+        if self._lasting.count >= _LOOKS_AT_LEAST and lasts_s >= self._pending[1]:
+            self.state = self._pending[0]
+        if touring:
+            self.state, self.why = "moved", _TOURING
+        elif self.state == "live":
+            self.why = ""
+        elif self.state == fault:
+            self.why = _why(sight)
+        self.telling = self.state == "live" and sight.kind not in _BLIND
 
 
 class _Lasting:
@@ -76,6 +162,65 @@ class _Lasting:
         if self.count <= 1:
             self._since = at
         return at - self._since
+
+
+_TOURING = (
+    "镜头反复转离原画面（云台巡航？），请固定在一个预置位 / "
+    "the view keeps changing (a preset tour?); keep the camera at one preset"
+)
+_WHYS: dict[Kind, str] = {
+    "away": (
+        "画面已不是原来的场景，请将镜头转回，或确认新画面 / "
+        "the view is another one; turn the camera back or accept the new view"
+    ),
+    "bare": (
+        "镜头被遮挡或完全模糊，请检查镜头 / the lens is covered or out of focus; check the lens"
+    ),
+    "partly": (
+        "画面大半被遮挡或模糊，请清洁镜头 / most of it is covered or blurred; clean the lens"
+    ),
+    "flat": "画面中看不到任何细节，请检查镜头 / nothing can be seen in the picture; check the lens",
+}
+_WHYS["odd"] = _WHYS["away"]
+
+
+def _why(sight: Sight) -> str:
+    return _moved_why(sight.match) if sight.match is not None else _WHYS[sight.kind]
+
+
+def _moved_why(found: Match) -> str:
+    """By how much and where to the content of the picture has moved."""
+    right, down = (
+        round(100 * pixels / side)
+        for pixels, side in zip(found.shift, (COLUMNS, ROWS), strict=True)
+    )
+    zoom, turn = round(100 * (found.zoom - 1)), round(found.turn_deg)
+    parts = [
+        (f"{'右' if right > 0 else '左'}移 {abs(right)}%", _side(right, "right", "left")),
+        (f"{'下' if down > 0 else '上'}移 {abs(down)}%", _side(down, "down", "up")),
+        (f"{'放大' if zoom > 0 else '缩小'} {abs(zoom)}%", _side(zoom, "larger", "smaller")),
+        (
+            f"{'顺' if turn > 0 else '逆'}时针转 {abs(turn)}°",
+            f"turned {abs(turn)}° {'' if turn > 0 else 'counter'}clockwise",
+        ),
+    ]
+    said = [part for part, size in zip(parts, (right, down, zoom, turn), strict=True) if size]
+    chinese = "、".join(part[0] for part in said) or "略有移动"
+    english = ", ".join(part[1] for part in said) or "moved a little"
+    return (
+        f"画面内容{chinese}，请将镜头转回，或确认新画面 / "
+        f"the picture has changed: {english}; turn the camera back or accept the new view"
+    )
+
+
+def _side(percent: int, positive: str, negative: str) -> str:
+    return f"{abs(percent)}% {positive if percent > 0 else negative}"
+
+
+def _is_grey(look: Look) -> bool:
+    rows = _size_of(look)[1]
+    chroma = look.picture[rows::_ROW_STEP, ::_ROW_STEP]
+    return bool(np.abs(chroma.astype(np.int16) - 128).mean() < _GREY_BELOW)
 
 
 def _size_of(look: Look) -> tuple[int, int]:
