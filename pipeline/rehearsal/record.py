@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from pipeline.rehearsal.rhythm import Episode, Gaps, Rising
+from pipeline.rehearsal.rhythm import Episode, Gaps, Rhythm, Rising
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -36,12 +36,14 @@ class Point:
 class Ending:
     """What was found when everything had been stopped.
 
+    ``rhythm``: of the looks at cameras that nothing was planned against, after the warm-up.
     ``sent``: what the city had served shortly before; ``seen``: what the daemon told of each camera
     at last. ``stop_s`` None: it had to be killed. ``left``: processes and names in shared memory
     that are still there.
     """
 
     tickets: Sequence[Ticket] = ()
+    rhythm: Rhythm | None = None
     sent: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     seen: Mapping[str, Seen] = field(default_factory=dict)
     backlog: int | None = None

@@ -35,11 +35,13 @@ from pipeline.rehearsal.verdict import verdict_of
 from pipeline.rehearsal.watching import Watcher
 from pipeline.settings import RedisSettings, Settings, load_settings
 from pipeline.tickets import Outbox, open_desk, open_redis
+from pipeline.tickets.coverage import CoverageLedger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from pipeline.clock import Clock
+    from pipeline.rehearsal.rhythm import Rhythm
     from pipeline.rehearsal.scenario import Scenario
     from pipeline.rehearsal.verdict import Verdict
     from pipeline.tickets import OpenDesk
@@ -171,7 +173,8 @@ class _Rehearsal:
             opened = stack.enter_context(self._desk(settings))
             daemon = _Daemon(file, folder / "run.log")
             stack.callback(daemon.stop)
-            watcher = Watcher(opened, city, daemon.pid, clock=self._clock, port=port)
+            ledger = CoverageLedger(redis, clock=self._clock, prefix=settings.redis.prefix)
+            watcher = Watcher(opened, ledger, city, daemon.pid, clock=self._clock, port=port)
             conductor = Conductor(record, city, proxy, daemon)
             try:
                 self._watch(watcher, conductor, daemon)
@@ -198,7 +201,6 @@ class _Rehearsal:
             self._show(self._record)
             next_s = min(now_s + every_s, conductor.next_s(), self._scenario.seconds)
             self._clock.sleep(max(0.0, next_s - watcher.now_s()))
-        self._record.gaps.close(watcher.now_s())
 
     def _end(
         self,
@@ -225,7 +227,15 @@ class _Rehearsal:
         with self._noting("Redis"):
             ending.tickets = opened.desk.tickets(limit=100_000)
             ending.seen = watcher.cameras()
+            ending.rhythm = self._rhythm(watcher)
         return ending
+
+    def _rhythm(self, watcher: Watcher) -> Rhythm | None:
+        """As the ledger knows it; from the samples where the time was too short for that."""
+        record = self._record
+        from_s, to_s = record.scenario.limits.warm_up_s, record.ended_s
+        known = watcher.rhythm(sorted(record.steady), from_s, to_s)
+        return known or record.gaps.rhythm(to_s)
 
     @contextmanager
     def _noting(self, what: str) -> Iterator[None]:

@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from pipeline.rehearsal.watching import Sample, Seen
+    from pipeline.tickets.coverage_records import Minute
 
 
 class Rising:
@@ -44,6 +45,15 @@ class _Gap:
     count: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Rhythm:
+    """The longest time between two looks, at which camera, and the mean of all cameras."""
+
+    camera_id: str
+    longest_s: float
+    mean_s: float
+
+
 class Gaps:
     """Time between looks, per camera.
 
@@ -69,20 +79,36 @@ class Gaps:
             if gap.last_s is None or seen.last_look_s > gap.last_s:
                 gap.last_s, gap.looks = seen.last_look_s, seen.looks
 
-    def close(self, at_s: float) -> None:
-        """A camera that nobody has looked at since has a gap that has not ended yet."""
-        for gap in self._gaps.values():
-            since_s = self._from_s if gap.last_s is None else max(gap.last_s, self._from_s)
-            gap.longest_s = max(gap.longest_s, at_s - since_s)
-
-    def longest(self) -> tuple[str, float]:
-        """The camera with the longest gap, and how long it was."""
-        worst = max(self._gaps, key=lambda one: self._gaps[one].longest_s, default="")
-        return worst, self._gaps[worst].longest_s if worst else 0.0
-
-    def mean_s(self) -> float:
+    def rhythm(self, to_s: float) -> Rhythm | None:
+        """Up to ``to_s``, gaps that have not ended included; None where no look was seen."""
         count = sum(gap.count for gap in self._gaps.values())
-        return sum(gap.sum_s for gap in self._gaps.values()) / count if count else 0.0
+        if not count:
+            return None
+        longest = {}
+        for camera_id, gap in self._gaps.items():
+            since_s = self._from_s if gap.last_s is None else max(gap.last_s, self._from_s)
+            longest[camera_id] = max(gap.longest_s, to_s - since_s)
+        worst = max(longest, key=longest.__getitem__)
+        mean_s = sum(gap.sum_s for gap in self._gaps.values()) / count
+        return Rhythm(worst, longest[worst], mean_s)
+
+
+def rhythm_of(looked: Mapping[str, Sequence[Minute]], minutes: int) -> Rhythm | None:
+    """The rhythm of so many whole minutes as the coverage ledger knows them, by camera_id.
+
+    None where it knows of no look at all. A camera that was never looked at has the whole time for
+    a gap.
+    """
+    done, longest = 0, {}
+    for camera_id, known in looked.items():
+        whole = [minute.looks["whole"] for minute in known]
+        done += sum(one.done for one in whole)
+        gap_s = max((one.longest_gap_s for one in whole), default=0.0)
+        longest[camera_id] = gap_s if any(one.done for one in whole) else 60.0 * minutes
+    if not done:
+        return None
+    worst = max(longest, key=longest.__getitem__)
+    return Rhythm(worst, longest[worst], 60.0 * minutes * len(longest) / done)
 
 
 @dataclass(slots=True)

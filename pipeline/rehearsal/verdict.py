@@ -129,16 +129,17 @@ def _looks(record: Record) -> Iterator[Line]:
 
 
 def _gap(record: Record) -> Iterator[Line]:
-    limits = record.scenario.limits
-    mean_s = record.gaps.mean_s()
-    camera_id, longest_s = record.gaps.longest()
-    told = f"{longest_s:.1f} s ({camera_id})"
+    limits, rhythm = record.scenario.limits, record.ending.rhythm
+    told = longest_s = ratio = None
+    if rhythm is not None:
+        longest_s, ratio = rhythm.longest_s, rhythm.longest_s / max(rhythm.mean_s, 1e-3)
+        told = f"{longest_s:.1f} s ({rhythm.camera_id})"
     title = "最长间隔 / longest gap"
-    yield _judged("gap", title, told, longest_s if mean_s else None, limits.longest_gap_s)
-    ratio = longest_s / mean_s if mean_s else None
-    told = "—" if ratio is None else f"{ratio:.2f} × {mean_s:.2f} s"
+    yield _judged("gap", title, told or "—", longest_s, limits.longest_gap_s)
+    if rhythm is not None:
+        told = f"{ratio:.2f} × {rhythm.mean_s:.2f} s"
     title = "最长间隔与平均之比 / longest gap by mean"
-    yield _judged("gap_to_mean", title, told, ratio, limits.longest_gap_to_mean)
+    yield _judged("gap_to_mean", title, told or "—", ratio, limits.longest_gap_to_mean)
 
 
 def _reconnects(record: Record) -> Iterator[Line]:

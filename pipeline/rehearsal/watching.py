@@ -1,9 +1,9 @@
 """What a rehearsal sees of the town while it runs: one sample every second or two.
 
-All sources stand here and nowhere else: the camera board and the tickets in Redis (read past the
-fault proxy), the daemon's metrics, what the kernel says of its processes, what the city has served.
-A source that can't be read leaves its part of a sample empty; only a program that has ended is an
-error.
+All sources stand here and nowhere else: the camera board and the coverage ledger in Redis (read
+past the fault proxy), the daemon's metrics, what the kernel says of its processes, what the city
+has served. A source that can't be read leaves its part of a sample empty; only a program that has
+ended is an error.
 """
 
 from __future__ import annotations
@@ -11,19 +11,23 @@ from __future__ import annotations
 import urllib.request
 from collections import defaultdict
 from dataclasses import dataclass, field
+from math import ceil, floor
 from typing import TYPE_CHECKING
 
 from prometheus_client.parser import text_string_to_metric_families
 
 from pipeline.errors import DeskError
 from pipeline.rehearsal.processes import Use, uses
+from pipeline.rehearsal.rhythm import rhythm_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from pipeline.clock import Clock
+    from pipeline.rehearsal.rhythm import Rhythm
     from pipeline.rehearsal.serve import CityProcess
     from pipeline.tickets import OpenDesk
+    from pipeline.tickets.coverage import CoverageLedger
 
 _SCRAPE_S = 2.0
 _PREFIX = "gridwatch_"
@@ -82,6 +86,7 @@ class Watcher:
     def __init__(
         self,
         opened: OpenDesk,
+        ledger: CoverageLedger,
         city: CityProcess,
         pid: Callable[[], int],
         *,
@@ -89,6 +94,7 @@ class Watcher:
         port: int | None,
     ) -> None:
         self._opened = opened
+        self._ledger = ledger
         self._city = city
         self._pid = pid
         self._clock = clock
@@ -126,6 +132,19 @@ class Watcher:
             )
             for camera_id, one in told.items()
         }
+
+    def rhythm(self, cameras: Iterable[str], from_s: float, to_s: float) -> Rhythm | None:
+        """Of the whole minutes between these times, as the coverage ledger knows them.
+
+        None where it knows nothing, or where there is no whole minute. Raises DeskUnavailableError.
+        """
+        first = ceil((self._began_at + from_s) / 60.0)
+        minutes = floor((self._began_at + to_s) / 60.0) - first
+        if minutes < 1:
+            return None
+        from_at, to_at = 60.0 * first, 60.0 * (first + minutes) - 1.0
+        looked = {camera_id: self._ledger.of(camera_id, from_at, to_at) for camera_id in cameras}
+        return rhythm_of(looked, minutes)
 
     def _scrape(self) -> tuple[Metrics, dict[str, float], float]:
         """The daemon's metrics, the ages of the cameras' looks, and when; empty if not there."""

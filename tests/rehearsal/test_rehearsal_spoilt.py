@@ -1,0 +1,78 @@
+"""Clips encoded anew: their rhythm, and what a spoilt picture is to the judge of pictures."""
+
+from itertools import pairwise
+
+import av
+import pytest
+
+from pipeline.ingest.health import PictureHealth
+from pipeline.ingest.look import Look
+from pipeline.rehearsal import load_clips
+from pipeline.rehearsal.clips import made
+from pipeline.rehearsal.packets import prepare
+from pipeline.rehearsal.scenario import ClipPlan
+
+PLAN = ClipPlan(of="quiet_street", fps=5, key_every_s=2, width=320, height=180)
+
+
+@pytest.fixture(scope="module")
+def street():
+    return next(clip for clip in load_clips() if clip.name == "quiet_street").path
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("made")
+
+
+def test_key_frames_keep_their_rhythm_over_the_end_of_the_clip(street, folder):
+    clip = prepare(made(street, PLAN, folder))
+    keys = [clip.due_s(at) for at in range(2 * len(clip.frames)) if clip.is_key(at)]
+    gaps = {round(later - earlier, 3) for earlier, later in pairwise(keys)}
+    assert gaps == {2.0}
+
+
+def test_a_slower_street_lasts_longer(street, folder):
+    slow = prepare(made(street, PLAN.model_copy(update={"slower": 2}), folder))
+    assert slow.duration_s == pytest.approx(2 * prepare(made(street, PLAN, folder)).duration_s)
+
+
+def test_a_clip_is_made_once(street, folder):
+    before = made(street, PLAN, folder).stat().st_mtime_ns
+    assert made(street, PLAN, folder).stat().st_mtime_ns == before
+
+
+def test_it_can_be_made_as_h265(street, folder):
+    with av.open(made(street, PLAN.model_copy(update={"codec": "h265"}), folder)) as container:
+        assert container.streams.video[0].codec_context.name == "hevc"
+
+
+@pytest.mark.parametrize("spoilt", ["black", "covered", "turned"])
+def test_a_spoilt_clip_has_the_same_frames_at_the_same_times(street, folder, spoilt):
+    whole = prepare(made(street, PLAN, folder))
+    other = prepare(made(street, PLAN, folder, spoilt))
+    assert [frame.due_s for frame in other.frames] == [frame.due_s for frame in whole.frames]
+    assert [frame.key for frame in other.frames] == [frame.key for frame in whole.frames]
+
+
+def states(file):
+    """What the pictures of a clip's key frames say of the camera."""
+    health, found = PictureHealth(after_s=3), []
+    with av.open(file) as container:
+        container.streams.video[0].codec_context.skip_frame = "NONKEY"
+        for frame in container.decode(video=0):
+            picture = frame.to_ndarray(format="yuv420p")
+            region = (0.0, 0.0, float(frame.width), float(frame.height))
+            size = (frame.width, frame.height)
+            look = Look("c", float(frame.time), region, size, picture)
+            found.append(health.judge(look).state)
+    return found
+
+
+def test_a_black_picture_is_dark_but_not_frozen(street, folder):
+    assert states(made(street, PLAN, folder, "black"))[-1] == "dark"
+
+
+@pytest.mark.parametrize("spoilt", [None, "turned"])
+def test_other_pictures_are_neither_dark_nor_frozen(street, folder, spoilt):
+    assert not {"dark", "frozen"} & set(states(made(street, PLAN, folder, spoilt)))
