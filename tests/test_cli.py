@@ -117,6 +117,28 @@ def test_the_camera_list_shows_no_credentials(gridwatch, town):
     assert "geheim" not in answer.out + answer.err
 
 
+def test_a_run_shows_no_credentials_whatever_is_wrong_with_the_cameras(gridwatch, town):
+    file = town / "cameras.csv"
+    head, *rows = (row.split(",") for row in file.read_text("utf-8").splitlines())
+
+    def write(*addresses: str) -> None:
+        for row, address in zip(rows, addresses, strict=False):
+            row[2] = f"rtsp://{address}/ch1?token=streng"
+        listed = [head, *rows[: len(addresses)]]
+        file.write_text("\n".join(",".join(row) for row in listed) + "\n", "utf-8")
+
+    write("admin:ge%23heim@127.0.0.1:9", "admin:geheim@nowhere.invalid")
+    checked = gridwatch("cameras", "check", "-s", town / "settings.yaml", "--seconds", 60)
+    assert "unreachable" in checked.out
+    ran = gridwatch("run", "-s", town / "settings.yaml", "--seconds", 8)
+    assert ran.code == 0, ran.err
+    write("admin:ge#heim@127.0.0.1:99999")
+    wrong = gridwatch("run", "-s", town / "settings.yaml")
+    refused(wrong, "line 2")
+    for text in (checked.out, checked.err, ran.out, ran.err, wrong.err):
+        assert not [part for part in ("heim", "streng", "admin") if part in text]
+
+
 def test_cameras_that_cannot_be_reached_say_why(gridwatch, town):
     rows = (town / "cameras.csv").read_text("utf-8").splitlines()
     fields = rows[1].split(",")
