@@ -13,7 +13,7 @@ from pipeline.ingest import faults
 from pipeline.ingest.agreement import Agreement, agree
 from pipeline.ingest.detail import DetailStream
 from pipeline.ingest.evidence import FileMoment, PacketRing, frame_of_group, picture_of
-from pipeline.ingest.groups import GroupDecoder, key_picture
+from pipeline.ingest.groups import GroupDecoder, KeyPictures
 from pipeline.ingest.look import Look
 from pipeline.ingest.pictures import Scaler, region_of
 from pipeline.ingest.road_looks import RoadLooks
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from pipeline.clock import Clock
     from pipeline.ingest.detail import Way
     from pipeline.ingest.evidence import Kept
+    from pipeline.ingest.groups import Picture
     from pipeline.ingest.road_looks import Cut
     from pipeline.ingest.streams import Arrival, Stream
     from pipeline.ingest.windows import Size, Window
@@ -220,11 +221,11 @@ class Source:
         sampler = self._sampler = Sampler(self._policy, self._interval_s)
         # Of files everything arrives; their sudden changes are cuts.
         doubt = self.live and stream.codec.name == "hevc"
-        seen, group = False, 0
+        seen = False
         try:
-            for frame, arrival in self._decoded(stream, sampler):
-                group += arrival.key
-                if frame.is_corrupt:
+            for picture in self._decoded(stream, sampler):
+                frame, arrival = picture.frame, picture.arrival
+                if not picture.whole:
                     self.corrupt += 1
                     continue
                 self._whole_at = self._clock.monotonic()
@@ -232,7 +233,7 @@ class Source:
                     continue
                 try:
                     look = self._look(frame, arrival, scaler)
-                    if doubt and not self._agreement.believes(look, group):
+                    if doubt and not self._agreement.believes(look, picture.group):
                         self.corrupt += 1
                         continue
                     cuts = self._cuts(roads, scaler, frame, look, arrival.at_s)
@@ -241,8 +242,8 @@ class Source:
                     continue
                 seen = True
                 yield look
-                for region, picture in cuts:
-                    yield replace(look, region=region, picture=picture, purpose="road")
+                for region, cut in cuts:
+                    yield replace(look, region=region, picture=cut, purpose="road")
                 if self._left:
                     return
         except (av.FFmpegError, OSError, ValueError) as error:
@@ -284,9 +285,9 @@ class Source:
             return []
         return roads.due(found, at_s)
 
-    def _decoded(self, stream: Stream, sampler: Sampler) -> Iterator[tuple[VideoFrame, Arrival]]:
+    def _decoded(self, stream: Stream, sampler: Sampler) -> Iterator[Picture]:
         keys_only = self._policy == "keys"
-        group = GroupDecoder(stream.codec)
+        keys, group = KeyPictures(), GroupDecoder(stream.codec)
         for arrival in stream.arrivals():
             if self._closed:
                 return
@@ -300,7 +301,7 @@ class Source:
                 self._ring.add(stream.codec, arrival)
             try:
                 if step is Step.DECODE and keys_only:
-                    yield from key_picture(stream.codec, arrival)
+                    yield from keys.take(stream.codec, arrival)
                 elif step is not Step.DROP:
                     yield from group.take(arrival, step, fresh=not sampler.continuous)
             except av.error.InvalidDataError:

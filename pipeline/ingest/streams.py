@@ -18,6 +18,7 @@ from pipeline.errors import FootageError, SourceError
 from pipeline.ingest import faults
 from pipeline.ingest.decoding import Codec
 from pipeline.ingest.parameter_sets import ParameterSets
+from pipeline.ingest.spacing import Spacing
 from pipeline.ingest.tls import Trust
 
 if TYPE_CHECKING:
@@ -51,13 +52,14 @@ _ENDS_EARLY_S = 1.0  # a file may end this much before its header says
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """One packet. ``pts`` is never None."""
+    """One packet. ``pts`` is never None. ``gap``: others seem to be lost before it."""
 
     packet: Packet[VideoStream]
     pts: int
     key: bool
     at_s: float
     captured_at: float
+    gap: bool = False
 
 
 class Stream(Protocol):
@@ -175,15 +177,16 @@ class CameraStream:
         return (context.width, context.height) if context.width and context.height else None
 
     def arrivals(self) -> Iterator[Arrival]:
-        heard_at = self._clock.monotonic()
+        heard_at, spacing = self._clock.monotonic(), Spacing()
         try:
             # Cameras repeat their times, jump, or have none; what matters is that each differs.
             for pts, packet in enumerate(self._demuxer):
                 heard_at = self._clock.monotonic()
+                gap = spacing.gap(packet.pts)
                 packet.pts = pts
                 if key := packet.is_keyframe:
                     self.codec = self._sets.key(packet)
-                yield Arrival(packet, pts, key, heard_at, self._clock.steady())
+                yield Arrival(packet, pts, key, heard_at, self._clock.steady(), gap)
         except (av.FFmpegError, OSError, ValueError) as error:
             silent_s = self._clock.monotonic() - heard_at
             raise faults.reading_error(error, self._url, silent_s=silent_s) from None
