@@ -195,7 +195,7 @@ class IngestSettings(Section):
         20.0, gt=0, description="a picture frozen or dark for so long is the camera's state"
     )
     backoff_first_s: Seconds = Field(1.0, gt=0, description="upper bound of the first retry wait")
-    backoff_most_s: Seconds = Field(45.0, gt=0, description="upper bound of any retry wait")
+    backoff_most_s: Seconds = Field(30.0, gt=0, description="upper bound of any retry wait")
     healthy_after_s: Seconds = Field(60.0, description="health that resets the retry wait")
     sessions_per_host: int = Field(
         16, ge=1, description="cameras of one host that may be connecting at the same time"

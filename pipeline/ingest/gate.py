@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 _PORTS = {"rtsp": 554, "rtsps": 322}
 _PICTURES_OF_A_VISIT = 2
+_FLAPS_FROM = 3
 # A device takes a moment to notice that a session has ended, and counts it until then.
 _CLOSING_S = 0.3
 _LOOK_AGAIN_S = 60.0  # who waits is woken when the turn comes; this only bounds the sleep
@@ -136,6 +137,7 @@ class Gate:
         self._visit_at = -inf
         self._last_turn_at = -inf
         self._pictures = 0
+        self._breaks = 0  # sessions that showed pictures and failed, since a good while of health
         self.wake = threading.Event()
         self.granted = threading.Event()
         with host.lock:
@@ -145,6 +147,11 @@ class Gate:
     def share(self) -> int:
         """How many cameras share one session of the host; 1: each has its own."""
         return self._host.turns_each
+
+    @property
+    def flaps(self) -> bool:
+        """Whether its sessions break again and again soon after they have begun."""
+        return self._breaks >= _FLAPS_FROM
 
     @property
     def visits(self) -> bool:
@@ -220,6 +227,8 @@ class Gate:
             self._visit_at = self._began_at + self._visit_every_s
         elif not of_host:
             self._backoff.failed(now)
+            broke = self._pictures > 0
+            self._breaks = broke + (0 if self._backoff.failures == 1 else self._breaks)
 
     def waiting(self) -> Waiting | None:
         """What it waits for, while it does wait for others or for its host."""

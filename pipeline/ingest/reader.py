@@ -69,6 +69,7 @@ class CameraReader:
         self._stop = threading.Event()
         self._started_at = 0.0  # steady, when a file began to play; live: captured_at is it
         self._made_at = clock.monotonic()
+        self._first_at: float | None = None  # monotonic, of this session's first picture
         self._thread = threading.Thread(
             target=self._run, name=f"camera {camera.camera_id}", daemon=True
         )
@@ -161,12 +162,14 @@ class CameraReader:
     def _session(self) -> bool:
         """One opening of the source, when its gate lets it; False when it is over for good."""
         error, failed = None, True
+        self._first_at = None
         try:
             self._read()
             failed = False
         except SourceError as reason:
             error = reason
-            self._keeper.change(cast("CameraState", error.state), error.reason)
+            state = cast("CameraState", error.state)
+            self._keeper.change(state, error.reason, at_once=self._gate.flaps)
         except FootageError as reason:
             self._keeper.change("unsupported", str(reason), at_once=True)
             return False
@@ -212,7 +215,10 @@ class CameraReader:
     def _judge(self, look: Look) -> None:
         """A picture is judged by its whole look, and its road looks share the verdict."""
         verdict = self._health.judge(look)
-        self._keeper.shown(verdict.state, verdict.why)
+        now = self._clock.monotonic()
+        self._first_at = now if self._first_at is None else self._first_at
+        believed = not self._gate.flaps or now - self._first_at >= self._settings.blip_s
+        self._keeper.shown(verdict.state, verdict.why, believed=believed)
         self._telling = verdict.telling
         if verdict.telling:
             self._keeper.looked(look.captured_at)

@@ -104,12 +104,16 @@ class StateKeeper:
         with self._lock:
             self._status = replace(self._status, failures=self._status.failures + 1)
 
-    def shown(self, state: CameraState, why: str) -> None:
-        """A picture came, and what it says about the camera."""
+    def shown(self, state: CameraState, why: str, *, believed: bool = True) -> None:
+        """A picture came, and what it says about the camera.
+
+        ``believed`` false: the camera comes and goes; one that is down stays so for now.
+        """
         with self._lock:
             self._settle()
-            self._pending = None
-            self._enter(state, why, self._clock.now())
+            if believed or self._status.state in SEEING:
+                self._pending = None
+                self._enter(state, why, self._clock.now())
             self._status = replace(self._status, pictures=self._status.pictures + 1)
             self.shown_at = self._clock.monotonic()
 
