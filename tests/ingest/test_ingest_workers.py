@@ -255,7 +255,7 @@ def test_workers_that_grew_are_renewed_one_at_a_time(city, taken, eventually):
         size_mb = workers.states()[0].rss_bytes >> 20
     small = {"cameras_at_most": 1, "memory_mb": size_mb * 3 // 4}
     settings = SETTINGS.model_copy(update={"workers": SETTINGS.workers.model_copy(update=small)})
-    patience = Patience(first_pause_s=0.1, renew_s=0, stop_s=20, start_s=120, silent_s=60)
+    patience = Patience(first_pause_s=0.1, renew_s=8, stop_s=20, start_s=120, silent_s=60)
     with workers_of(city, "ab", taken, settings, patience) as workers:
         deadline = time.monotonic() + WITHIN_S
         while not all(state.restarts for state in workers.states()):
