@@ -34,6 +34,7 @@ def cameras_list(settings_file: SettingsFile = None, as_json: AsJson = False) ->
 
     with opened_desk(settings_file) as opened:
         rows = camera_rows(opened)
+        _add_last_hour(rows, opened)
         refused = opened.board.refused_lists()
     if as_json:
         print_json(rows)
@@ -138,3 +139,15 @@ def camera_rows(opened: OpenDesk) -> list[dict[str, Any]]:
             }
         )
     return rows
+
+
+def _add_last_hour(rows: list[dict[str, Any]], opened: OpenDesk) -> None:
+    """How many whole looks, and the longest gap between them, by the coverage ledger."""
+    now = SystemClock().now()
+    found = opened.coverage.recent(row["camera_id"] for row in rows)
+    for row in rows:
+        recent = found[row["camera_id"]]
+        row |= {"looks_last_hour": recent.looks, "longest_gap_s": recent.longest_gap_s}
+        if recent.newest_at is not None:  # boxes that are gone are in it, too
+            age_s, told_s = max(0.0, now - recent.newest_at), row["look_age_s"]
+            row["look_age_s"] = age_s if told_s is None else min(age_s, told_s)

@@ -104,7 +104,7 @@ def cameras(rows: Sequence[Mapping[str, Any]]) -> Table:
         name: title
         for name, title in (
             ("look_age_s", "最近画面 / newest look"),
-            ("longest_gap_s", "近一小时最长间隔 / longest gap, 1 h"),
+            ("longest_gap_s", "一小时内最长间隔 / longest gap, 1 h"),
         )
         if any(name in row for row in rows)
     }

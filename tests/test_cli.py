@@ -15,7 +15,7 @@ import yaml
 from pipeline import cli
 from pipeline.clock import ManualClock, SystemClock
 from pipeline.hazards import Incident
-from pipeline.ingest import CameraStatus
+from pipeline.ingest import CameraStatus, Coverage, Look
 from pipeline.settings import load_settings
 from pipeline.tickets import open_desk
 from pipeline.town import Place
@@ -199,6 +199,31 @@ def test_the_camera_list_shows_how_old_the_newest_look_is(gridwatch, town):
     assert ages[2] is None
     assert "newest look" in shown
     assert "2 h" in shown
+
+
+def test_the_camera_list_shows_the_last_hour_by_the_ledger(gridwatch, town):
+    settings = load_settings(town / "settings.yaml")
+    now = SystemClock().now()
+    clock = ManualClock(now)
+    coverage = Coverage(0.5, clock=clock)
+    picture = np.zeros((6, 4), np.uint8)
+    for ago_s in (7000, 1500, 300, 295, 290):
+        coverage.done(Look("YL-0001", now - ago_s, (0, 0, 4, 4), (4, 4), picture, "whole"))
+    with open_desk(settings, clock) as opened:
+        opened.coverage.write(coverage.drain())
+        listed = gridwatch("cameras", "list", "-s", town / "settings.yaml", "--json")
+        shown = gridwatch("cameras", "list", "-s", town / "settings.yaml").out
+    first, second, _ = json.loads(listed.out)
+    assert first["looks_last_hour"] == 4
+    assert first["longest_gap_s"] == pytest.approx(5500, abs=1), "its end lies within the hour"
+    assert 289 <= first["look_age_s"] < 600
+    assert (second["looks_last_hour"], second["longest_gap_s"], second["look_age_s"]) == (
+        0,
+        None,
+        None,
+    )
+    assert "longest gap" in shown
+    assert "92 min" in shown
 
 
 def test_a_refused_list_is_told_by_list_and_doctor(gridwatch, town):
