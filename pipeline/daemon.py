@@ -1,24 +1,29 @@
 """One box: wires ingest -> detect -> hazards -> tickets, and keeps going.
 
-Readers fill the slots of their cameras; one thread takes what is there, detects, and lets each
-camera's analyst judge; what is confirmed is written to the outbox; another thread brings the outbox
-to the desk. Nothing here waits for Redis or for a camera.
+Worker processes read the cameras and hand pictures over in shared memory; the schedule says which
+of them the detector takes next; one thread detects and lets each camera's analyst judge. What is
+confirmed is written to the outbox; another thread brings the outbox to the desk. Nothing here
+waits for Redis or for a camera.
 """
 
 from __future__ import annotations
 
 import threading
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Self
 
-import structlog
-
-from pipeline.errors import DeskError
-from pipeline.ingest import Ingest, LatestLooks
+from pipeline import __version__
+from pipeline.endpoints import serve_vitals
+from pipeline.ingest import PURPOSES, Coverage, LookSchedule, Workers
 from pipeline.judging import Counts, Judge
+from pipeline.reload import CameraListWatch
+from pipeline.telling import Teller
 from pipeline.tickets import Filer, PatientOutbox
+from pipeline.town import load_cameras_in
+from pipeline.vitals import Ever, Pulse, Vitals
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping
 
     from pipeline.clock import Clock
     from pipeline.detect import Detector
@@ -27,15 +32,12 @@ if TYPE_CHECKING:
     from pipeline.tickets import OpenDesk
     from pipeline.town import Camera
 
-TELL_S = 2.0
-"""How often camera states are told to the board and changes of state to the log."""
-CLOCK_SET_S = 5.0
-"""A wall clock that moved this far from the time of the pictures is worth a word."""
-FINE = ("connecting", "live", "disabled")
+    Choose = Callable[[tuple[Camera, ...]], tuple[Camera, ...]]
+
+TELL_S = 1.0
+"""How often camera states are told to the board, and the pace to the workers."""
 IDLE_S = 0.5
 """Longest wait for a look, so that a stop is noticed."""
-
-log = structlog.get_logger()
 
 
 class Daemon:
@@ -48,47 +50,69 @@ class Daemon:
         opened: OpenDesk,
         *,
         clock: Clock,
-        cameras: Iterable[Camera] | None = None,
+        choose: Choose = tuple,
     ) -> None:
-        """``cameras``: the part of the town's cameras that this box watches; else all of them."""
-        watched = opened.town.cameras if cameras is None else tuple(cameras)
+        """``choose`` gives the part of a camera list that this box watches; else all of it."""
         self._settings = settings
         self._desk = opened.desk
-        self._board = opened.board
+        self._detector = detector
         self._clock = clock
-        self._noted: dict[str, str] = {}  # camera states that stand in the log
-        self._board_away = False
-        self._clock_off_s = 0.0
-        self._looks = LatestLooks()
-        self._ingest = Ingest(
+        self._choose = choose
+        self._stop = threading.Event()
+        self._failed: BaseException | None = None
+        watched = choose(opened.town.cameras)
+        self._coverage = Coverage(settings.ingest.interval_s, clock=clock)
+        self._schedule = LookSchedule(settings.ingest, clock=clock, coverage=self._coverage)
+        self._workers = Workers(
             watched,
             settings.ingest,
             size=detector.size,
             clock=clock,
-            deliver=self._looks.put,
+            deliver=self._schedule.put,
+            dropped=self._note_dropped,
         )
         self._outbox = PatientOutbox(settings.data_dir / "outbox.sqlite", clock)
         self._judge = Judge(
             settings,
             detector,
+            self._schedule,
             clock=clock,
             filer=Filer(self._outbox, settings.tickets.evidence, settings.data_dir),
-            full_picture=self._ingest.full_picture,
+            full_picture=self._workers.full_picture,
         )
         self._judge.apply(watched)
-        self._stop = threading.Event()
-        self._failed: BaseException | None = None
+        self._teller = Teller(
+            self._workers,
+            self._schedule,
+            self._coverage,
+            board=opened.board,
+            ledger=opened.coverage,
+            clock=clock,
+        )
+        self._list = CameraListWatch(
+            settings.town.cameras,
+            lambda: load_cameras_in(settings.town.cameras, opened.town.grids),
+            self._apply,
+            clock=clock,
+            in_force=opened.town.cameras,
+        )
+        self._pulse = Pulse(clock)
+        self._pictures = Ever(lambda status: status.pictures)
+        self._reconnects = Ever(lambda status: status.failures)
+        self._open = ExitStack()
         self._threads = [
             threading.Thread(target=self._guarded, args=(work,), name=name, daemon=True)
             for name, work in (
                 ("detector", self._detect),
                 ("outbox", self._deliver),
-                ("board", self._tell),
+                ("teller", self._tell),
+                ("camera list", self._follow_list),
             )
         ]
 
     def __enter__(self) -> Self:
-        self._ingest.start()
+        self._open.enter_context(serve_vitals(self._settings.telemetry, self.vitals))
+        self._workers.start()
         for thread in self._threads:
             thread.start()
         return self
@@ -96,10 +120,11 @@ class Daemon:
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
         """Ends everything; raises what ended one of the threads, whatever the block raised."""
         self.stop()
-        self._ingest.stop()
-        self._looks.close()
+        self._workers.stop()
+        self._schedule.close()
         for thread in self._threads:
             thread.join(timeout=self._settings.redis.timeout_s + 5.0)
+        self._open.close()
         self._outbox.close()
         if self._failed is not None and self._failed is not error:
             raise self._failed
@@ -119,15 +144,69 @@ class Daemon:
         return self._judge.counts
 
     def statuses(self) -> Mapping[str, CameraStatus]:
-        return self._ingest.statuses()
+        return self._workers.statuses()
 
     def backlog(self) -> int:
         """Incidents that the desk doesn't know yet."""
         return self._outbox.backlog()
 
     def skipped(self, purpose: Purpose = "whole") -> int:
-        """Looks that a newer one replaced before the detector came to them."""
-        return sum(self._looks.skipped(purpose).values())
+        """Looks that a newer one replaced before the detector came to them, or without a slot."""
+        return self._schedule.counts(purpose).replaced + self._workers.no_slot().get(purpose, 0)
+
+    def vitals(self) -> Vitals:
+        """The numbers of this moment; asked for by one thread at a time."""
+        cameras, schedule = self.statuses(), self._schedule
+        return Vitals(
+            at=self._clock.steady(),
+            cameras=cameras,
+            detector_warm=True,  # it warms up before there is a daemon
+            desk_reachable=self._teller.desk_reachable,
+            outbox_writable=self._outbox.on_disk,
+            threads=self._pulse.ages(),
+            workers=self._workers.states(),
+            worker_restarts=self._workers.restarts(),
+            looks=self._looks(),
+            key_pictures=self._pictures.total(cameras),
+            reconnects=self._reconnects.total(cameras),
+            gaps={purpose: schedule.gaps(purpose) for purpose in PURPOSES},
+            lateness=schedule.lateness(),
+            pace_stretch=schedule.stretch,
+            detect=self._judge.times(),
+            outbox_backlog=self._outbox.backlog(),
+            incidents=self.counts.incidents.copy(),
+            list_problem=self._list.problem,
+            list_applied_at=self._list.applied_at,
+            build={
+                "version": __version__,
+                "model": self._detector.card.name,
+                "model_version": self._detector.card.version,
+                "provider": self._detector.providers[0],
+            },
+        )
+
+    def _looks(self) -> dict[tuple[str, str], int]:
+        no_slot = self._workers.no_slot()
+        looks: dict[tuple[str, str], int] = {}
+        for purpose in PURPOSES:
+            counts = self._schedule.counts(purpose)
+            looks[purpose, "done"] = counts.done
+            looks[purpose, "replaced"] = counts.replaced
+            looks[purpose, "stopped"] = counts.stopped
+            looks[purpose, "no_slot"] = no_slot.get(purpose, 0)
+        return looks
+
+    def _apply(self, cameras: tuple[Camera, ...]) -> None:
+        """Watch another list of cameras from now on."""
+        watched = self._choose(cameras)
+        self._judge.apply(watched)
+        self._workers.apply(watched)
+        kept = {camera.camera_id for camera in watched}
+        self._schedule.keep(kept)
+        self._coverage.keep(kept)
+
+    def _note_dropped(self, camera_id: str, purpose: Purpose, count: int) -> None:
+        self._coverage.skipped(camera_id, purpose, "no_slot", self._clock.steady(), count)
 
     def _guarded(self, work: Callable[[], None]) -> None:
         """A thread that ends by a bug ends the daemon: half a daemon would look healthy."""
@@ -138,13 +217,10 @@ class Daemon:
             self._stop.set()
 
     def _detect(self) -> None:
-        most, wait_s = self._settings.model.batch, self._settings.model.close_after_s
+        most, fill_s = self._settings.model.batch, self._settings.model.close_after_s
         while not self._stop.is_set():
-            batch = self._looks.take(most, IDLE_S)
-            if batch and len(batch) < most:
-                self._clock.sleep(wait_s, until=self._stop)
-                batch += self._looks.take(most - len(batch), 0.0)
-            self._judge.judge(batch)
+            self._pulse.beat("detector")
+            self._judge.judge(self._schedule.take(most, IDLE_S, fill_s=fill_s))
             self._judge.tell_open(backlog=self._outbox.backlog())
 
     def _deliver(self) -> None:
@@ -152,35 +228,12 @@ class Daemon:
 
     def _tell(self) -> None:
         while True:
-            self._note_states()
-            self._tell_board()
-            self._note_clock()
-            if self._clock.sleep(TELL_S, until=self._stop):
-                self._tell_board(every=True)
+            self._pulse.beat("teller")
+            self._teller.list_problem = self._list.problem
+            last = self._clock.sleep(TELL_S, until=self._stop)
+            self._teller.round(last=last)
+            if last:
                 return
 
-    def _note_states(self) -> None:
-        for camera_id, status in self._ingest.statuses().items():
-            if self._noted.get(camera_id) != status.state:
-                self._noted[camera_id] = status.state
-                tell = log.info if status.state in FINE else log.warning
-                tell("camera", camera_id=camera_id, state=status.state, why=status.why)
-
-    def _tell_board(self, *, every: bool = False) -> None:
-        try:
-            self._board.tell(self._ingest.statuses().values(), every=every)
-        except DeskError as error:
-            if not self._board_away:  # once, not every two seconds
-                log.warning("board_unavailable", why=str(error))
-            self._board_away = True
-        else:
-            if self._board_away:
-                log.info("board_available")
-            self._board_away = False
-
-    def _note_clock(self) -> None:
-        """Looks are timed by the clock as it stood at the start: say so when it was set since."""
-        off_s = self._clock.now() - self._clock.steady()
-        if abs(off_s - self._clock_off_s) > CLOCK_SET_S:
-            self._clock_off_s = off_s
-            log.warning("clock_was_set", by_s=round(off_s, 1), todo="restart to follow it")
+    def _follow_list(self) -> None:
+        self._list.run(self._stop)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import structlog
 
 from pipeline.detect import HeadRhythm, head_counter
 from pipeline.hazards import Analyst
+from pipeline.ingest import Spread
 from pipeline.tickets import snapshot_of
+from pipeline.vitals import DETECT_BOUNDS_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -22,7 +25,7 @@ if TYPE_CHECKING:
     from pipeline.clock import Clock
     from pipeline.detect import Detections, Detector
     from pipeline.hazards import Change
-    from pipeline.ingest import Look
+    from pipeline.ingest import Look, LookSchedule, SpreadCounts
     from pipeline.settings import Settings
     from pipeline.tickets import Filer, Snapshot
     from pipeline.town import Camera
@@ -37,24 +40,25 @@ log = structlog.get_logger()
 
 @dataclass(slots=True)
 class Counts:
-    """What was done since the start; ``looks`` at whole pictures."""
+    """What was done since the start; ``looks`` at whole pictures, ``incidents`` by hazard."""
 
     looks: int = 0
     road_looks: int = 0
-    incidents: int = 0
+    incidents: Counter[str] = field(default_factory=Counter)
     cleared: int = 0
 
 
 class Judge:
     """Detector and analysts of one box. ``full_picture`` gives a look's picture in full size.
 
-    ``apply`` may be called from any thread, everything else belongs to one.
+    ``apply`` and ``times`` may be called from any thread, everything else belongs to one.
     """
 
     def __init__(
         self,
         settings: Settings,
         detector: Detector,
+        schedule: LookSchedule,
         *,
         clock: Clock,
         filer: Filer,
@@ -63,6 +67,7 @@ class Judge:
         self.counts = Counts()
         self._settings = settings
         self._detector = detector
+        self._schedule = schedule
         self._rhythm = HeadRhythm(head_counter(settings.heads), settings.heads, detector.card)
         self._clock = clock
         self._filer = filer
@@ -72,6 +77,7 @@ class Judge:
         self._analysts: dict[str, Analyst] = {}
         self._failing: set[str] = set()  # cameras whose last look ended in an error
         self._told_at = clock.steady()  # when the desk last heard what is still seen
+        self._times: dict[int, Spread] = {}  # by size of batch
 
     def apply(self, cameras: Iterable[Camera]) -> None:
         """Judge these cameras from now on; those that are as they were go on undisturbed."""
@@ -86,11 +92,25 @@ class Judge:
             self._cameras = wanted
 
     def judge(self, looks: Sequence[Look]) -> None:
-        """Detect in all of them, and take each in. Looks of cameras that are gone are left out."""
-        for look, seen in zip(looks, self._detector(looks), strict=True):
+        """Detect in all of them, take each in, and give it back to the schedule.
+
+        Looks of cameras that are gone are only given back.
+        """
+        if not looks:
+            return
+        began = self._clock.monotonic()
+        found = self._detector(looks)
+        self._time(len(looks), self._clock.monotonic() - began)
+        for look, seen in zip(looks, found, strict=True):
             with self._lock:
                 if look.camera_id in self._cameras:
                     self._take_in(look, seen)
+            self._schedule.done(look)
+
+    def times(self) -> dict[int, SpreadCounts]:
+        """Seconds that the detector took for a batch, by its size."""
+        with self._lock:
+            return {size: spread.counts() for size, spread in self._times.items()}
 
     def tell_open(self, *, backlog: int) -> None:
         """Tell the desk now and then what is still seen, so that nobody closes it for good.
@@ -116,6 +136,10 @@ class Judge:
             model=self._rhythm.models,
             settings_hash=self._settings.digest(),
         )
+
+    def _time(self, size: int, took_s: float) -> None:
+        with self._lock:
+            self._times.setdefault(size, Spread(DETECT_BOUNDS_S)).add(took_s)
 
     def _take_in(self, look: Look, seen: Detections) -> None:
         if look.purpose == "road":
@@ -150,7 +174,7 @@ class Judge:
             score=incident.score,
         )
         if change.kind == "confirmed":
-            self.counts.incidents += 1
+            self.counts.incidents[incident.hazard] += 1
             self._filer.file(incident, lambda: self._snapshot(look))
         else:
             self.counts.cleared += 1

