@@ -19,7 +19,7 @@ def test_a_lost_picture_leaves_a_gap():
     "steps",
     [
         [3600, 3700, 3500] * 20,  # it jitters
-        [3600] * 30 + [5000] * 8 + [7000] * 30,  # slower as it grows dark
+        [3600] * 30 + [5000] * 8 + [6500] * 30,  # slower as it grows dark
         [7200, -3600, -1800, 5400] * 20,  # reordered pictures
         [0] * 20,  # a camera without times
     ],
