@@ -13,6 +13,7 @@ from pipeline.ingest.shards import shard_of
 from pipeline.ingest.source import Source
 from pipeline.ingest.state import CameraState, CameraStatus
 from pipeline.ingest.tallies import Spread, SpreadCounts
+from pipeline.ingest.view_files import accept_view
 from pipeline.ingest.windows import Window, WindowPlan, plan_windows
 from pipeline.ingest.windows_drawn import draw_windows
 from pipeline.ingest.workers import Workers
@@ -36,6 +37,7 @@ __all__ = [
     "WindowPlan",
     "WorkerState",
     "Workers",
+    "accept_view",
     "check_cameras",
     "draw_windows",
     "picture_of",
