@@ -14,6 +14,7 @@ from pipeline.ingest.reader import CameraReader
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+    from pathlib import Path
 
     import numpy as np
     from numpy.typing import NDArray
@@ -32,7 +33,8 @@ _WATCH_STEP_S = 0.5
 class Ingest:
     """Readers of many cameras that hand every look to ``deliver``, which must never block.
 
-    ``size`` is the model's (width, height). Usually ``deliver`` is ``LatestLooks.put``.
+    ``size`` is the model's (width, height). ``views`` is the folder that keeps what cameras see
+    over a restart, so that one that was moved meanwhile is noticed; None: it isn't kept.
     """
 
     def __init__(
@@ -43,11 +45,13 @@ class Ingest:
         size: tuple[int, int],
         clock: Clock,
         deliver: Callable[[Look], None],
+        views: Path | None = None,
     ) -> None:
         self._settings = settings
         self._size = size
         self._clock = clock
         self._deliver = deliver
+        self._views = views
         self._gates = Gates(settings, clock)
         self._lock = threading.Lock()  # of changes to which readers there are
         # Never changed, only replaced by another, so that asking for states waits for nobody.
@@ -145,6 +149,7 @@ class Ingest:
             deliver=self._deliver,
             gate=self._gates.of(camera),
             detail_gate=self._gates.of(camera) if camera.sub_url and camera.enabled else None,
+            views=self._views,
         )
         reader.pace(self._pace)
         return reader

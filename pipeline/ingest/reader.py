@@ -17,6 +17,7 @@ from pipeline.ingest.state import StateKeeper
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     import numpy as np
     from numpy.typing import NDArray
@@ -52,8 +53,12 @@ class CameraReader:
         deliver: Callable[[Look], None],
         gate: Gate,
         detail_gate: Gate | None = None,
+        views: Path | None = None,
     ) -> None:
-        """``detail_gate``: that of the main stream, for a camera with a ``sub_url``."""
+        """``detail_gate``: that of the main stream, for a camera with a ``sub_url``.
+
+        ``views`` is the folder that keeps what cameras see over a restart (see PictureHealth).
+        """
         self.camera_id = camera.camera_id
         self._settings = settings
         self._clock = clock
@@ -64,7 +69,7 @@ class CameraReader:
         )
         self._interval_s = self._source.interval_s  # before any stretching
         self._keeper = StateKeeper(camera.camera_id, clock, settings.blip_s)
-        self._health = PictureHealth(settings.picture_fault_s)
+        self._health = PictureHealth(settings.picture_fault_s, views)
         self._telling = False  # whether the last picture tells anything
         self._stop = threading.Event()
         self._started_at = 0.0  # steady, when a file began to play; live: captured_at is it

@@ -13,7 +13,7 @@ import socket
 import struct
 from collections.abc import Mapping  # noqa: TC003 - field types are looked at while running
 from dataclasses import dataclass
-from pathlib import PosixPath
+from pathlib import Path, PosixPath
 from typing import TYPE_CHECKING, Any, get_args
 
 from pipeline.errors import WorkerError
@@ -78,6 +78,7 @@ class Fetched:
 class Begin:
     """The first message. ``size`` and ``slots`` describe the ring at descriptor ``ring_fd``.
 
+    ``views`` is the folder that keeps what cameras see over a restart (see Ingest).
     ``steady_offset_s``: see SystemClock; all processes must time their pictures alike.
     """
 
@@ -86,6 +87,7 @@ class Begin:
     slots: int
     ring_fd: int
     steady_offset_s: float
+    views: Path | None
 
 
 @dataclass(frozen=True, slots=True)

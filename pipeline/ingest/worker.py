@@ -49,7 +49,12 @@ class Worker:
         self._ring = FrameRing(begin.ring_fd, begin.size, begin.slots)
         self._clock = SystemClock(begin.steady_offset_s)
         self._ingest = Ingest(
-            (), begin.settings, size=begin.size, clock=self._clock, deliver=self._deliver
+            (),
+            begin.settings,
+            size=begin.size,
+            clock=self._clock,
+            deliver=self._deliver,
+            views=begin.views,
         )
         # What it holds is bounded: arrivals by slots, answers by requests, beats to one.
         self._outgoing: SimpleQueue[Arrived | Fetched | None] = SimpleQueue()

@@ -52,6 +52,7 @@ class WorkerProcess:
         *,
         size: tuple[int, int],
         slots: int,
+        views: Path | None,
         clock: Clock,
         deliver: Callable[[Look, Callable[[], None]], None],
         beat: Callable[[Beat], None],
@@ -96,7 +97,7 @@ class WorkerProcess:
             theirs.close()
             self._ring.close_fd()
         offset_s = clock.steady() - clock.monotonic()
-        self.send(Begin(settings, size, slots, fds[1], offset_s))
+        self.send(Begin(settings, size, slots, fds[1], offset_s, views))
         self._threads = [
             threading.Thread(target=work, name=f"worker {self.pid} {name}", daemon=True)
             for name, work in (("receiver", self._receive), ("sender", self._send))

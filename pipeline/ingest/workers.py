@@ -23,6 +23,7 @@ from pipeline.ingest.worker_process import WorkerProcess
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from pathlib import Path
 
     import numpy as np
     from numpy.typing import NDArray
@@ -55,7 +56,8 @@ class Workers:
     ``deliver(look, release)`` must never block. The look's picture lies in shared memory until
     ``release`` is called, once it isn't needed any more (to call it again does nothing); while too
     many are kept, new ones are dropped and counted. ``size`` is the model's (width, height).
-    ``dropped(camera_id, purpose, n)`` hears of looks for which no slot was free.
+    ``dropped(camera_id, purpose, n)`` hears of looks for which no slot was free. ``views`` is the
+    folder that keeps what cameras see over a restart (see Ingest).
     """
 
     def __init__(
@@ -67,6 +69,7 @@ class Workers:
         clock: Clock,
         deliver: Deliver,
         dropped: Callable[[str, Purpose, int], None] = lambda _camera_id, _purpose, _n: None,
+        views: Path | None = None,
         patience: Patience | None = None,
     ) -> None:
         self._settings = settings
@@ -74,6 +77,7 @@ class Workers:
         self._clock = clock
         self._deliver_look = deliver
         self._dropped = dropped
+        self._views = views
         self._patience = patience or Patience(silent_s=settings.workers.silent_after_s)
         self._book = StatusBook(clock)
         self._lock = threading.Lock()  # of posts
@@ -208,6 +212,7 @@ class Workers:
             self._settings,
             size=self._size,
             slots=int(most * _SLOTS_PER_CAMERA) + _SLOTS_BESIDE,
+            views=self._views,
             clock=self._clock,
             deliver=self._deliver,
             beat=self._beat,

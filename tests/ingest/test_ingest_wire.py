@@ -28,7 +28,7 @@ FROM_WORKERS = [
 ]
 CAMERA = Camera("c", "郑上路", "rtsp://u:p@h/1", 113.4, 34.8)
 FROM_DAEMON = [
-    Begin(IngestSettings(), (640, 384), 10, 5, 1e9),
+    Begin(IngestSettings(), (640, 384), 10, 5, 1e9, Path("/data/views")),
     Watch(1, (CAMERA,)),
     Pace(1.5, {"c": 0.2}),
     Stop(2.5),
