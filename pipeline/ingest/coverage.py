@@ -30,6 +30,7 @@ Reason = Literal[
     "down",  # no picture came, whatever the state
     "stopped",  # it waited when the box was stopped or the camera taken out of the list
 ]
+Outcome = Literal["done"] | Reason
 REASONS: tuple[Reason, ...] = get_args(Reason)
 PURPOSES: tuple[Purpose, ...] = get_args(Purpose)
 
@@ -72,7 +73,7 @@ class Coverage:
     """Counts looks; safe among threads.
 
     ``interval_s`` is how often a camera is to be looked at: that many looks are missed while it is
-    down, or as many as it usually gives, if it gives fewer.
+    down, or as many as it usually offers, if it offers fewer.
     """
 
     def __init__(self, interval_s: float, *, clock: Clock) -> None:
@@ -80,10 +81,12 @@ class Coverage:
         self._interval_s = interval_s
         self._lock = threading.Lock()
         self._rows: Rows = {}
+        self._totals = [0] * FIELDS
+        self._thins = False
         self._newest: dict[tuple[str, Purpose], float] = {}  # captured_at of the newest look done
-        self._usual_s: dict[str, float] = {}  # between two whole looks of a camera
+        self._offered: dict[str, float] = {}  # captured_at of the newest whole look of each camera
+        self._usual_s: dict[str, float] = {}  # between two of them
         self._missed: dict[str, float] = {}  # parts of looks
-        self._away: set[str] = set()  # since their newest look: that gap isn't usual
         self._corrupt: dict[str, int] = {}
         self._watched_at: float | None = None
 
@@ -91,30 +94,32 @@ class Coverage:
         """The detector has looked at it."""
         at, first = look.captured_at, _FIRST_OF[look.purpose]
         with self._lock:
-            row = self._row(look.camera_id, at)
-            row[first + DONE] += 1
+            if look.purpose == "whole":
+                self._offer(look.camera_id, at)
+            row = self._count(look.camera_id, at, first + DONE)
             row[first + NEWEST] = max(row[first + NEWEST], int(at % 60.0 * 10.0))
             slot = look.camera_id, look.purpose
-            before = self._newest.get(slot)
-            if before is None or at > before:
-                self._newest[slot] = at
-            if before is None or at <= before:  # another window of the same picture is no gap
-                return
-            gap_s = at - before
-            row[first + LONGEST_GAP] = max(row[first + LONGEST_GAP], round(gap_s * 10.0))
-            if look.purpose == "whole" and look.camera_id in self._away:
-                self._away.remove(look.camera_id)
-            elif look.purpose == "whole":
-                usual_s = self._usual_s.get(look.camera_id, gap_s)
-                self._usual_s[look.camera_id] = usual_s + _USUAL_SHARE * (gap_s - usual_s)
+            before = self._newest.get(slot, at)
+            self._newest[slot] = max(before, at)
+            # Another window of the same picture is no gap.
+            row[first + LONGEST_GAP] = max(row[first + LONGEST_GAP], round((at - before) * 10.0))
 
     def skipped(
         self, camera_id: str, purpose: Purpose, reason: Reason, at: float, count: int = 1
     ) -> None:
         """Looks that were due at this time (steady) and never reached the detector."""
-        field = FIELD_OF[purpose, reason]
         with self._lock:
-            self._row(camera_id, at)[field] += count
+            if purpose == "whole" and reason == "replaced":
+                self._offer(camera_id, at)
+            self._count(camera_id, at, FIELD_OF[purpose, reason], count)
+
+    def thin(self, *, thins: bool) -> None:
+        """Whether readers leave pictures out because the detector can't keep up.
+
+        Then what a camera offers less than usual is ``thinned``.
+        """
+        with self._lock:
+            self._thins = thins
 
     def watch(self, statuses: Iterable[CameraStatus]) -> None:
         """Count what cameras that are down miss, and damaged pictures; every few seconds."""
@@ -131,37 +136,65 @@ class Coverage:
             rows, self._rows = self._rows, {}
         return rows
 
+    def totals(self) -> dict[tuple[Purpose, Outcome], int]:
+        """All looks of all cameras since the start, by what became of them."""
+        with self._lock:
+            totals = list(self._totals)
+        found: dict[tuple[Purpose, Outcome], int] = {
+            (purpose, "done"): totals[first + DONE] for purpose, first in _FIRST_OF.items()
+        }
+        return found | {key: totals[field] for key, field in FIELD_OF.items()}
+
     def keep(self, camera_ids: Iterable[str]) -> None:
         """Forget what is usual of all other cameras; what was counted of them stays."""
         kept = set(camera_ids)
         with self._lock:
             self._newest = {key: at for key, at in self._newest.items() if key[0] in kept}
-            self._away &= kept
-            for known in (self._usual_s, self._missed, self._corrupt):
+            for known in (self._offered, self._usual_s, self._missed, self._corrupt):
                 for camera_id in known.keys() - kept:
                     del known[camera_id]
+
+    def _offer(self, camera_id: str, at: float) -> None:
+        """A whole look came from the reader, whatever becomes of it."""
+        before = self._offered.get(camera_id)
+        if before is not None and at <= before:
+            return
+        self._offered[camera_id] = at
+        if before is None:
+            return
+        gap_s = at - before
+        usual_s = self._usual_s.get(camera_id, gap_s)
+        if not self._thins:
+            self._usual_s[camera_id] = usual_s + _USUAL_SHARE * (gap_s - usual_s)
+            return
+        self._usual_s[camera_id] = usual_s = min(usual_s, gap_s)
+        thinned = round(gap_s / max(usual_s, self._interval_s)) - 1
+        if thinned > 0:
+            self._count(camera_id, at, FIELD_OF["whole", "thinned"], thinned)
 
     def _watch_one(self, status: CameraStatus, now: float, passed_s: float) -> None:
         camera_id = status.camera_id
         damaged = status.corrupt - self._corrupt.get(camera_id, 0)
         self._corrupt[camera_id] = status.corrupt
         if damaged > 0:  # a worker that was replaced counts from zero again
-            self._row(camera_id, now)[FIELD_OF["whole", "corrupt"]] += damaged
+            self._count(camera_id, now, FIELD_OF["whole", "corrupt"], damaged)
         if status.state in _COUNTED:
             self._missed.pop(camera_id, None)
             return
-        self._away.add(camera_id)
+        self._offered.pop(camera_id, None)  # the gap that ends when it is back isn't usual
         usual_s = max(self._interval_s, self._usual_s.get(camera_id, 0.0))
         missed = self._missed.get(camera_id, 0.0) + passed_s / usual_s
         whole = int(missed)
         self._missed[camera_id] = missed - whole
         if whole:
             reason = _REASON_OF.get(status.state, "down")
-            self._row(camera_id, now)[FIELD_OF["whole", reason]] += whole
+            self._count(camera_id, now, FIELD_OF["whole", reason], whole)
 
-    def _row(self, camera_id: str, at: float) -> Row:
+    def _count(self, camera_id: str, at: float, field: int, count: int = 1) -> Row:
         key = camera_id, int(at // 60.0)
         row = self._rows.get(key)
         if row is None:
             row = self._rows[key] = [0] * FIELDS
+        row[field] += count
+        self._totals[field] += count
         return row

@@ -181,6 +181,8 @@ class LookSchedule:
                 self._thinning_since = now if began is None else None
             every_s, usual_s = round(self._stretch.gap_s, 2), self._intervals_s["whole"]
             ended = self._thinning_since is None
+        if self._coverage is not None:
+            self._coverage.thin(thins=pace.stretch > 1.0)
         if began is None and not ended:
             log.warning(
                 "thinning",

@@ -141,6 +141,51 @@ def test_the_gap_of_an_outage_is_not_what_is_usual(coverage, clock):
     assert coverage._usual_s["a"] == pytest.approx(5)
 
 
+def test_what_readers_leave_out_because_the_detector_is_slow_is_thinned(coverage):
+    for at in range(0, 60, 5):
+        coverage.done(look(NINE + at))
+    coverage.thin(thins=True)
+    for at in range(65, 125, 10):
+        coverage.skipped("a", "whole", "replaced", NINE + at)
+        coverage.done(look(NINE + at + 5))
+    for at in range(130, 190, 15):
+        coverage.done(look(NINE + at))
+    coverage.thin(thins=False)
+    for at in range(180, 210, 5):
+        coverage.done(look(NINE + at))
+    rows = coverage.drain()
+    thinned = [reasons(row).get("thinned", 0) for row in rows.values()]
+    assert sum(thinned) == 2 + 3 * 2  # at 60 and 125, then two of three up to 175
+    assert coverage.totals()["whole", "thinned"] == 8
+
+
+def test_a_camera_that_came_while_looks_are_thinned_is_judged_by_its_closest_pictures(coverage):
+    coverage.thin(thins=True)
+    for at in (0, 10, 15, 30):
+        coverage.done(look(NINE + at))
+    assert reasons(coverage.drain()["a", MINUTE]) == {"thinned": 2}
+
+
+def test_a_camera_that_was_down_was_not_thinned(coverage, clock):
+    coverage.thin(thins=True)
+    for at in (0, 5, 10):
+        coverage.done(look(NINE + at))
+    coverage.watch([status("unreachable")])
+    coverage.done(look(NINE + 50))
+    assert reasons(coverage.drain()["a", MINUTE]) == {}
+
+
+def test_totals_tell_what_became_of_all_looks_since_the_start(coverage):
+    for camera_id in "ab":
+        coverage.done(look(NINE, camera_id))
+        coverage.done(look(NINE, camera_id, "road"))
+        coverage.skipped(camera_id, "road", "no_slot", NINE, 3)
+        coverage.drain()
+    totals = coverage.totals()
+    assert (totals["whole", "done"], totals["road", "done"], totals["road", "no_slot"]) == (2, 2, 6)
+    assert sum(totals.values()) == 10
+
+
 def test_nothing_is_missed_by_a_camera_that_is_well_or_switched_off(coverage, clock):
     for _ in range(10):
         coverage.watch([status("live"), status("disabled", "b")])
