@@ -10,7 +10,7 @@ import typer
 
 from pipeline import lab, show
 from pipeline.clock import SystemClock
-from pipeline.errors import InputError
+from pipeline.errors import CameraListError, InputError
 from pipeline.terminal import (
     AsJson,
     SettingsFile,
@@ -23,6 +23,9 @@ from pipeline.terminal import (
 
 if TYPE_CHECKING:
     from pipeline.tickets import OpenDesk
+
+VIEWS = "views"
+"""Folder in data_dir where the boxes keep what their cameras' views look like."""
 
 app = typer.Typer(no_args_is_help=True, help="摄像头 / cameras")
 
@@ -105,6 +108,32 @@ def cameras_import(
         out.print(f"{len(report.cameras)} {written}, {report.bad_rows} 行有误 / bad rows")
     if report.problems:
         raise typer.Exit(1)
+
+
+@app.command("accept-view")
+def cameras_accept_view(
+    camera_ids: Annotated[list[str], typer.Argument(metavar="CAMERA...", help="of the list")],
+    settings_file: SettingsFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """认可摄像头现在的画面 / what these cameras show now is right; run on the box that watches."""
+    from pipeline.ingest import accept_view
+    from pipeline.town import load_cameras
+
+    settings = town_settings(settings_file)
+    listed = {camera.camera_id for camera in load_cameras(settings.town.cameras)}
+    unknown = [camera_id for camera_id in camera_ids if camera_id not in listed]
+    if unknown:
+        raise CameraListError(
+            "there is no such camera", file=settings.town.cameras, found=", ".join(unknown)
+        )
+    for camera_id in camera_ids:
+        accept_view(settings.data_dir / VIEWS, camera_id)
+    if as_json:
+        print_json({"accepted": camera_ids})
+    else:
+        names = ", ".join(camera_ids)
+        out.print(f"{names}: 按现在的画面重新学习 / learnt anew from what is shown now")
 
 
 app.command("windows")(lab.windows)

@@ -16,6 +16,7 @@ from pipeline import cli
 from pipeline.clock import ManualClock, SystemClock
 from pipeline.hazards import Incident
 from pipeline.ingest import CameraStatus, Coverage, Look
+from pipeline.ingest.view_files import ViewFile
 from pipeline.settings import load_settings
 from pipeline.tickets import open_desk
 from pipeline.town import Place
@@ -149,6 +150,16 @@ def test_cameras_that_cannot_be_reached_say_why(gridwatch, town):
     assert answer.code == 1
     assert status["state"] == "unreachable"
     assert status["why"]
+
+
+def test_an_accepted_view_is_known_to_whoever_watches_the_camera(gridwatch, town):
+    call = ("cameras", "accept-view", "-s", town / "settings.yaml")
+    refused(gridwatch(*call, "YL-0002", "YL-9999"), "YL-9999")
+    assert not ViewFile(town / "data" / "views", "YL-0002").take_acceptance()
+    answer = gridwatch(*call, "YL-0002", "--json")
+    assert json.loads(answer.out) == {"accepted": ["YL-0002"]}
+    assert ViewFile(town / "data" / "views", "YL-0002").take_acceptance()
+    assert not ViewFile(town / "data" / "views", "YL-0001").take_acceptance()
 
 
 def test_an_import_keeps_the_good_rows_and_names_the_bad_ones(gridwatch, town):
