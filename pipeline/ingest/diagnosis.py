@@ -173,7 +173,8 @@ def diagnose(url: str, trust: Trust) -> Finding:
         return _diagnose_tls(connection, url, trust)
     with closing(connection):
         answer = _asked(connection, _QUESTIONS[0])
-    return _meaning(answer or _asked_anew(url))
+    answer = answer or _asked_anew(url)
+    return _IS_TLS if not answer and _speaks_tls(url) else _meaning(answer)
 
 
 def _diagnose_tls(connection: socket.socket, url: str, trust: Trust) -> Finding:
@@ -217,6 +218,17 @@ def _asked_anew(url: str, question: bytes = _QUESTIONS[1]) -> bytes:
         return b""
     with closing(connection):
         return _asked(connection, question)
+
+
+def _speaks_tls(url: str) -> bool:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    try:
+        context.wrap_socket(_connected(url)).close()
+    except OSError:
+        return False
+    return True
 
 
 def _meaning(answer: bytes) -> Finding:
