@@ -30,7 +30,7 @@ _CURVES: tuple[tuple[str, Callable[[Point], float]], ...] = (
 def live_table(record: Record) -> Group:
     """The state of the rehearsal at its newest sample."""
     if not record.points:
-        return Group("启动中 / starting")
+        return Group(record.doing)
     now = record.points[-1]
     before = next((p for p in record.points[::-1] if now.at_s - p.at_s >= 10), record.points[0])
     passed_s = max(now.at_s - before.at_s, 1e-3)

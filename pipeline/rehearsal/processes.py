@@ -55,6 +55,7 @@ class Program:
                 stdout=lines,
                 stderr=lines,
                 pass_fds=tuple(pass_fds),
+                process_group=0,  # Ctrl-C is for the rehearsal, which then stops the others
             )
 
     @property

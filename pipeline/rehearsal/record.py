@@ -76,6 +76,8 @@ class Record:
         """What should not have happened: programs that ended, steps that failed."""
         self.history: list[str] = []
         """What was done to the town, and when."""
+        self.doing = ""
+        """What goes on before the first sample."""
         self.left_out: list[str] = []
         """What was planned but didn't fit into the time."""
         self.ended_s = 0.0

@@ -50,6 +50,7 @@ _SPOILT: tuple[Spoilt, ...] = get_args(Spoilt)
 _SMALL = 100  # cameras; a larger town is asked every two seconds only
 _SETTLE_S = 3.0  # so that what was counted at the end as sent has arrived
 _STOP_S = 60.0
+_ORPHAN_S = 300.0
 
 
 def command(
@@ -125,8 +126,10 @@ def rehearse(
 class _Daemon:
     """``gridwatch run`` as a process, started again when it was killed on purpose."""
 
-    def __init__(self, settings: Path, log: Path) -> None:
-        self._arguments = ["pipeline.cli", "run", "-s", str(settings)]
+    def __init__(self, settings: Path, log: Path, seconds: float) -> None:
+        """It ends by itself long after ``seconds``, should we be gone by then."""
+        limit = ["--seconds", str(seconds + _ORPHAN_S)]
+        self._arguments = ["pipeline.cli", "run", "-s", str(settings), *limit]
         self._log = log
         self._program = self._start()
 
@@ -171,7 +174,7 @@ class _Rehearsal:
             file = self._settings(city.urls, proxy.port, port)
             settings = load_settings(file)
             opened = stack.enter_context(self._desk(settings))
-            daemon = _Daemon(file, folder / "run.log")
+            daemon = _Daemon(file, folder / "run.log", self._scenario.seconds)
             stack.callback(daemon.stop)
             ledger = CoverageLedger(redis, clock=self._clock, prefix=settings.redis.prefix)
             watcher = Watcher(opened, ledger, city, daemon.pid, clock=self._clock, port=port)
@@ -256,6 +259,8 @@ class _Rehearsal:
         }
         for name, street in streets.items():
             plan = scenario.clips[name]
+            self._record.doing = f"片段 / clip {name}"
+            self._show(self._record)
             clips[name] = made(street.path, plan, self._folder / "clips")
             for way in _SPOILT:
                 if (name, way) in ways:
@@ -265,6 +270,8 @@ class _Rehearsal:
             camera_id: CityCamera(member.clip, phase_s=member.phase_s, host=member.host)
             for camera_id, member in cast_.members.items()
         }
+        self._record.doing = "启动中 / starting"
+        self._show(self._record)
         return CityProcess(clips, cameras, self._folder / "city.log")
 
     def _settings(self, urls: dict[str, str], redis_port: int, port: int) -> Path:

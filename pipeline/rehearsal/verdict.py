@@ -111,7 +111,7 @@ def _keys(record: Record) -> Iterator[Line]:
     else:
         seen = sum(one.looks for name, one in ending.seen.items() if name in record.steady)
     unseen = max(0, sent - seen) / sent if sent else None
-    told = f"发出 / served {sent}, 收到 / seen {seen}"
+    told = f"发出 / served {sent}, 收到 / seen {seen}, 未见 / unseen {max(0, sent - seen)}"
     if total != sent:
         told += f" (全部 / all: {total})"
     yield _judged("keys", "关键帧 / key frames", told, unseen, limit)
@@ -119,7 +119,9 @@ def _keys(record: Record) -> Iterator[Line]:
 
 def _looks(record: Record) -> Iterator[Line]:
     counts = {key[1]: value for key, value in record.metrics.items() if key[0] == "looks_total"}
-    told = ", ".join(f"{'/'.join(key)} {value:.0f}" for key, value in sorted(counts.items()))
+    told = ", ".join(
+        f"{'/'.join(key)} {value:.0f}" for key, value in sorted(counts.items()) if value
+    )
     points = record.settled()
     looks = record.points[-1].looks if record.points else 0
     if len(points) > 1:
@@ -247,11 +249,9 @@ def _planted(record: Record) -> Iterator[Line]:
     lost = [
         one for one, found in of.items() if not any(t.grid_code == one.grid_code for t in found)
     ]
-    told = f"{len(wanted) - len(lost)} / {len(wanted)}"
+    told = f"{len(wanted) - len(lost)} / {len(wanted)}, 缺 / lost {len(lost)}"
     if lost:
-        told += "; 缺 / lost: " + ", ".join(
-            f"{one.hazard} {one.camera_id}" for one in lost[:_NAMED]
-        )
+        told += ": " + ", ".join(f"{one.hazard} {one.camera_id}" for one in lost[:_NAMED])
     yield _judged("lost", "预设隐患 / planted hazards", told, len(lost), limits.lost)
     doubled = sum(max(0, len(found) - 1) for found in of.values())
     yield _judged("doubled", "重复案卷 / doubled tickets", str(doubled), doubled, limits.doubled)

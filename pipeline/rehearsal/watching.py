@@ -50,7 +50,8 @@ class Seen:
 
 
 Metrics = dict[tuple[str, tuple[str, ...]], float]
-"""By name without ``gridwatch_`` and label values; what is kept per camera is left out."""
+"""By name without ``gridwatch_`` and values of the labels in the order of their names; what is kept
+per camera is left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,7 @@ class Sample:
     @property
     def looks(self) -> int:
         """Whole looks the detector has done, or those handed to it where that isn't told."""
-        done = self.metrics.get(("looks_total", ("whole", "done")))
+        done = self.metrics.get(("looks_total", ("done", "whole")))
         return sum(one.looks for one in self.cameras.values()) if done is None else int(done)
 
 
@@ -163,8 +164,8 @@ class Watcher:
                 if one.name == _AGE:
                     ages[one.labels["camera_id"]] = one.value
                 elif one.name.startswith(_PREFIX):
-                    key = one.name.removeprefix(_PREFIX), tuple(one.labels.values())
-                    found[key] += one.value
+                    labels = tuple(one.labels[name] for name in sorted(one.labels))
+                    found[one.name.removeprefix(_PREFIX), labels] += one.value
         return dict(found), ages, at_s
 
 
