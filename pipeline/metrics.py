@@ -162,6 +162,11 @@ def _outcome(vitals: Vitals) -> Iterator[Metric]:
         {(hazard,): count for hazard, count in vitals.incidents.items()},
         "hazard",
     )
+    yield _counter(
+        "gridwatch_coverage_lost_minutes",
+        "Minutes of cameras of which the ledger doesn't know whether anybody looked",
+        {(): vitals.coverage_lost},
+    )
     yield _gauge(
         "gridwatch_ready",
         "1 for each part that is there; see /readyz",
