@@ -13,8 +13,10 @@ import math
 
 SURPLUS = 0.4
 """Share of pictures that may be decoded in vain."""
-REMEMBERED_S = 5.0
+REMEMBERED_S = 10.0
 """What happened is forgotten with this time constant, or with that of two looks if it is longer."""
+FEW = 5.0
+"""Of fewer looks it is chance how many were replaced."""
 BEGINS, ENDS = 0.05, 0.02
 """Share of looks replaced, or of stretch beyond 1, from and below which looks are being thinned."""
 
@@ -60,7 +62,7 @@ class Stretch:
     def update(self, now: float) -> float:
         """The factor (at least 1) from now on; to be called every second or so."""
         passed_s, self._updated_at = max(0.0, now - self._updated_at), now
-        wasted = self._replaced / self._put if self._put else 0.0
+        wasted = self._replaced / self._put if self._put >= FEW else 0.0
         if self._taken >= 1.0:  # else nobody looks at all, and there is nothing to judge by
             self._move(wasted, passed_s)
         self._fade(passed_s)

@@ -140,3 +140,13 @@ def test_a_detector_that_hangs_is_not_taken_for_one_that_is_much_too_slow():
         street._read(float(second))
         street.clock.move_to(float(second))
         assert street.schedule.pace().stretch <= 1.1
+
+
+def test_a_single_camera_that_was_overtaken_once_is_no_sign_of_a_slow_detector():
+    street = Street([5.0], looks_per_s=10)
+    street.play(20)
+    for at in (20.0, 20.1, 20.2):  # a line that stalled, then gave all at once
+        street.schedule.put(Look("0", at, (0, 0, 4, 4), (4, 4), PICTURE))
+    street.play(40)
+    assert set(street.stretches) == {1}
+    assert not street.schedule._stretch.thins
