@@ -10,7 +10,7 @@ import typer
 
 from pipeline import lab, show
 from pipeline.clock import SystemClock
-from pipeline.errors import CameraListError, InputError
+from pipeline.errors import CameraListError, CoordinateError, InputError
 from pipeline.terminal import (
     AsJson,
     SettingsFile,
@@ -22,6 +22,7 @@ from pipeline.terminal import (
 )
 
 if TYPE_CHECKING:
+    from pipeline.settings import Settings
     from pipeline.tickets import OpenDesk
 
 VIEWS = "views"
@@ -35,10 +36,19 @@ def cameras_list(settings_file: SettingsFile = None, as_json: AsJson = False) ->
     """摄像头及其最近状态 / the camera list with the states the boxes last told."""
     from pipeline.tickets import STALE_S
 
-    with opened_desk(settings_file) as opened:
-        rows = camera_rows(opened)
-        _add_last_hour(rows, opened)
-        refused = opened.board.refused_lists()
+    try:
+        with opened_desk(settings_file) as opened:
+            rows = camera_rows(opened)
+            _add_last_hour(rows, opened)
+            refused = opened.board.refused_lists()
+    except (CameraListError, CoordinateError):
+        # The boxes go on with the list before; what is wrong with this one is said after it.
+        if told := _told_rows(town_settings(settings_file)):
+            if as_json:
+                print_json(told)
+            else:
+                out.print(show.cameras(told))
+        raise
     if as_json:
         print_json(rows)
     else:
@@ -168,6 +178,20 @@ def camera_rows(opened: OpenDesk) -> list[dict[str, Any]]:
             }
         )
     return rows
+
+
+def _told_rows(settings: Settings) -> list[dict[str, Any]]:
+    """What boxes say now of the cameras they watch, without the list."""
+    from pipeline.tickets import STALE_S, CameraBoard, open_redis
+
+    clock = SystemClock()
+    with open_redis(settings.redis, settings.data_dir) as redis:
+        told = CameraBoard(redis, clock=clock, prefix=settings.redis.prefix).read()
+    return [
+        asdict(one.status) | {"told_at": one.told_at}
+        for one in told.values()
+        if clock.now() - one.told_at <= STALE_S
+    ]
 
 
 def _add_last_hour(rows: list[dict[str, Any]], opened: OpenDesk) -> None:

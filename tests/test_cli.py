@@ -254,6 +254,20 @@ def test_a_refused_list_is_told_by_list_and_doctor(gridwatch, town):
     assert good.err == ""
 
 
+def test_with_a_wrong_list_the_cameras_that_boxes_go_on_with_are_shown(gridwatch, town):
+    settings = load_settings(town / "settings.yaml")
+    call = ("cameras", "list", "-s", town / "settings.yaml", "--json")
+    with open_desk(settings, SystemClock()) as opened:
+        opened.board.tell([CameraStatus("YL-0001", "live", since_at=0.0)])
+        file = town / "cameras.csv"
+        file.write_text(file.read_text("utf-8").replace("wgs84", "wgs48"), "utf-8")
+        answer = gridwatch(*call)
+    refused(answer, "line 2", "wgs48")
+    assert [(row["camera_id"], row["state"]) for row in json.loads(answer.out)] == [
+        ("YL-0001", "live")
+    ]
+
+
 def test_a_refusal_by_a_box_that_is_gone_is_not_told(gridwatch, town):
     settings = load_settings(town / "settings.yaml")
     with open_desk(settings, ManualClock(SystemClock().now() - 60)) as opened:
