@@ -53,6 +53,9 @@ _ADDRESS = re.compile(
 )
 _URL_HELP = "rtsp://, rtsps://, or the path of a video file relative to the list"
 DATUM_HELP = f"{DATUMS_ALLOWED}; ask where the coordinates come from"
+_ESCAPE_HELP = (
+    "; in user and password write / as %2F, ? as %3F, # as %23, [ as %5B, ] as %5D, a space as %20"
+)
 _MISSING = {"url": _URL_HELP, "datum": DATUM_HELP}
 _YES = {"true", "yes", "1", "是"}
 _NO = {"false", "no", "0", "否"}
@@ -220,13 +223,14 @@ def _url(value: Any, folder: Path) -> str:
         near = difflib.get_close_matches(scheme, _SCHEMES, n=1)
         hint = f" (did you mean {near[0]}://?)" if near else ""
         raise InputError("unknown kind of address", found=shown, allowed=_URL_HELP + hint)
+    allowed = _URL_HELP + (_ESCAPE_HELP if "@" in text else "")
     try:
         parts = urlsplit(text)
         _ = parts.port
     except ValueError:
-        raise InputError("not a complete address", found=shown, allowed=_URL_HELP) from None
+        raise InputError("not a complete address", found=shown, allowed=allowed) from None
     if not parts.hostname or " " in text:
-        raise InputError("not a complete address", found=shown, allowed=_URL_HELP)
+        raise InputError("not a complete address", found=shown, allowed=allowed)
     return text
 
 

@@ -118,6 +118,8 @@ def row(**cells):
         ({"url": "http://nvr/1"}, "unknown kind of address; found http://nvr/1; allowed: rtsp"),
         ({"url": "rtsp://nvr:99999/1"}, "not a complete address"),
         ({"url": "rtsp:///1"}, "not a complete address"),
+        ({"url": "rtsp://u:a/b@nvr/1"}, "not a complete address.*write / as %2F"),
+        ({"url": "rtsp://u:a#b@nvr/1"}, "not a complete address.*# as %23"),
         ({"lon": ""}, "column lon: is missing"),
         ({"lon": "east"}, "column lon: not a number; found 'east'; allowed: a finite number"),
         ({"lat": "nan"}, "column lat: not a number"),
