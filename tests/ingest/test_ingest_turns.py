@@ -257,4 +257,5 @@ def test_a_recorder_that_starts_again_is_felt_for_by_one_and_then_taken_back_qui
     found_at = min(reboot.back.values())
     assert found_at <= down_s + 46
     assert max(reboot.back.values()) <= found_at + 5
-    assert len(reboot.connects) - len(while_down) == 64  # nobody connects twice
+    answered = [at for at in reboot.connects if at + 0.1 >= down_s]
+    assert len(answered) == 64  # nobody connects twice
