@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Literal, get_args
 
-from pipeline.ingest.look import Purpose
+from pipeline.ingest.look import PURPOSES, Purpose
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -32,7 +32,6 @@ Reason = Literal[
 ]
 Outcome = Literal["done"] | Reason
 REASONS: tuple[Reason, ...] = get_args(Reason)
-PURPOSES: tuple[Purpose, ...] = get_args(Purpose)
 
 # A minute's row is a list of numbers, one per field; the ledger writes fields by their number, so
 # these never change and new reasons go to the end.

@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import heapq
 import threading
-from typing import TYPE_CHECKING, NamedTuple, get_args
+from typing import TYPE_CHECKING, NamedTuple
 
 import structlog
 
-from pipeline.ingest.look import Purpose
+from pipeline.ingest.look import PURPOSES, Purpose
 from pipeline.ingest.pace import Pace
 from pipeline.ingest.stretch import Stretch
 from pipeline.ingest.tallies import Capacity, Spread, Tally
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
     Release = Callable[[], None]
 
-PURPOSES: tuple[Purpose, ...] = get_args(Purpose)
 FORGET_S = 3600.0
 """A slot that nothing came to for this long, as after a change of resolution, is given up."""
 SWEEP_S = 60.0

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pipeline.ingest import PURPOSES
 from pipeline.ingest.coverage import (
     DONE,
     FIELD_OF,
@@ -19,7 +20,6 @@ from pipeline.ingest.coverage import (
     LARGEST,
     LONGEST_GAP,
     NEWEST,
-    PURPOSES,
     WIDTH,
 )
 
