@@ -202,6 +202,7 @@ class CameraReader:
         with closing(self._source.looks()) as looks:
             for look in looks:
                 self._show(look, began)
+                del look  # its picture need not wait for the next one
                 if self._stop.is_set():
                     return
 
