@@ -166,7 +166,7 @@ class Daemon:
             threads=self._pulse.ages(),
             workers=self._workers.states(),
             worker_restarts=self._workers.restarts(),
-            looks=self._looks(),
+            looks=self._coverage.totals(),
             key_pictures=self._pictures.total(cameras),
             reconnects=self._reconnects.total(cameras),
             gaps={purpose: schedule.gaps(purpose) for purpose in PURPOSES},
@@ -184,17 +184,6 @@ class Daemon:
                 "provider": self._detector.providers[0],
             },
         )
-
-    def _looks(self) -> dict[tuple[str, str], int]:
-        no_slot = self._workers.no_slot()
-        looks: dict[tuple[str, str], int] = {}
-        for purpose in PURPOSES:
-            counts = self._schedule.counts(purpose)
-            looks[purpose, "done"] = counts.done
-            looks[purpose, "replaced"] = counts.replaced
-            looks[purpose, "stopped"] = counts.stopped
-            looks[purpose, "no_slot"] = no_slot.get(purpose, 0)
-        return looks
 
     def _apply(self, cameras: tuple[Camera, ...]) -> None:
         """Watch another list of cameras from now on."""

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 TELL_INCIDENTS_S = 300.0
 """How often the desk hears that an incident is still seen."""
+EXTRA_S = 10.0
+"""For so long a camera is looked at more often, unless its next look renews it."""
 
 log = structlog.get_logger()
 
@@ -148,8 +150,13 @@ class Judge:
             self.counts.looks += 1
         with self._judging(look.camera_id):
             heads = self._rhythm(look, seen, lambda: self._picture_of(look))
-            for change in self._analysts[look.camera_id].update(look, seen, heads):
+            analyst = self._analysts[look.camera_id]
+            for change in analyst.update(look, seen, heads):
                 self._report(change, look)
+            if look.purpose == "whole" and analyst.unconfirmed(look.captured_at):
+                interval_s = self._settings.ingest.schedule.extra_interval_s
+                until = self._clock.steady() + EXTRA_S
+                self._schedule.extra(look.camera_id, interval_s, until)  # noqa: S610 - no database
 
     @contextmanager
     def _judging(self, camera_id: str) -> Iterator[None]:

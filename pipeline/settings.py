@@ -302,8 +302,11 @@ class Settings(BaseSettings):
 
     def digest(self) -> str:
         """Short hash of the settings that decide what is a hazard; kept in every trail."""
+        # How cameras are reached and by which processes decides nothing of what is seen.
+        ways = {"workers", "coverage", "hosts", "tls"}
         parts = {
-            name: getattr(self, name).model_dump(mode="json") for name in ("hazards", "ingest")
+            "hazards": self.hazards.model_dump(mode="json"),
+            "ingest": self.ingest.model_dump(mode="json", exclude=ways),
         }
         # The model stands in the trail by its own name; where its file lies changes nothing.
         parts["heads"] = self.heads.model_dump(mode="json", exclude={"path", "threads"})

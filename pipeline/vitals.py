@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from pipeline.clock import Clock
-    from pipeline.ingest import CameraStatus, SpreadCounts, WorkerState
+    from pipeline.ingest import CameraStatus, Purpose, SpreadCounts, WorkerState
+    from pipeline.ingest.coverage import Outcome
 
 DETECT_BOUNDS_S = (0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 """Bounds for the time of one batch in the detector: from a GPU to two busy cores."""
@@ -81,7 +82,7 @@ class Vitals:
     threads: Mapping[str, float]
     workers: Sequence[WorkerState] = ()
     worker_restarts: Mapping[str, int] = field(default_factory=dict)
-    looks: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    looks: Mapping[tuple[Purpose, Outcome], int] = field(default_factory=dict)
     key_pictures: int = 0
     reconnects: int = 0
     gaps: Mapping[str, SpreadCounts] = field(default_factory=dict)

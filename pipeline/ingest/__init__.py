@@ -4,7 +4,6 @@ from pipeline.ingest.cameras import Ingest
 from pipeline.ingest.check import check_cameras
 from pipeline.ingest.coverage import Coverage
 from pipeline.ingest.evidence import Kept, picture_of
-from pipeline.ingest.latest import LatestLooks
 from pipeline.ingest.look import PURPOSES, Look, Purpose
 from pipeline.ingest.pace import Pace
 from pipeline.ingest.post import WorkerState
@@ -25,7 +24,6 @@ __all__ = [
     "Coverage",
     "Ingest",
     "Kept",
-    "LatestLooks",
     "Look",
     "LookSchedule",
     "Pace",
