@@ -14,6 +14,7 @@ import socket
 import sys
 import threading
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, assert_never
@@ -131,8 +132,14 @@ class Worker:
             self._beat_sent.wait()  # a daemon that doesn't read finds one beat, not hundreds
             count += 1
             if count % _TRIM_BEATS == 0:
-                self._ring.trim()
+                self._give_back()
             self._clock.sleep(BEAT_S)
+
+    def _give_back(self) -> None:
+        """Memory that a rush needed, such as that of all cameras connecting at once."""
+        self._ring.trim()
+        with suppress(AttributeError):  # a C library without it
+            ctypes.CDLL(None).malloc_trim(0)
 
     def _sign_of_life(self) -> Beat:
         with self._lock:
