@@ -47,8 +47,8 @@ class Decoder:
         context.options = options or {}
         self._context = context
         self._size: tuple[int, int] | None = None
-        self.changed = False
-        """Whether the stream brought parameter sets of another size than it began with."""
+        self.spent = False
+        """Whether it may hold what isn't its codec's: pictures were damaged, or of two sizes."""
 
     def decode(self, packet: Packet[VideoStream], *, needed: bool = True) -> list[VideoFrame]:
         """Pictures that are ready after this packet.
@@ -72,7 +72,7 @@ class Decoder:
     def _noted(self, frames: list[VideoFrame]) -> list[VideoFrame]:
         for frame in frames:
             self._size = self._size or (frame.width, frame.height)
-            self.changed |= (frame.width, frame.height) != self._size
+            self.spent |= frame.is_corrupt or (frame.width, frame.height) != self._size
         return frames
 
 
@@ -94,11 +94,11 @@ class KeyDecoders:
             decoder = idle.pop() if idle else None
         decoder = decoder or Decoder(codec, _KEY_OPTIONS)
         yield decoder
-        # Reached only without an error: a decoder that failed isn't lent again, and neither is
-        # one that now holds the parameter sets of a camera that changed its resolution.
+        # Reached only without an error: a decoder that failed isn't lent again, and neither is one
+        # that may now hold parameter sets of its own, true or made up by damage.
         with self._lock:
             idle = self._idle.setdefault(codec, [])
-            if not decoder.changed and len(idle) < _IDLE_AT_MOST:
+            if not decoder.spent and len(idle) < _IDLE_AT_MOST:
                 idle.append(decoder)
             self._idle.move_to_end(codec)
             if len(self._idle) > _CODECS_AT_MOST:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import closing, nullcontext
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Self
 
 import av
@@ -16,6 +17,7 @@ from pipeline.ingest.evidence import FileMoment, PacketRing, frame_of_group, pic
 from pipeline.ingest.groups import GroupDecoder, KeyPictures
 from pipeline.ingest.look import Look
 from pipeline.ingest.pictures import Scaler, region_of
+from pipeline.ingest.proof import proven_whole
 from pipeline.ingest.road_looks import RoadLooks
 from pipeline.ingest.sampling import Sampler, Step
 from pipeline.ingest.streams import CameraStream, FileStream, is_camera, path_of
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pipeline.clock import Clock
+    from pipeline.ingest.decoding import Codec
     from pipeline.ingest.detail import Way
     from pipeline.ingest.evidence import Kept
     from pipeline.ingest.groups import Picture
@@ -224,26 +227,13 @@ class Source:
         seen = False
         try:
             for picture in self._decoded(stream, sampler):
-                frame, arrival = picture.frame, picture.arrival
-                if not picture.whole:
-                    self.corrupt += 1
-                    continue
-                self._whole_at = self._clock.monotonic()
-                if not sampler.keep(arrival.at_s):
-                    continue
-                try:
-                    look = self._look(frame, arrival, scaler)
-                    if doubt and not self._agreement.believes(look, picture.group):
-                        self.corrupt += 1
-                        continue
-                    cuts = self._cuts(roads, scaler, frame, look, arrival.at_s)
-                except (av.FFmpegError, OSError, ValueError):  # a size or format swscale can't take
-                    self.corrupt += 1
-                    continue
-                seen = True
-                yield look
-                for region, cut in cuts:
-                    yield replace(look, region=region, picture=cut, purpose="road")
+                codec = stream.codec if doubt else None
+                for look in self._looks_of(picture, sampler, scaler, roads, codec):
+                    seen = True
+                    yield look
+                    del look
+                # Seconds pass until the next one, and a full-size picture is megabytes.
+                del picture
                 if self._left:
                     return
         except (av.FFmpegError, OSError, ValueError) as error:
@@ -254,6 +244,42 @@ class Source:
                 file=path_of(self._url),
                 found=f"{self.corrupt} damaged pictures",
             )
+
+    def _looks_of(
+        self,
+        picture: Picture,
+        sampler: Sampler,
+        scaler: Scaler,
+        roads: RoadLooks,
+        doubted: Codec | None,
+    ) -> Iterator[Look]:
+        """The whole look of a picture and its road looks; none if it is damaged or not due.
+
+        ``doubted``: its codec, where the decoder doesn't tell damage.
+        """
+        frame, at_s = picture.frame, picture.arrival.at_s
+        if not picture.whole:
+            self.corrupt += 1
+            return
+        self._whole_at = self._clock.monotonic()
+        if not sampler.keep(at_s):
+            return
+        try:
+            look = self._look(frame, picture.arrival, scaler)
+            if doubted and not self._believes(look, picture, doubted):
+                self.corrupt += 1
+                return
+            cuts = self._cuts(roads, scaler, frame, look, at_s)
+        except (av.FFmpegError, OSError, ValueError):  # a size or format swscale can't take
+            self.corrupt += 1
+            return
+        yield look
+        for region, cut in cuts:
+            yield replace(look, region=region, picture=cut, purpose="road")
+
+    def _believes(self, look: Look, picture: Picture, codec: Codec) -> bool:
+        prove = partial(proven_whole, codec, picture.arrival.packet)
+        return self._agreement.believes(look, picture.group, prove if picture.arrival.key else None)
 
     def _look(self, frame: VideoFrame, arrival: Arrival, scaler: Scaler) -> Look:
         shown = None if self._detail is None else self._detail.size
@@ -304,9 +330,19 @@ class Source:
                     yield from keys.take(stream.codec, arrival)
                 elif step is not Step.DROP:
                     yield from group.take(arrival, step, fresh=not sampler.continuous)
-            except av.error.InvalidDataError:
-                self.corrupt += 1
+            except av.FFmpegError as error:
+                self._excuse(error)
         yield from group.end()
+
+    def _excuse(self, error: av.FFmpegError) -> None:
+        """Count a packet that can't be decoded as damaged, if it may be; else raise the error.
+
+        Damage may look like a kind of stream nobody has seen, or like its end.
+        """
+        known = self.live and self._whole_at != self.opened_at
+        if not known and not isinstance(error, av.error.InvalidDataError):
+            raise error
+        self.corrupt += 1
 
     def _check_wholeness(self, now: float) -> None:
         """Raise SourceError when nothing can be made of what comes: opening anew may help.

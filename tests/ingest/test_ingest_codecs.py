@@ -92,7 +92,7 @@ def test_parameter_sets_in_band_say_what_a_decoder_must_be_opened_for(tmp_path, 
     for opened_for, data, _ in found:
         with KeyDecoders().lent(opened_for) as decoder:
             frames = decoder.decode(av.Packet(data)) + decoder.drain()
-            assert not decoder.changed
+            assert not decoder.spent
         sizes.add((opened_for, frames[0].width))
     assert len(sizes) == 2
     assert len(codecs) >= 2

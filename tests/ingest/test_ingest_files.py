@@ -190,7 +190,7 @@ def test_damaged_pictures_never_become_looks(make_clip, tmp_path):
 def test_pictures_that_cannot_be_scaled_are_left_out_like_damaged_ones(tiny_clip, monkeypatch):
     scale = Scaler.picture
 
-    def fails_in_the_middle(self, frame):
+    def fails_in_the_middle(self, frame, shown):
         if 20 <= frame.pts * frame.time_base * 5 < 30:
             raise av.error.ArgumentError(22, "no such conversion")
         return scale(self, frame)
@@ -202,7 +202,7 @@ def test_pictures_that_cannot_be_scaled_are_left_out_like_damaged_ones(tiny_clip
 
 
 def test_footage_of_which_nothing_can_be_scaled_is_said_to_hold_no_picture(tiny_clip, monkeypatch):
-    def fails(self, frame):
+    def fails(self, frame, shown):
         raise av.error.ArgumentError(22, "no such conversion")
 
     monkeypatch.setattr(Scaler, "picture", fails)

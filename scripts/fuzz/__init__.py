@@ -1,0 +1,1 @@
+"""Mutated packets and mutated RTSP and SDP replies, fed to the ingest that the product runs."""
