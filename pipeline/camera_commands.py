@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from pipeline.settings import Settings
     from pipeline.tickets import OpenDesk
 
-VIEWS = "views"
-"""Folder in data_dir where the boxes keep what their cameras' views look like."""
 
 app = typer.Typer(no_args_is_help=True, help="摄像头 / cameras")
 
@@ -138,7 +136,7 @@ def cameras_accept_view(
             "there is no such camera", file=settings.town.cameras, found=", ".join(unknown)
         )
     for camera_id in camera_ids:
-        accept_view(settings.data_dir / VIEWS, camera_id)
+        accept_view(settings.views_dir, camera_id)
     if as_json:
         print_json({"accepted": camera_ids})
     else:

@@ -70,6 +70,7 @@ class Daemon:
             clock=clock,
             deliver=self._schedule.put,
             dropped=self._note_dropped,
+            views=settings.views_dir,
         )
         self._outbox = PatientOutbox(settings.data_dir / "outbox.sqlite", clock)
         self._judge = Judge(
@@ -174,6 +175,7 @@ class Daemon:
             pace_stretch=schedule.stretch,
             detect=self._judge.times(),
             outbox_backlog=self._outbox.backlog(),
+            coverage_lost=self._teller.coverage_lost,
             incidents=self.counts.incidents.copy(),
             list_problem=self._list.problem,
             list_applied_at=self._list.applied_at,

@@ -300,6 +300,11 @@ class Settings(BaseSettings):
         # The environment is merged in load_settings, under --set; here only what is passed.
         return (init_settings,)
 
+    @property
+    def views_dir(self) -> Path:
+        """Where boxes keep what their cameras' views look like, over a restart."""
+        return self.data_dir / "views"
+
     def digest(self) -> str:
         """Short hash of the settings that decide what is a hazard; kept in every trail."""
         # How cameras are reached and by which processes decides nothing of what is seen.

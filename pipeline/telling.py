@@ -55,6 +55,11 @@ class Teller:
         """Whether the last round could tell the board."""
         return "board" not in self._away
 
+    @property
+    def coverage_lost(self) -> int:
+        """Minutes of cameras that the ledger could not write in time."""
+        return self._ledger.lost
+
     def round(self, *, last: bool = False) -> None:
         """Tell what is due; ``last``: all of it."""
         self._workers.pace(self._schedule.pace())
