@@ -34,7 +34,7 @@ _LOOKS_AT_LEAST = 3
 # A lorry may stand before most of the picture, and fog may take most of it, for some minutes.
 _PARTLY_S = 600.0
 # A picture that is neither the view nor clearly another one: after so long it is another one.
-_ODD_S = 300.0
+_ODD_S = 120.0
 # Without any past, a wall of fog looks like a bag over the lens: give it time.
 _FLAT_S = 60.0
 # Chroma of infrared pictures is 128 all over, but for what compression leaves.

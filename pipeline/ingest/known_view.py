@@ -30,6 +30,8 @@ _RICH = 12.0
 _DIM_BELOW = 60.0
 _AGREES, _ENERGY_GONE = 0.15, 0.25
 """Shares of its edges and of its contrast below which a tile has lost what it showed."""
+_CLEAR_REST = 0.35
+"""Share of its contrast that the rest of the picture has where something hides a part of it."""
 _DARK_TILE = 40.0
 """Luma: what is darker than this may only lack light, as beyond the reach of an infrared lamp."""
 
@@ -39,8 +41,8 @@ class Likeness:
     """How much of a print a picture shows, without moving one over the other.
 
     ``kept``: share of the still edges that are where they were. ``lost``: share of the view, by its
-    detail, where neither edges nor contrast are left although there is light. ``energy``: contrast
-    of the whole picture against the usual.
+    detail, where neither edges nor contrast are left although there is light; 0 when the rest is
+    faint too, as in fog. ``energy``: contrast of the whole picture against the usual.
     """
 
     kept: float
@@ -99,9 +101,11 @@ class Print:
         agreeing = np.clip(in_common(self.edges, glance.edges) / self._detail, 0.0, 1.0)
         left = glance.energy / np.maximum(self.energy, 1.0)
         lost = (agreeing < _AGREES) & (left < _ENERGY_GONE) & (glance.luma > _DARK_TILE)
+        rest = left[agreeing >= _AGREES]
+        faint = rest.size > 0 and float(np.median(rest)) < _CLEAR_REST
         return Likeness(
             kept=float(np.average(agreeing, weights=weight)),
-            lost=float(np.average(lost, weights=weight)),
+            lost=0.0 if faint else float(np.average(lost, weights=weight)),
             energy=float(glance.energy.mean() / max(float(self.energy.mean()), 1.0)),
         )
 

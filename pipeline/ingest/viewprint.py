@@ -37,6 +37,8 @@ _SOFTEST, _HARDEST = 7.0, 28.0
 contrast, so that fog and night keep their edges, but not down to a sensor's noise."""
 _WINDOWS = 4, 3
 """Columns and rows of the windows whose own shifts tell a zoom or a turn."""
+_WINDOW = COLUMNS // _WINDOWS[0], (ROWS - 2 * MARGIN) // _WINDOWS[1]
+_WINDOW_CORNERS = np.array([(x, y) for x in (-0.5, 0.5) for y in (-0.5, 0.5)]) * _WINDOW
 _REACH = 10
 """Pixels that a window is looked for around where the whole picture went."""
 _CLEAR = 7.0
@@ -97,8 +99,9 @@ class Match:
     ``here``: the height of their correlation where it would be if nothing had moved, ``peak`` where
     it is highest, in standard deviations of the whole correlation. ``shift`` is that place: pixels
     of the print, right and down, by which the picture's content has moved. ``corner_px``: by how
-    much the corner that moved most has moved, zoom and turn included; None when the windows don't
-    agree on anything. ``zoom`` and ``turn_deg`` (clockwise) of the content; 1 and 0 if unknown.
+    much the corner of a window that moved most has moved, zoom and turn included; None when the
+    windows agree on nothing. ``zoom`` and ``turn_deg`` (clockwise) of the content; 1 and 0 if
+    unknown.
     """
 
     here: float
@@ -117,11 +120,13 @@ def match(print_: Edges, picture: Edges) -> Match:
     here = float(surface[np.ix_((-1, 0, 1), (-1, 0, 1))].max()) / deviation
     peak = float(surface[row, column]) / deviation
     shift = _signed(column, COLUMNS), _signed(row, ROWS)
-    fitted = _fit(print_, picture, shift)
-    if fitted is None:
+    fit = _fit(print_, picture, shift)
+    if fit is None:
         return Match(here, peak, shift)
+    fitted, places = fit
     middle = fitted[:, 2]
-    corners = np.array([[x, y] for x in (-0.5, 0.5) for y in (-0.5, 0.5)]) * (COLUMNS, ROWS)
+    # No farther than where something was recognised: beyond, a small error of the fit grows large.
+    corners = (places[:, None] + _WINDOW_CORNERS).reshape(-1, 2)
     moved = corners @ fitted[:, :2].T + middle
     change = fitted[:, :2] + np.eye(2)
     zoom = float(np.sqrt(abs(np.linalg.det(change))))
@@ -139,11 +144,13 @@ def _correlation(one: NDArray[np.complex64], other: NDArray[np.complex64]) -> ND
     return np.ascontiguousarray(np.fft.ifft2(spectrum).real, np.float32)
 
 
-def _fit(print_: Edges, picture: Edges, shift: tuple[float, float]) -> NDArray[np.float64] | None:
+def _fit(
+    print_: Edges, picture: Edges, shift: tuple[float, float]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
     """How content moves with its place, (2, 3): pixels moved = matrix · (x, y from the centre, 1).
 
-    Each window of the print is looked for around the common shift; windows with a clear peak that
-    agree make the fit. None if too few do.
+    And the middles of the windows that say so, (N, 2). Each window of the print is looked for
+    around the common shift; windows with a clear peak that agree make the fit. None if too few do.
     """
     places, moves = _window_shifts(print_, picture, shift)
     if len(places) < 4:
@@ -158,7 +165,7 @@ def _fit(print_: Edges, picture: Edges, shift: tuple[float, float]) -> NDArray[n
             break
         kept = now
     agreed = off[kept].max() <= _CLOSE and np.ptp(places[kept], axis=0).min() > 0
-    return np.ascontiguousarray(fitted.T) if agreed else None
+    return (np.ascontiguousarray(fitted.T), places[kept]) if agreed else None
 
 
 def _window_shifts(
@@ -167,7 +174,7 @@ def _window_shifts(
     """(N, 2) places from the centre and (N, 2) moves in pixels of the windows with a clear peak."""
     right, down = (round(step) for step in shift)
     columns, rows = _WINDOWS
-    width, height = COLUMNS // columns, (ROWS - 2 * MARGIN) // rows
+    width, height = _WINDOW
     tall, wide = height + 2 * _REACH, width + 2 * _REACH
     known = np.zeros((rows * columns, tall, wide), np.complex64)
     seen = np.zeros_like(known)
