@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from dataclasses import dataclass, field
+from pathlib import Path  # noqa: TC003 - field types are looked at while running
 from typing import TYPE_CHECKING
 
 import av
@@ -19,8 +20,6 @@ from pipeline.ingest.pictures import bgr_of
 from pipeline.ingest.streams import FileStream
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import numpy as np
     from av import Packet, VideoFrame, VideoStream
     from numpy.typing import NDArray

@@ -1,29 +1,28 @@
 """What a worker process and the daemon say to each other, over a socket that both inherit.
 
 Nothing stands in arguments, the environment or a file: camera URLs hold passwords. A message is
-its length and a pickle. What a worker says is unpickled with nothing but the classes named here:
-a camera that takes over a decoder would have got a worker, and must not get the daemon with it.
+its length and its data. The daemon sends pickles, and is believed. What a worker says is JSON that
+is checked field by field: a camera that takes over a decoder would have got a worker, and must not
+get the daemon with it.
 """
 
 from __future__ import annotations
 
-import io
 import pickle
 import socket
 import struct
-from collections.abc import Mapping  # noqa: TC003 - field types are looked at while running
 from dataclasses import dataclass
-from pathlib import Path, PosixPath
-from typing import TYPE_CHECKING, Any, get_args
+from pathlib import Path  # noqa: TC003 - field types are looked at while running
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from pipeline.errors import WorkerError
-from pipeline.ingest.decoding import Codec
-from pipeline.ingest.evidence import FileMoment, PacketGroup
-from pipeline.ingest.look import Purpose
-from pipeline.ingest.state import CameraStatus
+from pipeline.ingest.evidence import Kept  # noqa: TC001 - likewise
+from pipeline.ingest.look import Purpose  # noqa: TC001
+from pipeline.ingest.state import CameraStatus  # noqa: TC001
 
 if TYPE_CHECKING:
-    from pipeline.ingest.evidence import Kept
     from pipeline.settings import IngestSettings
     from pipeline.town import Camera
 
@@ -51,13 +50,13 @@ class Arrived:
 class Beat:
     """A sign of life. ``statuses``: those that changed since the last one.
 
-    ``no_slot``: looks by (camera_id, purpose) that found no free slot since the last one.
+    ``no_slot``: (camera_id, purpose, how many) looks that found no free slot since the last one.
     ``list_version`` is that of the newest ``Watch`` the worker has applied.
     """
 
     list_version: int
     statuses: tuple[CameraStatus, ...]
-    no_slot: Mapping[tuple[str, Purpose], int]
+    no_slot: tuple[tuple[str, Purpose, int], ...]
     rss_bytes: int
     fds: int
     threads: int
@@ -114,95 +113,38 @@ class Stop:
     within_s: float
 
 
-_FROM_WORKERS = {
-    (kind.__module__, kind.__qualname__): kind
-    for kind in (
-        Arrived,
-        Beat,
-        Fetched,
-        CameraStatus,
-        PacketGroup,
-        FileMoment,
-        Codec,
-        PosixPath,
-    )
-}
-
-
-_PURPOSES = get_args(Purpose)
-_STATUS_KINDS: dict[str, Any] = {
-    "camera_id": str,
-    "state": str,
-    "since_at": float,
-    "why": str,
-    "last_look_at": float | None,
-    "looks": int,
-    "corrupt": int,
-    "pictures": int,
-    "failures": int,
-}
-
-
-class _Unpickler(pickle.Unpickler):
-    """Makes values of the classes a worker may send, and of no others."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        found = _FROM_WORKERS.get((module, name))
-        if found is None:
-            raise WorkerError(f"{module}.{name} is nothing that a worker may send")
-        return found
-
-
-def _is_sound(message: object) -> bool:
-    """Whether it is a message of a worker, with values of the right kinds in it."""
-    match message:
-        case Arrived(int(), str(), float(), (x1, y1, x2, y2), (int(), int()), purpose):
-            return purpose in _PURPOSES and all(isinstance(v, float) for v in (x1, y1, x2, y2))
-        case Beat(int(), tuple(statuses), dict(no_slot), int(), int(), int()):
-            return all(map(_is_sound_status, statuses)) and all(
-                map(_is_sound_drop, no_slot.items())
-            )
-        case Fetched(int(), None | FileMoment(PosixPath(), float())):
-            return True
-        case Fetched(int(), PacketGroup(Codec(str(), bytes()), tuple(packets))):
-            return bool(packets) and all(isinstance(packet, bytes) for packet in packets)
-    return False
-
-
-def _is_sound_status(status: object) -> bool:
-    return isinstance(status, CameraStatus) and all(
-        isinstance(getattr(status, name), kinds) for name, kinds in _STATUS_KINDS.items()
-    )
-
-
-def _is_sound_drop(drop: object) -> bool:
-    match drop:
-        case ((str(), purpose), int()):
-            return purpose in _PURPOSES
-    return False
+_FromWorker = tuple[Arrived | Beat | Fetched]
+_FROM_WORKER: TypeAdapter[_FromWorker] = TypeAdapter(
+    _FromWorker,
+    config=ConfigDict(
+        strict=True, allow_inf_nan=False, ser_json_bytes="base64", val_json_bytes="base64"
+    ),
+)
 
 
 class Channel:
-    """One end of the socket. One thread may send while another receives.
+    """One end of the socket, the worker's or the daemon's.
 
-    ``trusting``: whether whoever is at the other end may send any value; a worker trusts its
-    daemon.
+    One thread may send while another receives.
     """
 
-    def __init__(self, end: socket.socket, *, trusting: bool) -> None:
+    def __init__(self, end: socket.socket, *, of_worker: bool) -> None:
         self._socket = end
         self._incoming = end.makefile("rb")
-        self._trusting = trusting
+        self._of_worker = of_worker
 
-    def send(self, message: object) -> None:
+    def send(self, message: Any) -> None:
         """Blocks while the other end doesn't read. Raises OSError when it is gone."""
-        data = pickle.dumps(message, protocol=pickle.HIGHEST_PROTOCOL)
+        if self._of_worker:
+            data = _FROM_WORKER.dump_json((message,))
+        else:
+            data = pickle.dumps(message, protocol=pickle.HIGHEST_PROTOCOL)
         self._socket.sendall(_LENGTH.pack(len(data)) + data)
 
     def receive(self) -> Any:
         """The next message; None when the other end is gone.
 
-        Raises WorkerError for what is no message.
+        Raises WorkerError for what is no message of a worker.
         """
         try:
             head = self._incoming.read(_LENGTH.size)
@@ -214,21 +156,15 @@ class Channel:
             data = self._incoming.read(length)
         except OSError:
             return None
-        return self._value(data) if len(data) == length else None
-
-    def _value(self, data: bytes) -> Any:
-        if self._trusting:
+        if len(data) < length:
+            return None
+        if self._of_worker:
             return pickle.loads(data)  # noqa: S301 - from the process that started this one
         try:
-            message = _Unpickler(io.BytesIO(data)).load()
-            sound = _is_sound(message)
-        except WorkerError:
-            raise
-        except Exception as error:  # noqa: BLE001 - a broken pickle may raise anything
-            raise WorkerError(f"a message that can't be read: {type(error).__name__}") from None
-        if not sound:
-            raise WorkerError(f"a message that makes no sense: {type(message).__name__}")
-        return message
+            return _FROM_WORKER.validate_json(data)[0]
+        except ValidationError as error:
+            fault = error.errors(include_input=False, include_url=False)[0]
+            raise WorkerError(f"a message that makes no sense: {fault['msg']}") from None
 
     def hang_up(self) -> None:
         """Wake whoever sends or receives at either end; may be called from any thread."""

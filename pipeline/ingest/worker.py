@@ -150,7 +150,7 @@ class Worker:
             return Beat(
                 list_version=self._list_version,
                 statuses=tuple(changed),
-                no_slot=dict(no_slot),
+                no_slot=tuple((*key, n) for key, n in no_slot.items()),
                 rss_bytes=_rss_bytes(),
                 fds=_entries("/proc/self/fd"),
                 threads=_entries("/proc/self/task"),
@@ -182,7 +182,7 @@ def main(descriptor: int) -> None:
     try:
         _tie_to_parent()
         set_up_logs()
-        channel = Channel(socket.socket(fileno=descriptor), trusting=True)
+        channel = Channel(socket.socket(fileno=descriptor), of_worker=True)
         begin = channel.receive()
         if begin is not None:
             Worker(begin, channel).run()

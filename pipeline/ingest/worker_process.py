@@ -86,7 +86,7 @@ class WorkerProcess:
         except OSError as error:
             self._ring.close_fd()
             raise WorkerError(f"no socket: {error.strerror}") from None
-        self._channel = Channel(ours, trusting=False)
+        self._channel = Channel(ours, of_worker=False)
         try:
             fds = theirs.fileno(), self._ring.fileno()
             self._process = _started(fds)

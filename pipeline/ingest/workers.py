@@ -226,7 +226,7 @@ class Workers:
 
     def _beat(self, beat: Beat) -> None:
         self._book.told(beat.statuses)
-        for (camera_id, purpose), n in beat.no_slot.items():
+        for camera_id, purpose, n in beat.no_slot:
             self._no_slot[purpose] += n
             self._dropped(camera_id, purpose, n)
 

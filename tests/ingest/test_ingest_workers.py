@@ -394,7 +394,7 @@ def test_the_pace_is_kept_by_this_and_the_next_worker(city, taken, eventually):
         return [after - before for before, after in pairwise(times)]
 
     with workers_of(city, "ad", taken) as workers:
-        workers.pace(Pace(10.0, {"d": 0.2}))  # 2 s and 0.2 s
+        workers.pace(Pace(5.0, {"d": 0.2}))  # 1 s and 0.2 s
         eventually(lambda: all_live(workers), WITHIN_S)
         for restarts in (0, 1):
             if restarts:
@@ -403,7 +403,7 @@ def test_the_pace_is_kept_by_this_and_the_next_worker(city, taken, eventually):
                 eventually(lambda: all_live(workers), WITHIN_S)
             taken.looks.clear()
             eventually(lambda: len(taken.of("a")) > 3, WITHIN_S)
-            assert min(gaps("a")) > 1.0
+            assert min(gaps("a")) > 0.5
             assert len(taken.of("d")) > 2 * len(taken.of("a"))
 
 

@@ -29,7 +29,7 @@ class FakeProcess:
     heard: list = field(default_factory=list)
 
     def beat(self, now, rss_mib=50):
-        self.heard_at, self.last_beat = now, Beat(1, (), {}, rss_mib * MIB, 9, 8)
+        self.heard_at, self.last_beat = now, Beat(1, (), (), rss_mib * MIB, 9, 8)
 
     def watch(self, cameras):
         self.heard.append([camera.camera_id for camera in cameras])
