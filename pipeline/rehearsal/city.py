@@ -108,8 +108,10 @@ class City:
     def set_fault(self, camera_id: str, fault: Fault | None) -> None:
         """Change what the camera does wrong, from any thread; None: it is well again.
 
-        A fault that concerns connecting also ends the connections there are.
+        A fault that concerns connecting also ends the connections there are. KeyError: no such
+        camera or clip.
         """
+        _ = self._cameras[camera_id], fault and fault.clip and self._clips[fault.clip]
         self._faults[camera_id] = fault
         if fault is not None and not fault.kind.concerns_pictures:
             assert self._loop is not None

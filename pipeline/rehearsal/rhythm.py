@@ -138,7 +138,7 @@ class Episode:
     def _feed_one(self, camera_id: str, seen: Seen) -> None:
         # By when a state began, not by when it was read: Redis may have been away meanwhile.
         lasting = self.ended_s is None or seen.since_s < self.ended_s
-        if lasting and seen.since_s >= self.began_s:
+        if self.ended_s is None:
             self.called[camera_id] = seen.state
         if lasting and seen.state in self.wanted and camera_id not in self.right_s:
             self.right_s[camera_id] = max(0.0, seen.since_s - self.began_s)

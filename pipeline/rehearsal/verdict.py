@@ -227,7 +227,7 @@ def _arrivals(
     slowest = max(arrived_s.values(), default=0.0)
     told = f"{len(arrived_s)} / {len(episode.cameras)}, {slowest:.0f} s"
     if missing and not after:
-        called = sorted({episode.called.get(one, "live") for one in missing})
+        called = sorted({episode.called.get(one, "—") for one in missing})
         told += f"; {_named(missing)}: {', '.join(called)}, not {' | '.join(episode.wanted)}"
     elif missing:
         told += f"; {_named(missing)}"
