@@ -99,15 +99,16 @@ class Record:
         self.sessions = {camera_id: one["sessions"] for camera_id, one in sample.served.items()}
         self.late_s = max(self.late_s, sample.late_s)
         self.metrics = sample.metrics or self.metrics
-        self._seen_keys.feed({"": sample.metrics.get(("key_pictures_total", ()), 0.0)})
+        keys = sample.metrics.get(("key_pictures_total", ()))
+        self._seen_keys.feed({} if keys is None else {"": keys})
         self._cpu.feed({str(use.pid): use.cpu_s for use in sample.uses})
-        self._looks.feed({"": sample.looks})
+        self._looks.feed(sample.looks)
         self.ended_s = sample.at_s
         self.points.append(
             Point(
                 at_s=sample.at_s,
                 live=sample.live,
-                looks=self._looks.total(),
+                looks=self._looks.total(["metrics"]) or self._looks.total(["board"]),
                 keys=self.keys.total(),
                 memory=sample.memory,
                 shared=sum(use.shared for use in sample.uses),

@@ -75,10 +75,16 @@ class Sample:
         return sum(use.memory for use in self.uses)
 
     @property
-    def looks(self) -> int:
-        """Whole looks the detector has done, or those handed to it where that isn't told."""
+    def looks(self) -> dict[str, float]:
+        """Whole looks by who says so: the metrics (done) or the board (handed to the detector).
+
+        Not told while the daemon can't be asked.
+        """
         done = self.metrics.get(("looks_total", ("done", "whole")))
-        return sum(one.looks for one in self.cameras.values()) if done is None else int(done)
+        if done is not None:
+            return {"metrics": done}
+        handed = sum(one.looks for one in self.cameras.values())
+        return {"board": handed} if self.cameras else {}
 
 
 class Watcher:
