@@ -25,7 +25,7 @@ from pipeline.clock import SystemClock
 from pipeline.errors import DeskUnavailableError, GridwatchError
 from pipeline.rehearsal.city import CityCamera, running_city
 from pipeline.rehearsal.stage import Expected, expected, load_clips, place_cameras, set_up
-from pipeline.settings import load_settings
+from pipeline.settings_file import load_settings
 from pipeline.tickets import open_desk
 
 if TYPE_CHECKING:

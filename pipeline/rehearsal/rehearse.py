@@ -33,7 +33,8 @@ from pipeline.rehearsal.serve import CityProcess
 from pipeline.rehearsal.stage import set_up
 from pipeline.rehearsal.verdict import verdict_of
 from pipeline.rehearsal.watching import Watcher
-from pipeline.settings import RedisSettings, Settings, load_settings
+from pipeline.settings import RedisSettings, Settings
+from pipeline.settings_file import load_settings
 from pipeline.tickets import Outbox, open_desk, open_redis
 from pipeline.tickets.coverage import CoverageLedger
 

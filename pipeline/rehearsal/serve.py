@@ -11,6 +11,7 @@ import asyncio
 import json
 import resource
 import socket
+import subprocess
 import sys
 from contextlib import suppress
 from dataclasses import asdict
@@ -87,17 +88,21 @@ class CityProcess:
             self._socket.sendall(json.dumps(question).encode() + b"\n")
             line = self._lines.readline()
         except OSError as error:
-            self.program.check()
+            self._check()
             raise RehearsalError(f"the city doesn't answer: {error}") from None
         if not line:
-            with suppress(Exception):
-                self.program.process.wait(5.0)
-            self.program.check()
+            self._check()
             raise RehearsalError("the city has hung up")
         answer: dict[str, Any] = json.loads(line)
         if "error" in answer:
             raise RehearsalError(f"the city: {answer['error']}")
         return answer
+
+    def _check(self) -> None:
+        """Raises RehearsalError when it has ended; a broken socket is there a moment earlier."""
+        with suppress(subprocess.TimeoutExpired):
+            self.program.process.wait(2.0)
+        self.program.check()
 
 
 async def _serve(control: socket.socket) -> None:
