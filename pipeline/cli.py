@@ -23,7 +23,7 @@ from pipeline.errors import (
     InputError,
     UnknownTicketError,
 )
-from pipeline.settings import load_settings
+from pipeline.settings_file import load_settings
 from pipeline.terminal import (
     AsJson,
     Overrides,

@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING
 from pipeline.clock import SystemClock
 from pipeline.detect import Detector, head_counter, time_per_look_ms, time_per_picture_ms
 from pipeline.errors import GridwatchError
-from pipeline.settings import Settings, load_settings
+from pipeline.settings_file import load_settings
 from pipeline.tickets import STALE_S, CameraBoard, Outbox, open_redis, redis_risks
 from pipeline.town import load_town
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from pipeline.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)

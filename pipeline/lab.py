@@ -12,7 +12,7 @@ import typer
 from pipeline import show
 from pipeline.clock import SystemClock
 from pipeline.errors import CameraListError, FootageError
-from pipeline.settings import load_settings
+from pipeline.settings_file import load_settings
 from pipeline.terminal import (
     AsJson,
     Overrides,

@@ -14,7 +14,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from pipeline.clock import SystemClock
 from pipeline.errors import SettingsError
-from pipeline.settings import load_settings
+from pipeline.settings_file import load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

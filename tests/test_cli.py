@@ -17,7 +17,7 @@ from pipeline.clock import ManualClock, SystemClock
 from pipeline.hazards import Incident
 from pipeline.ingest import CameraStatus, Coverage, Look
 from pipeline.ingest.view_files import ViewFile
-from pipeline.settings import load_settings
+from pipeline.settings_file import load_settings
 from pipeline.tickets import open_desk
 from pipeline.town import Place
 

@@ -32,7 +32,8 @@ from pipeline.rehearsal import (
     running_city,
     set_up,
 )
-from pipeline.settings import RedisSettings, load_settings
+from pipeline.settings import RedisSettings
+from pipeline.settings_file import load_settings
 from pipeline.tickets import CameraBoard, OpenDesk, open_desk, open_redis
 
 if TYPE_CHECKING:

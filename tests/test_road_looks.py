@@ -19,7 +19,8 @@ from pipeline.daemon import Daemon
 from pipeline.detect import Detector, predict
 from pipeline.ingest import plan_windows
 from pipeline.replay import gather, replay
-from pipeline.settings import RoadLookSettings, load_settings
+from pipeline.settings import RoadLookSettings
+from pipeline.settings_file import load_settings
 from pipeline.shipped import shipped
 from pipeline.tickets import open_desk
 from pipeline.town import Zone, load_cameras, load_town, write_cameras

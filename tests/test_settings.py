@@ -12,7 +12,8 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from pipeline.errors import SettingsError
-from pipeline.settings import Section, Settings, load_settings
+from pipeline.settings import Section, Settings
+from pipeline.settings_file import load_settings
 from pipeline.shipped import shipped
 
 CRASH = "GRIDWATCH_HAZARDS__BLOCKAGE__CRASH_DWELL_S"

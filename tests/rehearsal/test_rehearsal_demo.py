@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.rehearsal import expected, load_clips, place_cameras, set_up
-from pipeline.settings import load_settings
+from pipeline.settings_file import load_settings
 from pipeline.town import load_town
 
 DEMO = [sys.executable, "-m", "pipeline.rehearsal.demo"]

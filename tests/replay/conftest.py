@@ -9,7 +9,8 @@ import pytest
 
 from pipeline.detect import Detector
 from pipeline.replay import Clip
-from pipeline.settings import ModelSettings, load_settings
+from pipeline.settings import ModelSettings
+from pipeline.settings_file import load_settings
 from pipeline.town import Camera, Zone
 
 LANE = Zone("carriageway", ((0, 0), (1, 0), (1, 1), (0, 1)))

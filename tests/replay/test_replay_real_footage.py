@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.replay import gather, load_truth, replay, score
-from pipeline.settings import load_settings
+from pipeline.settings_file import load_settings
 
 FOOTAGE = Path(__file__).parents[3] / "shared" / "footage"
 SHORT = ("crash_dwell_s=4", "vehicle_dwell_s=8", "object_dwell_s=8")

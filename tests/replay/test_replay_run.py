@@ -7,7 +7,7 @@ import json
 import pytest
 
 from pipeline.replay import gather, replay, score, tickets_of, write_incidents, write_tickets
-from pipeline.settings import load_settings
+from pipeline.settings_file import load_settings
 
 
 def write_all(folder, played, settings):

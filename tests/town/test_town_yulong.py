@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import shapely
 
-from pipeline.settings import load_settings
+from pipeline.settings_file import load_settings
 from pipeline.town import Place, distance_m, load_town, plane_of
 from pipeline.town.grids import in_metres
 from pipeline.town.local import LocalFrame
