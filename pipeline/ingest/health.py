@@ -50,6 +50,8 @@ _FAULTS: dict[Kind, _ViewFault] = {
     "partly": "covered",
     "flat": "covered",
 }
+_Pending = tuple[_ViewFault, float]
+"""A state and for how many seconds it must last."""
 _BLIND: frozenset[Kind] = frozenset({"moved", "away", "bare"})
 """What tells nothing about the street from the first picture on."""
 
@@ -129,15 +131,12 @@ class _ViewState:
             "flat": max(_FLAT_S, 3 * after_s),
         }
         self._after_s = after_s
-        self._pending: tuple[_ViewFault, float] = ("live", 0.0)
+        self._pending = self._pending_of("home")
         self._lasting = _Lasting()
+        self._stray: tuple[_Pending, float] | None = None
 
     def take(self, at: float, sight: Sight, *, touring: bool) -> None:
-        fault = _FAULTS[sight.kind]
-        pending = fault, self._hold_s.get(sight.kind, self._after_s)
-        undecided = sight.kind == "odd" and self._pending[0] != "live"
-        if pending != self._pending and not undecided:
-            self._pending, self._lasting = pending, _Lasting()
+        self._wait_for(at, self._pending_of(sight.kind), undecided=sight.kind == "odd")
         lasts_s = self._lasting.lasts(at, holds=True)
         if self._lasting.count >= _LOOKS_AT_LEAST and lasts_s >= self._pending[1]:
             self.state = self._pending[0]
@@ -145,9 +144,25 @@ class _ViewState:
             self.state, self.why = "moved", _TOURING
         elif self.state == "live":
             self.why = ""
-        elif self.state == fault:
+        elif self.state == _FAULTS[sight.kind]:
             self.why = _why(sight)
         self.telling = self.state == "live" and sight.kind not in _BLIND
+
+    def _wait_for(self, at: float, pending: _Pending, *, undecided: bool) -> None:
+        """Start the clock of what this look says, unless it is a single look against the others."""
+        if pending == self._pending:
+            self._stray = None
+        elif undecided and self._pending[0] != "live":
+            return
+        elif self._stray is None or self._stray[0] != pending:
+            self._stray = pending, at
+        else:
+            self._pending, self._lasting = pending, _Lasting()
+            self._lasting.lasts(self._stray[1], holds=True)
+            self._stray = None
+
+    def _pending_of(self, kind: Kind) -> _Pending:
+        return _FAULTS[kind], self._hold_s.get(kind, self._after_s)
 
 
 class _Lasting:

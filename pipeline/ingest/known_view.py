@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal, Self
 
 import numpy as np
 
-from pipeline.ingest.viewprint import COLUMNS, ROWS, TILES, in_common
+from pipeline.ingest.viewprint import TILES, as_edges, as_planes, in_common
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,11 +27,12 @@ _ANCHOR_S = 900.0
 """What a print looked like after so much learning is kept: against it a slow sagging shows."""
 _RICH = 12.0
 """Height of the ordinary match, in standard deviations, from which a view can be judged by."""
+_ONE, _ANCHOR_ONE = np.float32(32767), np.float32(127)
 _DIM_BELOW = 60.0
 _AGREES, _ENERGY_GONE = 0.15, 0.25
 """Shares of its edges and of its contrast below which a tile has lost what it showed."""
 _CLEAR_REST = 0.35
-"""Share of its contrast that the rest of the picture has where something hides a part of it."""
+"""Share of its contrast that the rest's clearest fifth keeps where something hides a part."""
 _DARK_TILE = 40.0
 """Luma: what is darker than this may only lack light, as beyond the reach of an infrared lamp."""
 
@@ -64,12 +65,12 @@ class Print:
     ``usual`` is the height of the match (``Match.here``) of an ordinary look.
     """
 
-    mean: NDArray[np.float16]  # (ROWS, COLUMNS, 2)
+    mean: NDArray[np.int16]  # (ROWS, COLUMNS, 2), 32767 is 1: half of what floats take
     energy: Tiles
     usual: float = 0.0
     looks: int = 1
     known_s: float = 0.0
-    anchor: NDArray[np.int8] | None = None  # like mean, 127 is 1
+    anchor: NDArray[np.int8] | None = None  # likewise, 127 is 1
     _learnt_at: float | None = None
     _detail: Tiles = field(init=False)
 
@@ -79,16 +80,18 @@ class Print:
     @classmethod
     def of(cls, at: float, glance: Glance) -> Self:
         """A print of a single look."""
-        return cls(_planes(glance.edges).astype(np.float16), glance.energy.copy(), _learnt_at=at)
+        return cls(_stored(glance.edges), glance.energy.copy(), _learnt_at=at)
 
     @property
     def edges(self) -> Edges:
-        return _edges(self.mean)
+        return as_edges(self.mean.astype(np.float32) / _ONE)
 
     @property
     def anchored(self) -> Edges | None:
         """The edges as they were long ago; None while there is no long ago."""
-        return None if self.anchor is None else _edges(self.anchor) / np.float32(127)
+        if self.anchor is None:
+            return None
+        return as_edges(self.anchor.astype(np.float32) / _ANCHOR_ONE)
 
     @property
     def known(self) -> bool:
@@ -98,14 +101,15 @@ class Print:
 
     def likeness(self, glance: Glance) -> Likeness:
         weight = np.sqrt(self._detail)
+        weight /= weight.sum()
         agreeing = np.clip(in_common(self.edges, glance.edges) / self._detail, 0.0, 1.0)
         left = glance.energy / np.maximum(self.energy, 1.0)
         lost = (agreeing < _AGREES) & (left < _ENERGY_GONE) & (glance.luma > _DARK_TILE)
         rest = left[agreeing >= _AGREES]
-        faint = rest.size > 0 and float(np.median(rest)) < _CLEAR_REST
+        faint = rest.size > 0 and float(np.quantile(rest, 0.8)) < _CLEAR_REST
         return Likeness(
-            kept=float(np.average(agreeing, weights=weight)),
-            lost=0.0 if faint else float(np.average(lost, weights=weight)),
+            kept=float((agreeing * weight).sum()),
+            lost=0.0 if faint else float((lost * weight).sum()),
             energy=float(glance.energy.mean() / max(float(self.energy.mean()), 1.0)),
         )
 
@@ -123,7 +127,7 @@ class Print:
         share = max(1 / (self.looks + 1), 1 - float(np.exp(-step_s / _MEMORY_S)))
         mean = self.edges
         mean += np.float32(share) * (glance.edges - mean)
-        self.mean[:] = _planes(mean)
+        self.mean = _stored(mean)
         self.energy += np.float32(share) * (glance.energy - self.energy)
         self._detail = _detail_of(mean)
         self.looks += 1
@@ -133,15 +137,11 @@ class Print:
 
     def drop_anchor(self) -> None:
         """Call the view as it is now that of long ago."""
-        self.anchor = np.rint(self.mean.astype(np.float32) * 127).astype(np.int8)
+        self.anchor = np.rint(self.mean * (_ANCHOR_ONE / _ONE)).astype(np.int8)
 
 
-def _planes(edges: Edges) -> NDArray[np.float32]:
-    return np.ascontiguousarray(edges).view(np.float32).reshape(ROWS, COLUMNS, 2)
-
-
-def _edges(planes: NDArray[np.float16] | NDArray[np.int8]) -> Edges:
-    return planes.astype(np.float32).view(np.complex64)[..., 0]
+def _stored(edges: Edges) -> NDArray[np.int16]:
+    return np.asarray(np.rint(as_planes(edges) * _ONE), np.int16)
 
 
 def _detail_of(edges: Edges) -> Tiles:

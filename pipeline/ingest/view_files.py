@@ -123,7 +123,7 @@ def _prints(kept: Any) -> dict[Light, Print]:
         if not (0 <= usual < 1e6 and 1 <= looks < 1e12 and 0 <= known_s < 1e12):
             raise ValueError("impossible numbers")
         prints[light] = Print(
-            mean=_checked(kept[f"{light}_mean"], np.float16, (ROWS, COLUMNS, 2)),
+            mean=_checked(kept[f"{light}_mean"], np.int16, (ROWS, COLUMNS, 2)),
             energy=_checked(kept[f"{light}_energy"], np.float32, TILE_SHAPE),
             usual=usual,
             looks=int(looks),

@@ -12,7 +12,7 @@ from math import hypot
 from typing import TYPE_CHECKING, Literal
 
 from pipeline.ingest.known_view import Print, light_of
-from pipeline.ingest.viewprint import COLUMNS, glance, match
+from pipeline.ingest.viewprint import COLUMNS, glance, match, match_changed
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,8 +28,8 @@ elsewhere in the picture. ``away``: another view. ``bare``: nothing of the view 
 anything else. ``partly``: most of it, or its sharpness, is gone. ``odd``: none of these for sure.
 ``flat``: nothing is known yet, and there is nothing to see."""
 
-_EVERY_S = 1.0
-"""Looks closer than this are not judged again."""
+_EVERY_S, _CALM_EVERY_S = 1.0, 2.0
+"""Looks closer than this are not judged again, the second while all is well."""
 _MATCH_S, _AGAIN_S = 10.0, 3.0
 """The picture is laid on the print this often while all is well, and while it isn't; at once when
 that changes."""
@@ -106,7 +106,8 @@ class ViewWatch:
 
     def see(self, at: float, luma: NDArray[np.uint8], *, grey: bool) -> Sight:
         """Judge one picture: uint8 luma (H, W) without padding. ``grey``: it has no colour."""
-        if _recent(self._seen_at, at, _EVERY_S * 0.9):
+        well = self._sight.kind == "home" and self._calm and self._prints
+        if _recent(self._seen_at, at, 0.9 * (_CALM_EVERY_S if well else _EVERY_S)):
             return self._sight
         self._seen_at = at
         now = glance(luma)
@@ -171,6 +172,10 @@ class ViewWatch:
             second = self._verdict(other, other.likeness(now), found)
             if second.kind in ("home", "moved"):
                 return second
+        if sight.kind == "odd" or (sight.kind == "away" and self._sight.kind != "away"):
+            changed = match_changed(first.edges, now.edges)
+            if changed is not None and _off(changed, self._limit):
+                return Sight("moved", changed)
         return sight
 
     def _verdict(self, known: Print, likeness: Likeness, found: Match) -> Sight:

@@ -14,7 +14,7 @@ Information" (Sensors 2015).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -41,6 +41,8 @@ _WINDOW = COLUMNS // _WINDOWS[0], (ROWS - 2 * MARGIN) // _WINDOWS[1]
 _WINDOW_CORNERS = np.array([(x, y) for x in (-0.5, 0.5) for y in (-0.5, 0.5)]) * _WINDOW
 _REACH = 10
 """Pixels that a window is looked for around where the whole picture went."""
+_CHANGES = (1.1, 0.0), (0.9, 0.0), (1.2, 0.0), (0.83, 0.0), (1, 5.0), (1, -5.0), (1, 10), (1, -10)
+"""Zooms, and turns in degrees, as of a loose screw, that are tried as a last resort."""
 _CLEAR = 7.0
 """Height of a window's peak, in standard deviations, from which its shift is believed."""
 _CLOSE = 1.0
@@ -61,23 +63,24 @@ class Glance:
 
 
 def glance(luma: NDArray[np.uint8]) -> Glance:
-    """A picture's edges: uint8 luma (H, W) without padding."""
+    """Look at a picture's edges: uint8 luma (H, W) without padding."""
     small = cv2.resize(luma, (COLUMNS, ROWS), interpolation=cv2.INTER_AREA)
     across = cv2.Sobel(small, cv2.CV_32F, 1, 0)
     down = cv2.Sobel(small, cv2.CV_32F, 0, 1)
     edges = np.empty((ROWS, COLUMNS, 2), np.float32)
-    strength = across * across
-    square = down * down
-    np.subtract(strength, square, out=edges[..., 0])
+    strength, square = across * across, down * down
+    along = strength - square
+    slant = across * down
+    slant += slant
     strength += square
-    np.multiply(across, down, out=edges[..., 1])
-    edges[..., 1] *= 2
     energy = _by_tiles(strength)
     strength += np.clip(energy.mean() / 2, _SOFTEST**2, _HARDEST**2)
-    edges /= strength[..., None]
+    along /= strength
+    slant /= strength
+    edges = np.ascontiguousarray(cv2.merge([along, slant]), np.float32)
     edges[:MARGIN] = edges[-MARGIN:] = 0.0
     edges[:, 0] = edges[:, -1] = 0.0
-    return Glance(edges.view(np.complex64)[..., 0], energy, _by_tiles(small).astype(np.float32))
+    return Glance(as_edges(edges), energy, _by_tiles(small).astype(np.float32))
 
 
 def in_common(one: Edges, other: Edges) -> Tiles:
@@ -85,7 +88,18 @@ def in_common(one: Edges, other: Edges) -> Tiles:
 
     Of a print with itself it is its detail; noise and what moves have nothing in common.
     """
-    return _by_tiles(one.real * other.real + one.imag * other.imag)
+    common: Tiles = _by_tiles(as_planes(one) * as_planes(other)).sum(axis=2)
+    return common
+
+
+def as_planes(edges: Edges) -> NDArray[np.float32]:
+    """The same memory as float32 (ROWS, COLUMNS, 2)."""
+    return np.ascontiguousarray(edges).view(np.float32).reshape(ROWS, COLUMNS, 2)
+
+
+def as_edges(planes: NDArray[Any]) -> Edges:
+    """The other way round."""
+    return np.ascontiguousarray(planes, np.float32).view(np.complex64)[..., 0]
 
 
 def _by_tiles(plane: NDArray[Any]) -> NDArray[Any]:
@@ -133,6 +147,40 @@ def match(print_: Edges, picture: Edges) -> Match:
     turn_deg = float(np.degrees(np.arctan2(change[1, 0] - change[0, 1], np.trace(change))))
     corner_px = float(np.hypot(*moved.T).max())
     return Match(here, peak, (float(middle[0]), float(middle[1])), corner_px, zoom, turn_deg)
+
+
+def match_changed(print_: Edges, picture: Edges) -> Match | None:
+    """Lay a picture on a print that is first made larger, smaller or turned.
+
+    For changes larger than ``match`` can see. The best of some tries; None when none fits. Its
+    ``corner_px`` leaves the shift out.
+    """
+    best, best_peak = None, 0.0
+    for zoom, turn_deg in _CHANGES:
+        changed = _changed(print_, zoom, turn_deg)
+        surface = _correlation(changed, picture)
+        peak = float(surface.max() / (surface.std() or 1.0))
+        if peak > best_peak:
+            best, best_peak = (changed, zoom, turn_deg), peak
+    if best is None:
+        return None
+    changed, zoom, turn_deg = best
+    found = match(changed, picture)
+    if found.corner_px is None:
+        return None
+    zoom, turn_deg = found.zoom * zoom, found.turn_deg + turn_deg
+    farthest = max(abs(zoom - 1), abs(np.radians(turn_deg))) * COLUMNS / 2
+    return replace(found, corner_px=float(farthest), zoom=zoom, turn_deg=turn_deg)
+
+
+def _changed(print_: Edges, zoom: float, turn_deg: float) -> Edges:
+    return as_edges(cv2.warpAffine(as_planes(print_), _affine(zoom, turn_deg), (COLUMNS, ROWS)))
+
+
+def _affine(zoom: float, turn_deg: float) -> NDArray[np.float64]:
+    """(2, 3) for OpenCV; its angles are counterclockwise."""
+    matrix = cv2.getRotationMatrix2D((COLUMNS / 2, ROWS / 2), -turn_deg, zoom)
+    return np.ascontiguousarray(matrix, np.float64)
 
 
 def _correlation(one: NDArray[np.complex64], other: NDArray[np.complex64]) -> NDArray[np.float32]:

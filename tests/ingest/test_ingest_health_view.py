@@ -43,7 +43,9 @@ def test_traffic_before_a_still_view_is_live_from_the_first_look_on():
         {"down": -0.05},
         {"zoom": 1.04},
         {"zoom": 0.96},
+        {"zoom": 1.12},
         {"turn_deg": 2.5},
+        {"turn_deg": -6},
         {"right": -0.3},
     ],
     ids=str,
@@ -137,6 +139,15 @@ def test_a_leaf_on_most_of_the_lens_is_covered_after_ten_minutes(watching):
     assert "most of it is covered" in covered[-1][1].why
     watching.every_s = 5
     assert began(watching.sees(60), "live") <= 30
+
+
+def test_a_single_clear_look_does_not_uncover_what_is_covered_for_minutes(watching):
+    watching.every_s = 20
+    gap = iter([False] * 15 + [True] + [False] * 100)
+    covered = watching.sees(
+        700, lambda picture: seen(picture) if next(gap) else leaf(seen(picture))
+    )
+    assert began(covered, "covered") <= 640
 
 
 def test_a_bag_from_the_start_is_covered_after_a_minute_and_the_view_is_learnt_after_it():

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from street_views import fog, infrared, lorry, night, noisy, seen, street
 
-from pipeline.ingest.viewprint import COLUMNS, ROWS, glance, in_common, match
+from pipeline.ingest.viewprint import COLUMNS, ROWS, glance, in_common, match, match_changed
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +50,15 @@ def test_a_small_turn_is_measured(print_, turn_deg):
     assert found.corner_px > 0.015 * COLUMNS
 
 
+@pytest.mark.parametrize("zoom, turn_deg", [(1.12, 0), (0.85, 0), (1, 5), (1, -9)])
+def test_a_larger_zoom_or_turn_is_measured_by_trying(print_, zoom, turn_deg):
+    changed = glance(seen(LATER, zoom=zoom, turn_deg=turn_deg)).edges
+    found = match_changed(print_, changed)
+    assert found.peak > 10
+    assert found.zoom == pytest.approx(zoom, abs=0.02)
+    assert found.turn_deg == pytest.approx(turn_deg, abs=1)
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -79,6 +88,8 @@ def test_another_view_has_no_clear_place_on_the_print(print_):
     assert found.here < 6
     assert found.peak < 10
     assert found.corner_px is None
+    changed = match_changed(print_, glance(seen(np.ascontiguousarray(upside_down))).edges)
+    assert changed is None or changed.peak < 10
 
 
 def test_an_empty_picture_lies_nowhere(print_):
