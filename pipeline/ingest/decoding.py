@@ -7,26 +7,27 @@ at the same time.
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 import av
 
+from pipeline.ingest.lending import Pool
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from av import Packet, VideoCodecContext, VideoFrame, VideoStream
 
 # Without the loop filter a key frame costs a third less and changes by 0.27 of 255 on average;
 # pictures that others refer to keep it, since errors would add up.
 _KEY_OPTIONS = {"skip_loop_filter": "all"}
-_IDLE_AT_MOST = 4  # decoders per codec that wait to be lent; more are let go
-# Cameras bring new parameter sets for as long as they are set up anew or replaced. To open another
-# decoder adds 5 % to a 640×360 key frame, so that towns with more kinds of camera lose little.
-_CODECS_AT_MOST = 64
+# The threads of a worker together need less than one core; where they come in a crowd, to have
+# them wait costs nothing, and to open a decoder for each would cost 10 MiB at 1080p.
+_LENT_AT_MOST = 4
+# Each that waits keeps 10 MiB at 1080p. To open another adds 5 % to a 640×360 key frame, so that a
+# worker with more kinds of camera loses little.
+_CODECS_AT_MOST = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,33 +77,20 @@ class Decoder:
         return frames
 
 
-class KeyDecoders:
+class KeyDecoders(Pool[Codec, Decoder]):
     """Decoders for single key frames, lent by codec and parameter sets.
 
-    Only those of the codecs used last are kept, so that days of changing cameras cost no memory.
+    A decoder that failed isn't lent again, and neither is one that may now hold parameter sets of
+    its own, true or made up by damage.
     """
 
     def __init__(self) -> None:
-        self._idle: OrderedDict[Codec, list[Decoder]] = OrderedDict()  # last used at the end
-        self._lock = threading.Lock()
-
-    @contextmanager
-    def lent(self, codec: Codec) -> Iterator[Decoder]:
-        """A clean decoder for the time of the block."""
-        with self._lock:
-            idle = self._idle.get(codec)
-            decoder = idle.pop() if idle else None
-        decoder = decoder or Decoder(codec, _KEY_OPTIONS)
-        yield decoder
-        # Reached only without an error: a decoder that failed isn't lent again, and neither is one
-        # that may now hold parameter sets of its own, true or made up by damage.
-        with self._lock:
-            idle = self._idle.setdefault(codec, [])
-            if not decoder.spent and len(idle) < _IDLE_AT_MOST:
-                idle.append(decoder)
-            self._idle.move_to_end(codec)
-            if len(self._idle) > _CODECS_AT_MOST:
-                self._idle.popitem(last=False)
+        super().__init__(
+            lambda codec: Decoder(codec, _KEY_OPTIONS),
+            fit=lambda decoder: not decoder.spent,
+            lent_at_most=_LENT_AT_MOST,
+            kinds_at_most=_CODECS_AT_MOST,
+        )
 
 
 KEY_DECODERS = KeyDecoders()

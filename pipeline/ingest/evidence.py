@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
     from pipeline.ingest.streams import Arrival
 
-# About 10 s of 1080p key frames; with a decoder this keeps a camera near 3 MiB.
-RING_BYTES = 3 << 19
+# About 7 s of 1080p key frames, longer than any look waits for its detection.
+RING_BYTES = 1 << 20
 _SAME_S = 1e-3
 
 

@@ -9,6 +9,8 @@ import numpy as np
 from av.filter import Graph
 from av.video.reformatter import ColorRange, Interpolation, VideoReformatter
 
+from pipeline.ingest.lending import Pool
+
 if TYPE_CHECKING:
     from av import VideoFrame
     from numpy.typing import NDArray
@@ -38,15 +40,20 @@ def region_of(source: tuple[int, int], size: tuple[int, int]) -> Region:
     return 0.0, 0.0, size[0] / scale, size[1] / scale
 
 
+# Tables and lines of swscale, 1 MiB for a 1080p source: cameras of one kind share them.
+_REFORMATTERS: Pool[tuple[object, ...], VideoReformatter] = Pool(
+    lambda _: VideoReformatter(), lent_at_most=4, kinds_at_most=32
+)
+
+
 class Scaler:
-    """Scales the frames of one stream; keeps swscale's tables between frames. One thread only."""
+    """Scales frames to the model's size."""
 
     def __init__(self, size: tuple[int, int]) -> None:
         width, height = size
         if width % 2 or height % 2:
             raise ValueError(f"model size must be even, found {width}×{height}")
         self._size = size
-        self._reformatter = VideoReformatter()
 
     def picture(self, frame: VideoFrame, shown: tuple[int, int] | None = None) -> NDArray[np.uint8]:
         """Uint8 I420 (H·3/2, W), limited range: content at the top left, the rest grey.
@@ -57,16 +64,18 @@ class Scaler:
         source = frame.width, frame.height
         width, height = content_size(shown or source, self._size)
         shrinks = source[0] / width >= _AREA_FROM_SHRINK
-        small = self._reformatter.reformat(
-            frame,
-            width,
-            height,
-            "yuv420p",
-            interpolation=Interpolation.AREA if shrinks else Interpolation.FAST_BILINEAR,
-            src_color_range=_range_of(frame),
-            dst_color_range=ColorRange.MPEG,
-            threads=1,
-        )
+        colours = _range_of(frame)
+        with _REFORMATTERS.lent((source, width, height, frame.format.name, colours)) as reformatter:
+            small = reformatter.reformat(
+                frame,
+                width,
+                height,
+                "yuv420p",
+                interpolation=Interpolation.AREA if shrinks else Interpolation.FAST_BILINEAR,
+                src_color_range=colours,
+                dst_color_range=ColorRange.MPEG,
+                threads=1,
+            )
         return self._padded(small, width, height)
 
     def _padded(self, small: VideoFrame, width: int, height: int) -> NDArray[np.uint8]:
