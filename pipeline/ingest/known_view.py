@@ -62,7 +62,8 @@ def light_of(glance: Glance, *, grey: bool) -> Light:
 class Print:
     """The mean of the looks at one view in one light.
 
-    ``usual`` is the height of the match (``Match.here``) of an ordinary look.
+    ``usual`` is the height of the match (``Match.here``) of an ordinary look, ``usually_kept`` the
+    share of the still edges that it shows.
     """
 
     mean: NDArray[np.int16]  # (ROWS, COLUMNS, 2), 32767 is 1: half of what floats take
@@ -71,6 +72,7 @@ class Print:
     looks: int = 1
     known_s: float = 0.0
     anchor: NDArray[np.int8] | None = None  # likewise, 127 is 1
+    usually_kept: float = 0.0
     _learnt_at: float | None = None
     _detail: Tiles = field(init=False)
 
@@ -116,6 +118,11 @@ class Print:
     def matched(self, here: float) -> None:
         """An ordinary look matched this well."""
         self.usual += (here - self.usual) * (0.5 if self.looks < _LEARN_LOOKS else 0.05)
+
+    def kept(self, share: float) -> None:
+        """An ordinary look showed this share of the still edges."""
+        step = 1.0 if self.usually_kept == 0 else 0.02
+        self.usually_kept += step * (share - self.usually_kept)
 
     def learn(self, at: float, glance: Glance) -> None:
         """Take an ordinary look in. Known prints learn from one now and then."""

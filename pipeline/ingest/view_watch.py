@@ -30,13 +30,14 @@ anything else. ``partly``: most of it, or its sharpness, is gone. ``odd``: none 
 
 _EVERY_S, _CALM_EVERY_S = 1.0, 2.0
 """Looks closer than this are not judged again, the second while all is well."""
-_MATCH_S, _AGAIN_S = 10.0, 3.0
+_MATCH_S, _AGAIN_S = 30.0, 3.0
 """The picture is laid on the print this often while all is well, and while it isn't; at once when
 that changes."""
 _DRIFT_S = 300.0
 """And on the print of long ago this often."""
-_CALM = 0.5
-"""Share of the edges that must be where they were for all to be well."""
+_CALM = 0.8
+"""All is well while a picture shows this share of the edges it usually shows. A zoom of 3 % leaves
+0.4 to 0.7."""
 MOVED_SHARE, BACK_SHARE = 0.015, 0.011
 """Share of the picture's width by which a corner must have moved, and may when it is back."""
 _SURELY, _HARDLY = 14.0, 6.0
@@ -145,7 +146,7 @@ class ViewWatch:
         own = self._prints.get(light)
         first = own if own is not None and own.known else self._best_known()
         likeness = first.likeness(now)
-        calm = likeness.kept >= _CALM
+        calm = likeness.kept >= _CALM * first.usually_kept
         pause_s = _MATCH_S if calm and self._sight.kind == "home" else _AGAIN_S
         if calm == self._calm and _recent(self._matched_at, at, pause_s * 0.9):
             sight = self._sight
@@ -153,6 +154,7 @@ class ViewWatch:
             self._matched_at, self._calm = at, calm
             sight = self._compare(at, now, first, likeness)
         if sight.kind == "home":
+            first.kept(likeness.kept)
             self._learn(at, now, light)
         return sight
 
