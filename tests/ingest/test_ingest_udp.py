@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from pipeline.clock import SystemClock
+from pipeline.errors import SourceError
 from pipeline.ingest import Source
 from pipeline.rehearsal.city import CityCamera, running_city
 from pipeline.rehearsal.packets import prepare
@@ -145,3 +146,21 @@ def test_a_camera_may_have_a_transport_of_its_own(tiny_clip):
         assert taken(source_of(camera.url, IngestSettings(), transport="udp"), 1)
         assert taken(source_of(camera.url, UDP, transport="tcp"), 1)
         assert camera.transports == ["udp", "tcp"]
+
+
+@pytest.mark.parametrize("codecs", [("h264", "hevc"), ("hevc", "h264")])
+def test_a_camera_set_to_another_codec_in_mid_session_is_opened_anew(make_clip, codecs):
+    """It goes on sending, in a session that was described for the other codec."""
+    before, after = (make_clip(codec=codec, size=(960, 540), fps=10, gop=5) for codec in codecs)
+    settings = IngestSettings(interval_s=0.05, stalled_after_s=2, read_timeout_s=20)
+    with camera_of(before) as camera:
+        source = source_of(camera.url, settings)
+        looks = source.looks()
+        next(looks)
+        camera.clip = prepare(after)
+        with pytest.raises(SourceError) as caught:
+            list(looks)
+        assert caught.value.state == "stalled"
+        assert "encoder" in str(caught.value)
+        assert taken(source, 2)
+        assert source.full_picture(time.time()).shape == (540, 960, 3)
