@@ -40,16 +40,22 @@ _CALM = 0.8
 0.4 to 0.7."""
 MOVED_SHARE, BACK_SHARE = 0.015, 0.011
 """Share of the picture's width by which a corner must have moved, and may when it is back."""
-_SURELY, _HARDLY = 14.0, 6.0
+_SURELY, _HARDLY, _CHANCE = 14.0, 6.0, 5.5
 """Heights of a match from which on it is the same view, and below which it is none; standard
-deviations. Unrelated views reach 5, the same one by night, in fog or behind a lorry has 14."""
+deviations, less for views that never match higher. The same view has 14 by night, in fog or behind
+a lorry; unrelated ones stay below the last by chance."""
 _PEAK = 10.0
+"""Height from which on a peak is the view's, wherever it is."""
+_PLAIN = 0.4
+"""Share of the usual height from which on nothing but a shift has happened."""
 _BARE, _BLURRED = 0.25, 0.15
 """Shares of the usual contrast below which a strange picture counts as covered, a known one as
 blurred."""
 _PARTLY = 0.45
 _FLAT_ENERGY, _LIT = 120.0, 40.0
 """A picture with less contrast than a clouded sky, in which there is light."""
+_PATIENT_LOOKS = 30
+"""A view that can't be known by then has too little in it; there is no hurry."""
 _TURN_LOOKS = 3
 _TOUR_TURNS, _TOUR_S, _TOUR_OVER_S = 3, 3600.0, 900.0
 """So many departures within an hour are a tour; it is over after a quarter of an hour at rest."""
@@ -125,6 +131,9 @@ class ViewWatch:
             self._young = light, Print.of(at, now)
             return Sight("home")
         light, young = self._young
+        if young.looks > _PATIENT_LOOKS and _recent(self._matched_at, at, _MATCH_S):
+            return Sight("home")
+        self._matched_at = at
         found = match(young.edges, now.edges)
         if young.looks >= _TURN_LOOKS and (_off(found, MOVED_SHARE) or found.here < _HARDLY):
             self._elsewhere += 1
@@ -165,7 +174,7 @@ class ViewWatch:
         if sight.kind == "home":
             first.matched(found.here)
             return self._drifted(at, now, first)
-        if sight.kind in ("moved", "partly"):
+        if sight.kind == "partly" or (sight.kind == "moved" and found.peak >= _PLAIN * first.usual):
             return sight
         for other in self._prints.values():
             if other is first or not other.known:
@@ -174,18 +183,24 @@ class ViewWatch:
             second = self._verdict(other, other.likeness(now), found)
             if second.kind in ("home", "moved"):
                 return second
-        if sight.kind == "odd" or (sight.kind == "away" and self._sight.kind != "away"):
-            changed = match_changed(first.edges, now.edges)
-            if changed is not None and _off(changed, self._limit):
-                return Sight("moved", changed)
-        return sight
+        return self._explained(sight, first, now)
+
+    def _explained(self, sight: Sight, known: Print, now: Glance) -> Sight:
+        """Whether a larger zoom or turn says more of what is moved or strange."""
+        if sight.kind == "bare" or sight.kind == self._sight.kind == "away":
+            return sight
+        changed = match_changed(known.edges, now.edges)
+        if changed is None or not _off(changed, self._limit):
+            return sight
+        better = sight.match is None or changed.peak > sight.match.peak
+        return Sight("moved", changed) if better else sight
 
     def _verdict(self, known: Print, likeness: Likeness, found: Match) -> Sight:
         if _off(found, self._limit):
             return Sight("moved", found)
-        if found.here >= min(_SURELY, 0.4 * known.usual):
+        if found.here >= max(_CHANCE, min(_SURELY, 0.4 * known.usual)):
             return Sight("partly" if likeness.lost >= _PARTLY else "home")
-        if found.here >= min(_HARDLY, 0.2 * known.usual):
+        if found.here >= min(_HARDLY, 0.33 * known.usual):
             return Sight("partly" if likeness.energy < _BLURRED else "odd")
         return Sight("bare" if likeness.energy < _BARE else "away")
 
