@@ -168,8 +168,8 @@ def _unanswered(url: str, took_s: float) -> SourceError:
     )
 
 
-def reading_error(error: BaseException, url: str, *, silent_s: float) -> SourceError:
-    """Why a camera that was open delivers no more."""
+def reading_error(error: BaseException | None, url: str, *, silent_s: float) -> SourceError:
+    """Why a camera that was open delivers no more. No ``error``: its stream has ended."""
     if isinstance(error, (av.error.ExitError, TimeoutError)):
         return stalled(
             url,

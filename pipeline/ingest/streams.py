@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Protocol, cast
 from urllib.parse import unquote, urlsplit
 
 import av
-import av.logging
 
 from pipeline.errors import FootageError, SourceError
 from pipeline.ingest import faults
 from pipeline.ingest.decoding import Codec
+from pipeline.ingest.hangup import WATCHDOG, can_hang_up
 from pipeline.ingest.parameter_sets import ParameterSets
 from pipeline.ingest.spacing import Spacing
 from pipeline.ingest.tls import Trust
@@ -31,9 +31,6 @@ if TYPE_CHECKING:
     from pipeline.errors import GridwatchError
     from pipeline.settings import IngestSettings
     from pipeline.town import Transport
-
-# FFmpeg's log takes a lock that threads can deadlock on, and prints URLs with their passwords.
-av.logging.set_level(av.logging.PANIC)
 
 # Containers that hold pictures themselves. Playlists and the like could name other files or hosts.
 _FORMATS = "mov,mp4,matroska,webm,avi,mpegts,mpeg,mpegvideo,flv,asf,ogg,h264,hevc,m4v,mjpeg,ivf"
@@ -134,7 +131,7 @@ class CameraStream:
         limit_s, trust = settings.open_timeout_s, Trust.of(url, settings)
         options = {
             **transport_options,
-            "timeout": str(round(limit_s * 1e6)),
+            "timeout": str(round(max(limit_s, settings.read_timeout_s) * 1e6)),
             # The session description names the codec; probing would cost a second per camera.
             "probesize": "32",
             "analyzeduration": "0",
@@ -143,7 +140,9 @@ class CameraStream:
         began = clock.monotonic()
         try:
             self._container: InputContainer = av.open(
-                url, options=options, timeout=(limit_s, settings.read_timeout_s)
+                url,
+                options=options,
+                timeout=(limit_s, None if can_hang_up() else settings.read_timeout_s),
             )
         except (av.FFmpegError, OSError, ValueError) as error:
             took_s = clock.monotonic() - began
@@ -178,19 +177,23 @@ class CameraStream:
 
     def arrivals(self) -> Iterator[Arrival]:
         heard_at, spacing = self._clock.monotonic(), Spacing()
-        try:
-            # Cameras repeat their times, jump, or have none; what matters is that each differs.
-            for pts, packet in enumerate(self._demuxer):
-                heard_at = self._clock.monotonic()
-                gap = spacing.gap(packet.pts)
-                packet.pts = pts
-                if key := packet.is_keyframe:
-                    self.codec = self._sets.key(packet)
-                yield Arrival(packet, pts, key, heard_at, self._clock.steady(), gap)
-        except (av.FFmpegError, OSError, ValueError) as error:
+        with WATCHDOG.reading(self._settings.read_timeout_s, self._clock) as reading:
+            try:
+                # Cameras repeat their times, jump, or have none; what matters is that each differs.
+                for pts, packet in enumerate(reading.each(self._demuxer)):
+                    heard_at = self._clock.monotonic()
+                    gap = spacing.gap(packet.pts)
+                    packet.pts = pts
+                    if key := packet.is_keyframe:
+                        self.codec = self._sets.key(packet)
+                    yield Arrival(packet, pts, key, heard_at, self._clock.steady(), gap)
+                error: Exception | None = None
+            except (av.FFmpegError, OSError, ValueError) as reason:
+                error = reason
             silent_s = self._clock.monotonic() - heard_at
-            raise faults.reading_error(error, self._url, silent_s=silent_s) from None
-        raise faults.ended(self._url)
+        if reading.hung_up:
+            error = TimeoutError()
+        raise faults.reading_error(error, self._url, silent_s=silent_s)
 
     def failure(self, error: Exception) -> SourceError:
         return faults.reading_error(error, self._url, silent_s=0)
