@@ -13,7 +13,8 @@ import asyncio
 import socket
 import threading
 from collections import defaultdict
-from contextlib import contextmanager, suppress
+from concurrent.futures import Future
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,7 @@ from pipeline.rehearsal.packets import ClipPackets, prepare
 from pipeline.rehearsal.rtsp import Login, Request, read_request, reply
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Coroutine, Iterator, Mapping
     from pathlib import Path
 
 _KERNEL_BUFFER = 1 << 18  # bytes; without it the kernel would hold megabytes for each viewer
@@ -82,8 +83,8 @@ class City:
 
     async def stop(self) -> None:
         """Close the ports and all connections."""
-        for server in self._servers.values():
-            server.close()
+        for host in tuple(self._servers):
+            await self.switch_off(host)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -139,25 +140,35 @@ class City:
         return self._cameras[camera_id].host or self._host
 
     async def _listen(self, host: str) -> None:
-        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        def welcome(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            """Not a coroutine: one cancelled before its first step would leave the socket open."""
+            if self._servers.get(host) is not server:  # switched off while this one came in
+                writer.transport.abort()
+                return
             self._connections[host].add(writer)
-            try:
-                await self._serve(reader, writer)
-            finally:
-                self._connections[host].discard(writer)
+            self._begin(self._serve(reader, writer)).add_done_callback(
+                lambda _: self._connections[host].discard(writer)
+            )
 
-        server = await asyncio.start_server(serve, host, self._port, backlog=2048)
+        server = await asyncio.start_server(
+            welcome, host, self._port, backlog=2048, start_serving=False
+        )
         self._port = server.sockets[0].getsockname()[1]
         self._servers[host] = server
+        await server.start_serving()
+
+    def _begin(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        """Run it until it is done or the city stops."""
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
 
     def _disconnect(self, camera_id: str) -> None:
         for viewer in self._viewers[camera_id]:
             viewer.writer.transport.abort()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
         connection = writer.get_extra_info("socket")
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _KERNEL_BUFFER)
         watching: list[tuple[Viewer, Channel]] = []
@@ -176,7 +187,6 @@ class City:
             for viewer, channel in watching:
                 channel.viewers.discard(viewer)
                 self._viewers[viewer.camera_id].discard(viewer)
-            self._tasks.discard(task)
             writer.close()
 
     async def _answer(
@@ -228,13 +238,10 @@ class City:
         channel = Channel(clip, self._clips, origin, now, end, {viewer})
         if shared:
             self._channels[name] = channel
-        task = asyncio.create_task(channel.run())
-        self._tasks.add(task)
-        task.add_done_callback(lambda task: self._ended(task, channel, name))
+        self._begin(channel.run()).add_done_callback(lambda _: self._ended(channel, name))
         return viewer, channel
 
-    def _ended(self, task: asyncio.Task[None], channel: Channel, name: tuple[str, float]) -> None:
-        self._tasks.discard(task)
+    def _ended(self, channel: Channel, name: tuple[str, float]) -> None:
         self._late_s = max(self._late_s, channel.late_s)
         if self._channels.get(name) is channel:
             del self._channels[name]
@@ -282,16 +289,24 @@ def running_city(
 ) -> Iterator[City]:
     """A city that runs in a thread of its own until the block ends."""
     city = City(clips, cameras)
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, name="city", daemon=True)
-    thread.start()
+    started: Future[Callable[[], object]] = Future()
 
+    async def run() -> None:
+        over, loop = asyncio.Event(), asyncio.get_running_loop()
+        try:
+            await city.start(host, port)
+        except OSError as error:
+            started.set_exception(error)
+            return
+        started.set_result(lambda: loop.call_soon_threadsafe(over.set))
+        await over.wait()
+        await city.stop()
+
+    thread = threading.Thread(target=asyncio.run, args=(run(),), name="city", daemon=True)
+    thread.start()
+    end = started.result(timeout=10)
     try:
-        asyncio.run_coroutine_threadsafe(city.start(host, port), loop).result(timeout=10)
         yield city
     finally:
-        with suppress(TimeoutError):
-            asyncio.run_coroutine_threadsafe(city.stop(), loop).result(timeout=5)
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join(timeout=5)
-        loop.close()
+        end()
+        thread.join(timeout=10)
