@@ -43,7 +43,11 @@ def street(rng, ground, hole):
     picture = ground.copy()
     if hole is not None:
         x1, y1, x2, y2 = hole
-        picture[y1:y2, x1:x2] = 12
+        # Deepest in the middle: else its darkest spot would be wherever the noise puts it.
+        rim = np.maximum(
+            np.abs(np.linspace(-1, 1, x2 - x1)), np.abs(np.linspace(-1, 1, y2 - y1))[:, None]
+        )
+        picture[y1:y2, x1:x2] = 12 + 30 * rim
     picture = picture + rng.normal(0, 3, picture.shape)
     return np.repeat(picture.clip(0, 255).astype(np.uint8)[..., None], 3, axis=-1)
 
