@@ -43,9 +43,6 @@ def main() -> None:
 def bare(urls: Sequence[str], size: tuple[int, int], took: Took) -> None:
     """As little as PyAV allows: a thread for each camera, key frames alone, scaled."""
     import av
-    import av.logging
-
-    av.logging.set_level(av.logging.PANIC)
 
     def read(url: str) -> None:
         options = {"rtsp_transport": "tcp", "probesize": "32", "analyzeduration": "0"}
