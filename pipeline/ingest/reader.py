@@ -131,7 +131,7 @@ class CameraReader:
     def _watch_open(self, opened_at: float) -> None:
         heard_at = max(opened_at, self._source.heard_at or opened_at)
         now, limit_s = self._clock.monotonic(), self._settings.stalled_after_s
-        if now - max(opened_at, self._keeper.shown_at or opened_at) < limit_s:
+        if now - max(opened_at, self._source.whole_at) < limit_s:
             return
         if now - heard_at < limit_s:
             why = "有数据但无法解出画面，请检查编码设置 / data comes but no picture can be decoded"

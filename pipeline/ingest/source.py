@@ -88,7 +88,6 @@ class Source:
         self._detail_used_at: float | None = None
         self._ring = PacketRing()
         self._agreement = Agreement()
-        self._whole_at = 0.0  # monotonic, of the newest undamaged picture, or of opening
         self._closed = False
         self._left = False
         self.corrupt = 0
@@ -97,6 +96,9 @@ class Source:
         """When the newest packet came (monotonic seconds); None before the first."""
         self.opened_at: float | None = None
         """When opening began (monotonic seconds); None while not open, or waiting at the gate."""
+        self.whole_at = 0.0
+        """When opening began or, since then, the newest picture came that was undamaged or that
+        nobody had asked for (monotonic seconds)."""
 
     @classmethod
     def of(
@@ -212,7 +214,7 @@ class Source:
         with self._gate:
             if self._closed:
                 return None
-            self.opened_at = self._whole_at = self._clock.monotonic()
+            self.opened_at = self.whole_at = self._clock.monotonic()
             if self.live:
                 return CameraStream(self._url, self._settings, self._clock, self._transport)
             return FileStream(path_of(self._url))
@@ -261,8 +263,8 @@ class Source:
         if not picture.whole:
             self.corrupt += 1
             return
-        self._whole_at = self._clock.monotonic()
         if not sampler.keep(at_s):
+            self.whole_at = self._clock.monotonic()
             return
         try:
             look = self._look(frame, picture.arrival, scaler)
@@ -273,6 +275,7 @@ class Source:
         except (av.FFmpegError, OSError, ValueError):  # a size or format swscale can't take
             self.corrupt += 1
             return
+        self.whole_at = self._clock.monotonic()
         yield look
         for region, cut in cuts:
             yield replace(look, region=region, picture=cut, purpose="road")
@@ -322,7 +325,7 @@ class Source:
                 self._check_wholeness(self.heard_at)
             step = sampler.step(arrival.at_s, key=arrival.key)
             if arrival.key and step is not Step.DECODE:
-                self._whole_at = self.heard_at  # nobody asks for pictures: none is missing
+                self.whole_at = self.heard_at  # nobody asks for pictures: none is missing
             if self.live and not (keys_only and step is Step.DROP):
                 self._ring.add(stream.codec, arrival)
             try:
@@ -339,7 +342,7 @@ class Source:
 
         Damage may look like a kind of stream nobody has seen, or like its end.
         """
-        known = self.live and self._whole_at != self.opened_at
+        known = self.live and self.whole_at != self.opened_at
         if not known and not isinstance(error, av.error.InvalidDataError):
             raise error
         self.corrupt += 1
@@ -350,7 +353,7 @@ class Source:
         A camera that was set to another codec may go on in a session that was opened for the old.
         """
         limit_s = max(self._settings.stalled_after_s, 2 * self._interval_s)
-        if now - self._whole_at >= limit_s:
+        if now - self.whole_at >= limit_s:
             raise faults.stalled(
                 self._url,
                 "有数据但无法解出画面，请检查编码设置",

@@ -11,13 +11,14 @@ import numpy as np
 import pytest
 
 from pipeline.clock import SystemClock
-from pipeline.ingest import Ingest, LookSchedule, Source
+from pipeline.ingest import Ingest, LookSchedule, Pace, Source
 from pipeline.rehearsal.city import CityCamera, Fault, FaultKind, running_city
 from pipeline.rehearsal.rtsp import Login
 from pipeline.settings import IngestSettings
 from pipeline.town import Camera
 
 SIZE = (320, 192)
+FPS = 5  # of the clips
 QUICK = IngestSettings(
     open_timeout_s=0.6,
     read_timeout_s=0.6,
@@ -163,6 +164,21 @@ def test_the_watchdog_names_a_camera_whose_read_never_returns(clips, eventually)
         eventually(lambda: state_of(ingest, "a") == "stalled", 4)
         city.set_fault("a", None)
         eventually(lambda: state_of(ingest, "a") == "live", 3)
+
+
+def test_a_camera_is_live_however_seldom_it_is_looked_at(clips, eventually):
+    strict = QUICK.model_copy(update={"stalled_after_s": 1.0})
+    with (
+        running_city(clips, {"a": CityCamera("quick")}) as city,
+        ingest_of(city, ["a"], schedule().put, strict) as ingest,
+    ):
+        eventually(lambda: looks_of(ingest, "a"))
+        ingest.pace(Pace(stretch=1000.0))
+        before = city.served()["a"].frames
+        seconds = 5  # of pictures that nobody asks for
+        eventually(lambda: city.served()["a"].frames >= before + seconds * FPS, 20)
+        assert state_of(ingest, "a") == "live"
+        assert looks_of(ingest, "a") < FPS
 
 
 def test_one_host_is_not_asked_for_more_sessions_at_once_than_allowed(clips, eventually):
