@@ -14,7 +14,7 @@ import socket
 import threading
 from collections import defaultdict
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -188,6 +188,8 @@ class City:
                 channel.viewers.discard(viewer)
                 self._viewers[viewer.camera_id].discard(viewer)
             writer.close()
+            with suppress(OSError):  # one who reads no more holds it open until the city stops
+                await writer.wait_closed()
 
     async def _answer(
         self,
