@@ -71,7 +71,7 @@ class FedSource(Source):
 
     def _open(self) -> FedStream:
         self.opened_at = 0.0
-        self._whole_at = self._clock.monotonic()  # a picture has come: the camera is known
+        self.whole_at = self._clock.monotonic()  # a picture has come: the camera is known
         return self._given
 
 
