@@ -59,7 +59,9 @@ class Reading:
         """Hang up if it waits for too long; by any thread, again and again."""
         since = self._since
         if since is not None and self.clock.monotonic() - since >= self.limit_s:
-            self.hung_up |= hang_up(self.thread_id)
+            before, self.hung_up = self.hung_up, True  # the reader asks as soon as it is freed
+            if not hang_up(self.thread_id):
+                self.hung_up = before
 
 
 class Watchdog:
