@@ -92,6 +92,10 @@ class City:
     async def switch_off(self, host: str) -> None:
         """A host loses its power: its connections break and new ones are refused."""
         if server := self._servers.pop(host, None):
+            # asyncio (3.11) loses the socket of one that is being accepted when its server closes.
+            for listening in server.sockets:
+                asyncio.get_running_loop().remove_reader(listening.fileno())
+            await asyncio.sleep(0)
             server.close()
         for writer in tuple(self._connections[host]):
             writer.transport.abort()
