@@ -16,7 +16,7 @@ import structlog
 
 from pipeline.errors import SourceError
 from pipeline.ingest.evidence import PacketRing
-from pipeline.ingest.streams import CameraStream
+from pipeline.ingest.streams import KEY_FRAMES, CameraStream
 
 if TYPE_CHECKING:
     from pipeline.clock import Clock
@@ -100,7 +100,7 @@ class DetailStream:
                 return
             stream = CameraStream(self._url, self._settings, self._clock, self._transport)
         with closing(stream):
-            for arrival in stream.arrivals():
+            for arrival in stream.arrivals(KEY_FRAMES):
                 if self._closed.is_set():
                     return
                 if arrival.key:

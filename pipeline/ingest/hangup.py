@@ -11,12 +11,14 @@ with what arguments; those of ``poll`` name the socket, which is then shut down.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import platform
 import socket
 import sys
+import termios
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -40,7 +42,10 @@ class Reading:
     clock: Clock
     thread_id: int = field(default_factory=threading.get_native_id)
     hung_up: bool = False
+    came_at: float = 0.0
+    """When the newest item came (monotonic seconds)."""
     _since: float | None = None
+    _descriptor: int | None = None
 
     def each(self, items: Iterable[_Item]) -> Iterator[_Item]:
         """The items, each of which is waited for ``limit_s`` and not much longer."""
@@ -53,11 +58,33 @@ class Reading:
                 return
             finally:
                 self._since = None
+            self.came_at = self.clock.monotonic()
             yield item
+
+    def queued(self) -> int:
+        """Bytes that lie unread in the socket it waited at; -1 as long as that isn't known."""
+        if self._descriptor is None:
+            return -1
+        try:
+            count = fcntl.ioctl(self._descriptor, termios.FIONREAD, bytes(4))
+        except OSError:
+            return -1
+        return int.from_bytes(count, sys.byteorder, signed=True)
+
+    def make_room(self, size: int) -> None:
+        """Let up to about half as many bytes wait in the socket, where its system allows it."""
+        if self._descriptor is not None:
+            with (
+                suppress(OSError),
+                socket.fromfd(self._descriptor, socket.AF_INET, socket.SOCK_STREAM) as connection,
+            ):
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size)
 
     def check(self) -> None:
         """Hang up if it waits for too long; by any thread, again and again."""
         since = self._since
+        if since is not None and self._descriptor is None:
+            self._descriptor = _polled_by(self.thread_id)
         if since is not None and self.clock.monotonic() - since >= self.limit_s:
             before, self.hung_up = self.hung_up, True  # the reader asks as soon as it is freed
             if not hang_up(self.thread_id):

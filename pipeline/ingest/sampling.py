@@ -37,7 +37,7 @@ class Sampler:
 
     def __init__(self, policy: Policy, interval_s: float) -> None:
         self.continuous = policy == "all" or (policy == "auto" and interval_s == 0)
-        self._keys_only = policy == "keys"
+        self.keys_only = policy == "keys"
         self._interval_s = interval_s
         self._due_at: float | None = None
         self._kept_at = 0.0
@@ -62,9 +62,9 @@ class Sampler:
             self._key_at = at_s
             if self._is_due(at_s):
                 return Step.DECODE
-            return Step.DROP if self._keys_only else Step.HOLD
+            return Step.DROP if self.keys_only else Step.HOLD
         # Pictures shown before their key frame refer to a group whose end may have been dropped.
-        if self._keys_only or self._key_at is None or at_s < self._key_at:
+        if self.keys_only or self._key_at is None or at_s < self._key_at:
             return Step.DROP
         # The last gap may have jittered; in this one no key frame came, that is sure.
         sparse = (
@@ -72,6 +72,13 @@ class Sampler:
             or at_s - self._key_at >= self._interval_s
         )
         return Step.DECODE if sparse and self._is_due(at_s) else Step.HOLD
+
+    def free_until(self) -> float:
+        """No packet before this time would be decoded, as far as one can tell."""
+        if not self.keys_only or self._due_at is None or self._key_at is None:
+            return 0.0
+        due_at = self._due_at - self._interval_s * _EARLY_SHARE
+        return max(due_at, self._key_at + self._key_gap_s * (1 - _EARLY_SHARE))
 
     def keep(self, at_s: float) -> bool:
         """Whether the picture becomes a look; a True counts as taken."""

@@ -17,6 +17,7 @@ from pipeline.errors import FootageError, SourceError
 from pipeline.ingest import faults
 from pipeline.ingest.decoding import Codec
 from pipeline.ingest.hangup import WATCHDOG, can_hang_up
+from pipeline.ingest.naps import Naps
 from pipeline.ingest.parameter_sets import ParameterSets
 from pipeline.ingest.spacing import Spacing
 from pipeline.ingest.tls import Trust
@@ -45,6 +46,7 @@ _TRANSPORTS: dict[Transport, dict[str, str]] = {
     },
 }
 _ENDS_EARLY_S = 1.0  # a file may end this much before its header says
+_SIGN_S = 1.0  # of what is drained, a packet this often is handed on, as a sign of life
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +61,35 @@ class Arrival:
     gap: bool = False
 
 
+class Wants(Protocol):
+    """Which packets anybody would look at; what else a camera sends is only drained."""
+
+    @property
+    def keys_only(self) -> bool: ...
+
+    def free_until(self) -> float:
+        """No packet before this time (monotonic seconds) is needed, as far as one can tell."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _AtOnce:
+    keys_only: bool
+
+    def free_until(self) -> float:
+        return 0.0
+
+
+EVERYTHING, KEY_FRAMES = _AtOnce(keys_only=False), _AtOnce(keys_only=True)
+
+
 class Stream(Protocol):
     """What Source reads from."""
 
     codec: Codec
     """What a decoder must be opened for, as of the newest key frame."""
 
-    def arrivals(self) -> Iterator[Arrival]:
+    def arrivals(self, wants: Wants = EVERYTHING) -> Iterator[Arrival]:
         """Packets in the order of decoding."""
         ...
 
@@ -124,7 +148,9 @@ class CameraStream:
         self._open(_TRANSPORTS["udp" if udp else "tcp"])
         if udp and self.codec.name != "h264":
             self.close()
+            udp = False
             self._open(_TRANSPORTS["tcp"])
+        self._udp = udp
 
     def _open(self, transport_options: dict[str, str]) -> None:
         url, clock, settings = self._url, self._clock, self._settings
@@ -175,22 +201,32 @@ class CameraStream:
         context = self._video.codec_context
         return (context.width, context.height) if context.width and context.height else None
 
-    def arrivals(self) -> Iterator[Arrival]:
-        heard_at, spacing = self._clock.monotonic(), Spacing()
-        with WATCHDOG.reading(self._settings.read_timeout_s, self._clock) as reading:
+    def arrivals(self, wants: Wants = EVERYTHING) -> Iterator[Arrival]:
+        """Packets, of those that nobody wants one now and then.
+
+        Hundreds of threads do this for every packet, under Python's one lock.
+        """
+        clock, keys_only = self._clock, wants.keys_only
+        heard_at, told_at, spacing = clock.monotonic(), 0.0, Spacing()
+        with WATCHDOG.reading(self._settings.read_timeout_s, clock) as reading:
+            # What waits at a port of UDP gets lost.
+            naps = Naps(reading, clock) if keys_only and not self._udp else None
             try:
                 # Cameras repeat their times, jump, or have none; what matters is that each differs.
                 for pts, packet in enumerate(reading.each(self._demuxer)):
-                    heard_at = self._clock.monotonic()
-                    gap = spacing.gap(packet.pts)
-                    packet.pts = pts
-                    if key := packet.is_keyframe:
-                        self.codec = self._sets.key(packet)
-                    yield Arrival(packet, pts, key, heard_at, self._clock.steady(), gap)
+                    heard_at, key = reading.came_at, packet.is_keyframe
+                    if key or not keys_only or heard_at - told_at >= _SIGN_S:
+                        told_at, gap = heard_at, spacing.gap(packet.pts)
+                        packet.pts = pts
+                        if key:
+                            self.codec = self._sets.key(packet)
+                        yield Arrival(packet, pts, key, heard_at, clock.steady(), gap)
+                    if naps is not None:
+                        naps.nap(wants.free_until() - heard_at, packet.size)
                 error: Exception | None = None
             except (av.FFmpegError, OSError, ValueError) as reason:
                 error = reason
-            silent_s = self._clock.monotonic() - heard_at
+            silent_s = clock.monotonic() - heard_at
         if reading.hung_up:
             error = TimeoutError()
         raise faults.reading_error(error, self._url, silent_s=silent_s)
@@ -254,7 +290,7 @@ class FileStream:
         self.close()
         self._open()
 
-    def arrivals(self) -> Iterator[Arrival]:
+    def arrivals(self, wants: Wants = EVERYTHING) -> Iterator[Arrival]:  # noqa: ARG002 - all of it
         """Packets; at the end FootageError if the file ends before its header says."""
         following: int | None = None
         end_s = 0.0
