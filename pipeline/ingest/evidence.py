@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 # About 7 s of 1080p key frames, longer than any look waits for its detection.
 RING_BYTES = 1 << 20
+_RING_S = 60.0
+"""No look waits for its detection for so long; the newest two groups stay, however old."""
 _SAME_S = 1e-3
 
 
@@ -71,7 +73,10 @@ class _Group:
 
 
 class PacketRing:
-    """The newest packets of one camera, in whole groups, bounded in bytes. Safe among threads."""
+    """The newest packets of one camera, in whole groups, bounded in bytes and in time.
+
+    Safe among threads.
+    """
 
     def __init__(self, limit: int = RING_BYTES) -> None:
         self._limit = limit
@@ -87,7 +92,7 @@ class PacketRing:
             elif not self._groups or self._groups[-1].size > self._limit:
                 return
             self._size += self._groups[-1].add(arrival)
-            while self._size > self._limit and len(self._groups) > 1:
+            while self._has_too_much(arrival.captured_at):
                 self._size -= self._groups.popleft().size
 
     def group_at(self, captured_at: float) -> PacketGroup | None:
@@ -105,6 +110,11 @@ class PacketRing:
             group = self._group(captured_at)
             times = group.packets if group else ()
             return max((at for at, _ in times if at <= captured_at + _SAME_S), default=None)
+
+    def _has_too_much(self, now: float) -> bool:
+        if self._size > self._limit and len(self._groups) > 1:
+            return True
+        return len(self._groups) > 2 and self._groups[0].packets[0][0] < now - _RING_S
 
     def _group(self, captured_at: float) -> _Group | None:
         begun = (g for g in reversed(self._groups) if g.packets[0][0] <= captured_at + _SAME_S)

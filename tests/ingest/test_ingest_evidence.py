@@ -45,6 +45,17 @@ def test_the_ring_keeps_the_newest_whole_groups_within_its_limit(make_clip):
     assert len(kept) < len(times)
 
 
+def test_the_ring_lets_go_of_what_is_older_than_a_minute(make_clip):
+    ring, times = ring_of(make_clip(gop=5, fps=1, seconds=181))
+    kept = [at for at in times if ring.group_at(at) is not None]
+    assert kept == [at for at in times if at >= times[-1] - 60]
+
+
+def test_the_ring_keeps_the_newest_two_groups_however_far_apart(make_clip):
+    ring, times = ring_of(make_clip(gop=90, fps=1, seconds=270))
+    assert [at for at in times[::90] if ring.group_at(at) is not None] == times[90::90]
+
+
 def test_a_group_that_was_damaged_gives_no_picture_rather_than_a_broken_one(make_clip):
     ring, times = ring_of(make_clip(gop=5))
     group = ring.group_at(times[0])
