@@ -56,6 +56,7 @@ class _Slot:
         "due_at",
         "overtaken",
         "put_at",
+        "put_gap_s",
         "seen",
         "seen_at",
         "since",
@@ -72,6 +73,7 @@ class _Slot:
         self.due_at = now  # when the next one should be taken
         self.since = now  # when the look that waits, or the first that it replaced, came
         self.put_at = now  # when the newest came
+        self.put_gap_s = 0.0  # how long after the one before
         self.overtaken = False  # whether one was replaced since then
 
 
@@ -244,7 +246,8 @@ class LookSchedule:
         slot = self._slots.get(key)
         if slot is None:
             slot = self._slots[key] = _Slot(camera_id, now, self._next_turn())
-        replaced, slot.waiting, slot.put_at = slot.waiting, _Waiting(look, release), now
+        slot.put_gap_s, slot.put_at = now - slot.put_at, now
+        replaced, slot.waiting = slot.waiting, _Waiting(look, release)
         if purpose == "whole" and camera_id not in self._extra:
             self._stretch.put(replaced=replaced is not None)
         if replaced is not None:
@@ -313,7 +316,9 @@ class LookSchedule:
         left = float("inf") if capacity is None else capacity * self._settings.extra_share
         self._extra = {}
         for camera_id, (interval_s, _) in self._asked.items():
-            left -= 1.0 / interval_s
+            slot = self._slots.get(camera_id)
+            # Looks come no more often than key frames do.
+            left -= 1.0 / max(interval_s, slot.put_gap_s if slot else 0.0)
             if left < 0 and self._extra:
                 return
             self._extra[camera_id] = interval_s

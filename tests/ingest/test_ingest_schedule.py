@@ -229,6 +229,20 @@ def test_extra_looks_take_no_more_than_their_share_of_what_the_detector_can_do()
     assert list(box.schedule.pace().extra) == ["c", "d"]
 
 
+def test_a_camera_takes_no_more_of_that_share_than_its_key_frames_allow():
+    box = Box(schedule={"extra_share": 0.25})
+    for _ in range(3):  # one look a second, of cameras with a key frame every five
+        for name in "abcde":
+            box.put(name)
+            box.take()
+            box.pass_s(1.0)
+    box.take()
+    assert box.schedule.capacity == pytest.approx(1)
+    for name in "abc":
+        box.schedule.extra(name, 0.25, until=box.clock.steady() + 60)
+    assert list(box.schedule.pace().extra) == ["a"]  # 0.2 of 0.25 looks a second
+
+
 def test_one_camera_gets_extra_looks_however_slow_the_detector():
     box = Box()
     box.put("a")
