@@ -98,6 +98,7 @@ class Daemon:
             in_force=opened.town.cameras,
         )
         self._pulse = Pulse(clock)
+        self._key_frames = Ever(lambda status: status.key_frames)
         self._pictures = Ever(lambda status: status.pictures)
         self._reconnects = Ever(lambda status: status.failures)
         self._open = ExitStack()
@@ -168,7 +169,8 @@ class Daemon:
             workers=self._workers.states(),
             worker_restarts=self._workers.restarts(),
             looks=self._coverage.totals(),
-            key_pictures=self._pictures.total(cameras),
+            key_frames=self._key_frames.total(cameras),
+            pictures=self._pictures.total(cameras),
             reconnects=self._reconnects.total(cameras),
             gaps={purpose: schedule.gaps(purpose) for purpose in PURPOSES},
             lateness=schedule.lateness(),

@@ -108,7 +108,8 @@ def _looks(vitals: Vitals) -> Iterator[Metric]:
         "purpose",
         "outcome",
     )
-    yield _counter("gridwatch_key_pictures", "Key pictures received", {(): vitals.key_pictures})
+    yield _counter("gridwatch_key_frames", "Key frames that came", {(): vitals.key_frames})
+    yield _counter("gridwatch_pictures", "Pictures decoded and judged", {(): vitals.pictures})
     yield _counter("gridwatch_reconnects", "Connections opened again", {(): vitals.reconnects})
     yield _histogram(
         "gridwatch_look_gap_seconds",

@@ -64,9 +64,10 @@ class Vitals:
     """One moment of one daemon. What is a total counts since its start and never falls.
 
     ``at``: that moment on the scale of the looks (``Clock.steady``). ``looks``: by (purpose,
-    outcome), the outcomes being ``done`` and why others were skipped. ``gaps``: by purpose, seconds
-    between two looks at the same thing. ``lateness``: seconds looks waited beyond their deadline;
-    ``pace_stretch``: by which factor all intervals are lengthened (1: the detector keeps up).
+    outcome), the outcomes being ``done`` and why others were skipped. ``key_frames`` came,
+    ``pictures`` were decoded. ``gaps``: by purpose, seconds between two looks at the same thing.
+    ``lateness``: seconds looks waited beyond their deadline; ``pace_stretch``: by which factor all
+    intervals are lengthened (1: the detector keeps up).
     ``detect``: by size of batch, seconds of a batch. ``worker_restarts``: by why, also of workers
     that are no longer needed. ``incidents``: confirmed ones, by hazard. ``threads``: seconds since
     each thread of the daemon came round. ``coverage_lost``: minutes of cameras that the ledger
@@ -83,7 +84,8 @@ class Vitals:
     workers: Sequence[WorkerState] = ()
     worker_restarts: Mapping[str, int] = field(default_factory=dict)
     looks: Mapping[tuple[Purpose, Outcome], int] = field(default_factory=dict)
-    key_pictures: int = 0
+    key_frames: int = 0
+    pictures: int = 0
     reconnects: int = 0
     gaps: Mapping[str, SpreadCounts] = field(default_factory=dict)
     lateness: SpreadCounts | None = None

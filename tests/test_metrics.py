@@ -44,7 +44,8 @@ VITALS = Vitals(
     ),
     worker_restarts={"memory": 2},
     looks={("whole", "done"): 7, ("whole", "replaced"): 1, ("road", "done"): 3},
-    key_pictures=40,
+    key_frames=40,
+    pictures=30,
     reconnects=5,
     gaps={"whole": spread(5.0, 5.0, 12.0, 4000.0)},
     lateness=spread(0.25, 3.0),
@@ -92,7 +93,8 @@ def test_looks_workers_and_incidents_carry_their_labels():
     assert found["gridwatch_worker_up", "1"] == 0
     assert found["gridwatch_worker_restarts_total", "memory"] == 2
     assert found["gridwatch_incidents_total", "crowd"] == 2
-    assert found["gridwatch_key_pictures_total",] == 40
+    assert found["gridwatch_key_frames_total",] == 40
+    assert found["gridwatch_pictures_total",] == 30
     assert found["gridwatch_build_info", "street-n", "1"] == 1
     assert found["gridwatch_pace_stretch",] == 1.5
 

@@ -100,7 +100,8 @@ class CameraReader:
         return not self._thread.is_alive()
 
     def status(self) -> CameraStatus:
-        return self._keeper.status(corrupt=self._source.corrupt)
+        source = self._source
+        return self._keeper.status(corrupt=source.corrupt, key_frames=source.key_frames)
 
     def full_picture(self, captured_at: float) -> NDArray[np.uint8] | None:
         return self._source.full_picture(captured_at - self._started_at)

@@ -92,6 +92,8 @@ class Source:
         self._left = False
         self.corrupt = 0
         """Pictures that were damaged and left out, since the source was made."""
+        self.key_frames = 0
+        """Key frames that came, decoded or not, since the source was made."""
         self.heard_at: float | None = None
         """When the newest packet came (monotonic seconds); None before the first."""
         self.opened_at: float | None = None
@@ -315,14 +317,15 @@ class Source:
         return roads.due(found, at_s)
 
     def _decoded(self, stream: Stream, sampler: Sampler) -> Iterator[Picture]:
-        keys_only = self._policy == "keys"
+        keys_only = sampler.keys_only
         keys, group = KeyPictures(), GroupDecoder(stream.codec)
-        for arrival in stream.arrivals():
+        for arrival in stream.arrivals(sampler):
             if self._closed:
                 return
             self.heard_at = self._clock.monotonic()
             if self.live:
                 self._check_wholeness(self.heard_at)
+            self.key_frames += arrival.key
             step = sampler.step(arrival.at_s, key=arrival.key)
             if arrival.key and step is not Step.DECODE:
                 self.whole_at = self.heard_at  # nobody asks for pictures: none is missing

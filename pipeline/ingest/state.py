@@ -35,8 +35,9 @@ class CameraStatus:
     (both Unix seconds UTC). ``why`` is a sentence for people, Chinese first, free of credentials;
     it is empty while the camera is live. ``looks`` counts whole looks delivered since start;
     pictures that repeat the one before or are black are none. ``corrupt`` counts pictures that were
-    damaged and therefore left out. ``pictures`` counts those that were looked at, whatever they
-    showed. ``failures`` counts how often the camera, or the attempt to open it, failed.
+    damaged and therefore left out. ``key_frames`` counts those that came, also what nobody decoded;
+    ``pictures`` those that were looked at, whatever they showed. ``failures`` counts how often the
+    camera, or the attempt to open it, failed.
     """
 
     camera_id: str
@@ -46,6 +47,7 @@ class CameraStatus:
     last_look_at: float | None = None
     looks: int = 0
     corrupt: int = 0
+    key_frames: int = 0
     pictures: int = 0
     failures: int = 0
 
@@ -124,10 +126,11 @@ class StateKeeper:
                 self._status, last_look_at=captured_at, looks=self._status.looks + 1
             )
 
-    def status(self, *, corrupt: int) -> CameraStatus:
+    def status(self, *, corrupt: int = 0, key_frames: int = 0) -> CameraStatus:
+        """``corrupt`` and ``key_frames`` are counted by the source."""
         with self._lock:
             self._settle()
-            return replace(self._status, corrupt=corrupt)
+            return replace(self._status, corrupt=corrupt, key_frames=key_frames)
 
     def _settle(self) -> None:
         """What was pending has lasted: it began when it was first said."""

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 _APART_M = 400.0
 """Between planted hazards of one kind: nearer ones would rightly become one ticket."""
-_PHASES = 25  # beginnings of a clip, spread over the gap between its key frames
+# Beginnings of a clip, spread over the gap between its key frames. Not a divisor of the pictures in
+# it: cameras send at times of their own, not all at the same ones.
+_PHASES = 24
 
 
 @dataclass(frozen=True, slots=True)

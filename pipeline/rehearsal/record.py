@@ -99,7 +99,7 @@ class Record:
         self.sessions = {camera_id: one["sessions"] for camera_id, one in sample.served.items()}
         self.late_s = max(self.late_s, sample.late_s)
         self.metrics = sample.metrics or self.metrics
-        keys = sample.metrics.get(("key_pictures_total", ()))
+        keys = sample.metrics.get(("key_frames_total", ()))
         self._seen_keys.feed({} if keys is None else {"": keys})
         self._cpu.feed({str(use.pid): use.cpu_s for use in sample.uses})
         self._looks.feed(sample.looks)

@@ -48,7 +48,8 @@ if TYPE_CHECKING:
     from pipeline.tickets import OpenDesk
 
 _SPOILT: tuple[Spoilt, ...] = get_args(Spoilt)
-_SMALL = 100  # cameras; a larger town is asked every two seconds only
+# Samples are this far apart; of a large town each costs a tenth of a second of a core.
+_SMALL, _SAMPLE_S, _LARGE_SAMPLE_S = 100, 1.0, 5.0
 _SETTLE_S = 3.0  # so that what was counted at the end as sent has arrived
 _STOP_S = 60.0
 _ORPHAN_S = 300.0
@@ -195,7 +196,7 @@ class _Rehearsal:
         ]
 
     def _watch(self, watcher: Watcher, conductor: Conductor, daemon: _Daemon) -> None:
-        every_s = 1.0 if len(self._record.cast.members) <= _SMALL else 2.0
+        every_s = _SAMPLE_S if len(self._record.cast.members) <= _SMALL else _LARGE_SAMPLE_S
         while (now_s := watcher.now_s()) < self._scenario.seconds:
             conductor.due(now_s)
             daemon.check()

@@ -204,7 +204,7 @@ def test_counts_go_on_over_a_restart_of_what_counts():
 def test_a_sample_in_which_the_daemon_could_not_be_asked_counts_nothing_twice():
     scenario = parse_scenario(SCENARIO, file="mine.yaml")
     record = Record(scenario, cast(scenario))
-    told = {("key_pictures_total", ()): 50.0, ("looks_total", ("done", "whole")): 40.0}
+    told = {("key_frames_total", ()): 50.0, ("looks_total", ("done", "whole")): 40.0}
     for metrics in (told, {}, told):
         record.feed(Sample(1.0, {"a": Seen("live", 0.0, "", 1.0, 45)}, metrics=metrics))
     assert record.seen_keys() == 50
