@@ -95,12 +95,12 @@ def run(
 ) -> None:
     """运行:取流、检测、立案 / run the cameras of this box until stopped."""
     from pipeline.daemon import Daemon
-    from pipeline.detect import Detector
+    from pipeline.detect import fastest
     from pipeline.ingest import shard_of
     from pipeline.tickets import open_desk
 
     settings = town_settings(settings_file, overrides or ())
-    detector = Detector(settings.model)
+    detector = fastest(settings.model)
     clock = SystemClock()
     with ExitStack() as stack:
         opened = stack.enter_context(open_desk(settings, clock))

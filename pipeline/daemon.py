@@ -63,6 +63,7 @@ class Daemon:
         watched = choose(opened.town.cameras)
         self._coverage = Coverage(settings.ingest.interval_s, clock=clock)
         self._schedule = LookSchedule(settings.ingest, clock=clock, coverage=self._coverage)
+        self._schedule.expect(len(watched), detector.looks_per_s)
         self._workers = Workers(
             watched,
             settings.ingest,
@@ -114,6 +115,7 @@ class Daemon:
 
     def __enter__(self) -> Self:
         self._open.enter_context(serve_vitals(self._settings.telemetry, self.vitals))
+        self._workers.pace(self._schedule.pace())
         self._workers.start()
         for thread in self._threads:
             thread.start()

@@ -59,7 +59,10 @@ class ModelSettings(Section):
         default_factory=lambda: shipped("models/street-n.onnx"),
         description="ONNX file, its card beside it; default: the model that comes with gridwatch",
     )
-    threads: int = Field(0, ge=0, le=256, description="CPU threads of the session; 0: all cores")
+    fastest: bool = Field(
+        True, description="gridwatch run takes the variant NAME-int8.onnx where it is faster"
+    )
+    threads: int = Field(0, ge=0, le=256, description="looks side by side on a CPU; 0: all cores")
     batch: int = Field(8, ge=1, le=256, description="largest batch of looks")
     close_after_s: Seconds = Field(0.03, description="a batch that isn't full leaves after this")
 

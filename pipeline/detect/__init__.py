@@ -22,6 +22,7 @@ from pipeline.detect.predict import (
     time_per_look_ms,
 )
 from pipeline.detect.still import look_at
+from pipeline.detect.variants import fastest
 
 __all__ = [
     "CLASSES",
@@ -36,6 +37,7 @@ __all__ = [
     "ModelCard",
     "count_people",
     "counts_heads",
+    "fastest",
     "head_counter",
     "load_card",
     "look_at",

@@ -170,6 +170,11 @@ class LookSchedule:
             if not known:
                 self._grant(self._clock.steady())
 
+    def expect(self, cameras: int, looks_per_s: float) -> None:
+        """Before the first look: what there will be to do, and what the detector can do."""
+        with self._changed:
+            self._stretch.expect(cameras, looks_per_s)
+
     def pace(self) -> Pace:
         """What readers should know; to be asked every second or so. Says so when it thins."""
         with self._changed:

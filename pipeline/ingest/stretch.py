@@ -43,6 +43,12 @@ class Stretch:
         self._gaps_s = self._taken = 0.0
         self._late_gaps_s = self._late = 0.0
 
+    def expect(self, cameras: int, looks_per_s: float) -> None:
+        """Begin with what a detector that was tried out will need; nothing was seen yet."""
+        foreboded_s = cameras / looks_per_s
+        if foreboded_s > self._interval_s:
+            self.factor = self._bounded((1.0 - SURPLUS) * foreboded_s / self._interval_s)
+
     def put(self, *, replaced: bool) -> None:
         """A look was offered; ``replaced`` if an older one had waited in vain."""
         self._put += 1.0
@@ -74,7 +80,7 @@ class Stretch:
         wasted = self._replaced / self._put if self._put >= FEW else 0.0
         if self._taken >= 1.0:  # else nobody looks at all, and there is nothing to judge by
             foreboded_s = cameras / looks_per_s if looks_per_s else 0.0
-            come_round = self._late >= cameras / 2
+            come_round = self._taken >= cameras / 2
             self._move(wasted, passed_s, 0.0 if come_round else foreboded_s)
         self._fade(passed_s)
         level = ENDS if self.thins else BEGINS
@@ -83,15 +89,19 @@ class Stretch:
 
     def _move(self, wasted: float, passed_s: float, foreboded_s: float) -> None:
         follows_in_s = max(self.gap_s, 1.0)
+        foreboded = (1.0 - SURPLUS) * foreboded_s / self._interval_s
         if wasted >= SURPLUS and self._late:
-            late_s = self._late_gaps_s / self._late
-            if foreboded_s > late_s:
-                late_s, follows_in_s = foreboded_s, FOREBODED_S
-            target = (1.0 - SURPLUS) * late_s / self._interval_s
+            target = (1.0 - SURPLUS) * self._late_gaps_s / self._late / self._interval_s
+            if foreboded > target:
+                target, follows_in_s = foreboded, FOREBODED_S
         else:
-            target = self.factor * min(1.0, 1.0 - SURPLUS + wasted)
+            target = max(self.factor * min(1.0, 1.0 - SURPLUS + wasted), foreboded)
+            target = min(target, self.factor)
         share = min(1.0, passed_s / follows_in_s)
-        self.factor = min(self._most, max(1.0, self.factor + share * (target - self.factor)))
+        self.factor = self._bounded(self.factor + share * (target - self.factor))
+
+    def _bounded(self, factor: float) -> float:
+        return min(self._most, max(1.0, factor))
 
     def _fade(self, passed_s: float) -> None:
         kept = math.exp(-passed_s / max(REMEMBERED_S, 2.0 * self.gap_s))

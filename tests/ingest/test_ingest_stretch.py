@@ -114,6 +114,26 @@ def test_a_thousand_cameras_at_once_decode_little_in_vain_for_long():
     assert gaps.max() <= 1.3 * gaps.mean()
 
 
+def test_a_detector_that_was_tried_out_is_not_flooded_even_at_first():
+    street = Street([5.0] * 1000, looks_per_s=20, interval_s=5.0)
+    street.schedule.expect(1000, 20.0)
+    street._pace(1.0)
+    street.play(150)
+    assert street.decoded <= 1000 + 2 * street.done
+    assert street.done == pytest.approx(150 * 20, rel=0.05)
+
+
+@pytest.mark.parametrize("expected", [0.2, 1.0])
+def test_what_was_expected_wrongly_is_soon_forgotten(expected):
+    street = Street([1.0] * 100, looks_per_s=300)
+    street.schedule.expect(100, 300 * expected)
+    street._pace(1.0)
+    street.play(60)
+    street.play(90)
+    assert street.schedule.pace().stretch <= 1.05
+    assert street.done == pytest.approx(100 * 30, rel=0.03)
+
+
 def test_cameras_of_all_kinds_share_a_detector_that_is_too_slow():
     street = Street([0.5] * 60 + [2.0] * 60 + [5.0] * 60, looks_per_s=60)
     street.play(120)
