@@ -1,15 +1,16 @@
 """One box: wires ingest -> detect -> hazards -> tickets, and keeps going.
 
 Worker processes read the cameras and hand pictures over in shared memory; the schedule says which
-of them the detector takes next; one thread detects and lets each camera's analyst judge. What is
-confirmed is written to the outbox; another thread brings the outbox to the desk. Nothing here
-waits for Redis or for a camera.
+of them the detector takes next; one thread detects, and meanwhile another lets each camera's
+analyst judge what was detected before. What is confirmed is written to the outbox; another thread
+brings the outbox to the desk. Nothing here waits for Redis or for a camera.
 """
 
 from __future__ import annotations
 
 import threading
 from contextlib import ExitStack
+from queue import Empty, Full, Queue
 from typing import TYPE_CHECKING, Self
 
 from pipeline import __version__
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from pipeline.clock import Clock
     from pipeline.detect import Detector
     from pipeline.ingest import CameraStatus, Purpose
+    from pipeline.judging import Found
     from pipeline.settings import Settings
     from pipeline.tickets import OpenDesk
     from pipeline.town import Camera
@@ -59,6 +61,7 @@ class Daemon:
         self._clock = clock
         self._choose = choose
         self._stop = threading.Event()
+        self._found: Queue[Found | None] = Queue(maxsize=1)  # None: there will be no more
         self._failed: BaseException | None = None
         watched = choose(opened.town.cameras)
         self._coverage = Coverage(settings.ingest.interval_s, clock=clock)
@@ -107,6 +110,7 @@ class Daemon:
             threading.Thread(target=self._guarded, args=(work,), name=name, daemon=True)
             for name, work in (
                 ("detector", self._detect),
+                ("judge", self._take_in),
                 ("outbox", self._deliver),
                 ("teller", self._tell),
                 ("camera list", self._follow_list),
@@ -213,9 +217,35 @@ class Daemon:
 
     def _detect(self) -> None:
         most, fill_s = self._settings.model.batch, self._settings.model.close_after_s
-        while not self._stop.is_set():
-            self._pulse.beat("detector")
-            self._judge.judge(self._schedule.take(most, IDLE_S, fill_s=fill_s))
+        try:
+            while not self._stop.is_set():
+                self._pulse.beat("detector")
+                looks = self._schedule.take(most, IDLE_S, fill_s=fill_s)
+                if looks:
+                    self._hand_over(self._judge.detect(looks))
+        finally:
+            self._hand_over(None)
+
+    def _hand_over(self, found: Found | None) -> None:
+        """Wait until the judge is ready for it, unless it never will be."""
+        while self._failed is None:
+            try:
+                self._found.put(found, timeout=IDLE_S)
+            except Full:
+                self._pulse.beat("detector")
+            else:
+                return
+
+    def _take_in(self) -> None:
+        while self._failed is None:
+            self._pulse.beat("judge")
+            try:
+                found = self._found.get(timeout=IDLE_S)
+            except Empty:
+                found = ()
+            if found is None:
+                return
+            self._judge.take_in(found)
             self._judge.tell_open(backlog=self._outbox.backlog())
 
     def _deliver(self) -> None:

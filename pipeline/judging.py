@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from pipeline.town import Camera
 
     FullPicture = Callable[[str, float], NDArray[np.uint8] | None]
+    Found = Sequence[tuple[Look, Detections]]
 
 TELL_INCIDENTS_S = 300.0
 """How often the desk hears that an incident is still seen."""
@@ -53,7 +54,8 @@ class Counts:
 class Judge:
     """Detector and analysts of one box. ``full_picture`` gives a look's picture in full size.
 
-    ``apply`` and ``times`` may be called from any thread, everything else belongs to one.
+    ``detect`` belongs to one thread and ``take_in`` and ``tell_open`` to another, so that the
+    detector doesn't wait for the analysts; ``apply`` and ``times`` may be called from any.
     """
 
     def __init__(
@@ -93,17 +95,20 @@ class Judge:
                 self._failing.discard(camera_id)
             self._cameras = wanted
 
-    def judge(self, looks: Sequence[Look]) -> None:
-        """Detect in all of them, take each in, and give it back to the schedule.
+    def detect(self, looks: Sequence[Look]) -> Found:
+        """What is in these looks, for ``take_in``."""
+        began = self._clock.monotonic()
+        found = self._detector(looks)
+        if looks:
+            self._time(len(looks), self._clock.monotonic() - began)
+        return list(zip(looks, found, strict=True))
+
+    def take_in(self, found: Found) -> None:
+        """Let the analysts judge, and give each look back to the schedule.
 
         Looks of cameras that are gone are only given back.
         """
-        if not looks:
-            return
-        began = self._clock.monotonic()
-        found = self._detector(looks)
-        self._time(len(looks), self._clock.monotonic() - began)
-        for look, seen in zip(looks, found, strict=True):
+        for look, seen in found:
             with self._lock:
                 if look.camera_id in self._cameras:
                     self._take_in(look, seen)

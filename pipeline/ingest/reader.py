@@ -74,6 +74,7 @@ class CameraReader:
         self._stop = threading.Event()
         self._started_at = 0.0  # steady, when a file began to play; live: captured_at is it
         self._made_at = clock.monotonic()
+        self._begins_s = 0.0  # after its start
         self._first_at: float | None = None  # monotonic, of this session's first picture
         self._thread = threading.Thread(
             target=self._run, name=f"camera {camera.camera_id}", daemon=True
@@ -83,8 +84,9 @@ class CameraReader:
             gate.cancel()
             self._keeper.change("disabled", "摄像机清单中已停用 / switched off in the camera list")
 
-    def start(self) -> None:
+    def start(self, *, after_s: float = 0.0) -> None:
         if self._enabled:
+            self._begins_s = after_s
             self._thread.start()
 
     def request_stop(self) -> None:
@@ -162,6 +164,7 @@ class CameraReader:
             )
 
     def _run(self) -> None:
+        self._clock.sleep(self._begins_s, until=self._stop)
         while not self._stop.is_set() and self._session():
             pass
 

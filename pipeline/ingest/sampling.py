@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _EARLY_SHARE = 0.1
 # Time that falls back further than any reordering of pictures: the stream began anew.
 _RESTART_S = 10.0
+_UNEXPECTED_S = 0.5
 
 
 class Step(Enum):
@@ -73,12 +74,18 @@ class Sampler:
         )
         return Step.DECODE if sparse and self._is_due(at_s) else Step.HOLD
 
-    def free_until(self) -> float:
-        """No packet before this time would be decoded, as far as one can tell."""
+    def free_s(self, now: float) -> float:
+        """For so long from now no packet would be decoded, as far as one can tell.
+
+        Once a picture is due it waits for a key frame, which may come earlier than the last ones
+        did: then it would be noticed ``_UNEXPECTED_S`` late at most.
+        """
         if not self.keys_only or self._due_at is None or self._key_at is None:
             return 0.0
-        due_at = self._due_at - self._interval_s * _EARLY_SHARE
-        return max(due_at, self._key_at + self._key_gap_s * (1 - _EARLY_SHARE))
+        due_s = self._due_at - self._interval_s * _EARLY_SHARE - now
+        if due_s > 0:
+            return due_s
+        return min(self._key_at + self._key_gap_s * (1 - _EARLY_SHARE) - now, _UNEXPECTED_S)
 
     def keep(self, at_s: float) -> bool:
         """Whether the picture becomes a look; a True counts as taken."""

@@ -67,8 +67,8 @@ class Wants(Protocol):
     @property
     def keys_only(self) -> bool: ...
 
-    def free_until(self) -> float:
-        """No packet before this time (monotonic seconds) is needed, as far as one can tell."""
+    def free_s(self, now: float) -> float:
+        """For so long from now (monotonic) no packet is needed, as far as one can tell."""
         ...
 
 
@@ -76,7 +76,7 @@ class Wants(Protocol):
 class _AtOnce:
     keys_only: bool
 
-    def free_until(self) -> float:
+    def free_s(self, now: float) -> float:  # noqa: ARG002 - never
         return 0.0
 
 
@@ -222,7 +222,7 @@ class CameraStream:
                             self.codec = self._sets.key(packet)
                         yield Arrival(packet, pts, key, heard_at, clock.steady(), gap)
                     if naps is not None:
-                        naps.nap(wants.free_until() - heard_at, packet.size)
+                        naps.nap(wants.free_s(heard_at), packet.size)
                 error: Exception | None = None
             except (av.FFmpegError, OSError, ValueError) as reason:
                 error = reason
