@@ -34,25 +34,32 @@ class Sampler:
     """Decisions for one stream: ``step`` for every packet, ``keep`` for every decoded picture.
 
     Times are seconds on any one scale. An interval of 0 keeps everything the policy decodes.
+    ``share`` (0 to 1), another one for each camera, is how much of a longer interval the first one
+    after a change takes: cameras that connect together, or are told together to look less often,
+    would else all be due in the same seconds for ever, with a detector that is flooded in those
+    and has nothing to do in between.
     """
 
-    def __init__(self, policy: Policy, interval_s: float) -> None:
+    def __init__(self, policy: Policy, interval_s: float, share: float = 1.0) -> None:
         self.continuous = policy == "all" or (policy == "auto" and interval_s == 0)
         self.keys_only = policy == "keys"
         self._interval_s = interval_s
+        self._share = share
         self._due_at: float | None = None
         self._kept_at = 0.0
         self._key_at: float | None = None
         self._key_gap_s = 0.0
 
     def set_interval(self, interval_s: float) -> None:
-        """From now on; the next picture is due this long after the last that was kept.
+        """From now on; the next picture is due this long after the last that was kept, or earlier.
 
         May be called from any thread: at worst one picture more is kept, or one less.
         """
+        longer_s = interval_s - self._interval_s
         self._interval_s = interval_s
         if self._due_at is not None:
-            self._due_at = self._kept_at + interval_s
+            latest = self._kept_at + interval_s
+            self._due_at = min(latest, self._due_at + max(0.0, longer_s) * self._share)
 
     def step(self, at_s: float, *, key: bool) -> Step:
         """What to do with the packet whose picture is shown at this time."""
@@ -91,9 +98,11 @@ class Sampler:
         """Whether the picture becomes a look; a True counts as taken."""
         if not self._is_due(at_s):
             return False
-        due_at = at_s if self._due_at is None else self._due_at
-        late = abs(at_s - due_at) >= self._interval_s
-        self._due_at = (at_s if late else due_at) + self._interval_s
+        if self._due_at is None:
+            self._due_at = at_s + self._interval_s * self._share
+        else:
+            late = abs(at_s - self._due_at) >= self._interval_s
+            self._due_at = (at_s if late else self._due_at) + self._interval_s
         self._kept_at = at_s
         return True
 

@@ -6,6 +6,7 @@ from contextlib import closing, nullcontext
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Self
+from zlib import crc32
 
 import av
 
@@ -80,6 +81,8 @@ class Source:
         # How long a visit lasts is the reader's business; what is decoded in it are key frames.
         self._policy: Policy = "keys" if chosen == "visit" else chosen
         self._interval_s = settings.interval_s if interval_s is None else interval_s
+        # Drawn by the camera's name, so that it is the same each time.
+        self._share = crc32(camera_id.encode()) / 2**32 if self.live else 1.0
         self._sampler: Sampler | None = None
         self._gate = gate or nullcontext()
         self._windows = windows
@@ -225,7 +228,7 @@ class Source:
         """Looks of the pictures that are due and undamaged."""
         scaler = Scaler(self._size)
         roads = RoadLooks(self._windows, self._size, self._settings.road_looks.interval_s)
-        sampler = self._sampler = Sampler(self._policy, self._interval_s)
+        sampler = self._sampler = Sampler(self._policy, self._interval_s, self._share)
         # Of files everything arrives; their sudden changes are cuts.
         doubt = self.live and stream.codec.name == "hevc"
         seen = False

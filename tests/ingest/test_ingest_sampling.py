@@ -1,5 +1,7 @@
 from itertools import pairwise
 
+import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -106,3 +108,29 @@ def test_an_interval_that_changes_counts_from_the_last_picture_that_was_kept():
         if sampler.keep(float(second)):
             kept.append(second)
     assert kept == [0, 4, 8, 12, 16, *range(17, 30), 34, 39]
+
+
+@pytest.mark.parametrize("told_at", [0.0, 30.0])
+def test_cameras_told_together_to_look_less_often_are_soon_due_at_times_of_their_own(told_at):
+    samplers = [Sampler("keys", 5.0, share) for share in np.random.default_rng(1).random(500)]
+    kept = []
+    for second in range(300):
+        for number, sampler in enumerate(samplers):
+            if second == told_at:
+                sampler.set_interval(50.0)
+            due = second % 5 == number % 5 and sampler.step(second, key=True) is Step.DECODE
+            if due and sampler.keep(second):
+                kept.append(second)
+    per_second, _ = np.histogram([at for at in kept if at >= 100], bins=20, range=(100, 300))
+    assert per_second.sum() == pytest.approx(200 * 500 / 50, rel=0.1)
+    assert per_second.max() <= 1.5 * per_second.mean()
+
+
+@given(st.floats(0, 1), st.floats(0.1, 40))
+def test_a_camera_that_must_be_looked_at_more_often_is_so_at_once(share, interval_s):
+    sampler = Sampler("keys", 40.0, share)
+    sampler.step(0.0, key=True)
+    sampler.keep(0.0)
+    sampler.set_interval(60.0)
+    sampler.set_interval(interval_s)
+    assert sampler.step(interval_s, key=True) is Step.DECODE
