@@ -84,6 +84,7 @@ class DetailStream:
         return None if self.received_at(captured_at) is None else self._ring.group_at(captured_at)
 
     def _run(self) -> None:
+        structlog.contextvars.bind_contextvars(camera_id=self._camera_id)  # of this thread alone
         while not self._closed.is_set():
             error: SourceError | None = None
             failed = False

@@ -182,6 +182,10 @@ def reading_error(error: BaseException | None, url: str, *, silent_s: float) -> 
             "视频编码不受支持，请改用 H.264 或 H.265",
             "its video codec isn't supported; set H.264 or H.265",
         )
+    what = getattr(error, "strerror", None)
+    if what is not None and not isinstance(error, (EOFError, ConnectionError)):
+        # FFmpeg's own words for the error's number; there is no address in them.
+        return unreachable(url, f"码流中断({what})", f"the stream broke off: {what}")
     return ended(url)
 
 

@@ -168,6 +168,7 @@ class CameraReader:
             )
 
     def _run(self) -> None:
+        structlog.contextvars.bind_contextvars(camera_id=self.camera_id)  # of this thread alone
         while not self._stop.is_set() and self._session():
             pass
 

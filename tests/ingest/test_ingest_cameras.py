@@ -9,6 +9,7 @@ from fractions import Fraction
 import av
 import numpy as np
 import pytest
+import structlog
 
 from pipeline.clock import SystemClock
 from pipeline.ingest import Ingest, LookSchedule, Pace, Source
@@ -306,3 +307,30 @@ def test_no_reader_is_left_after_stop(clips):
         ingest.stop()
         names = [thread.name for thread in threading.enumerate()]
     assert not [name for name in names if name.startswith("camera ")]
+
+
+def test_what_is_logged_while_a_camera_is_read_names_it(clips, eventually):
+    bound = set()
+
+    def deliver(look):
+        bound.add((look.camera_id, structlog.contextvars.get_contextvars().get("camera_id")))
+
+    with (
+        running_city(clips, {"a": CityCamera("quick"), "b": CityCamera("quick")}) as city,
+        ingest_of(city, ["a", "b"], deliver),
+    ):
+        eventually(lambda: len(bound) >= 2)
+    assert bound == {("a", "a"), ("b", "b")}
+
+
+def test_many_cameras_that_begin_together_are_all_opened_whatever_some_of_them_do(
+    clips, eventually
+):
+    fault = Fault(FaultKind.HANG)
+    cameras = {f"dead{n}": CityCamera("quick", fault=fault) for n in range(6)}
+    cameras |= {f"well{n}": CityCamera("quick") for n in range(12)}
+    with (
+        running_city(clips, cameras) as city,
+        ingest_of(city, list(cameras), lambda _: None) as ingest,
+    ):
+        eventually(lambda: all(state_of(ingest, f"well{n}") == "live" for n in range(12)), 20)
