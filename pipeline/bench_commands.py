@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -39,6 +40,31 @@ def bench_ingest(
             cameras,
             _size(size),
             seconds=seconds,
+            rounds=rounds,
+            clock=SystemClock(),
+            say=status.update,
+        )
+    _tell(figures, as_json=as_json)
+
+
+@app.command("detect")
+def bench_detect(
+    model: Annotated[
+        Path | None, typer.Argument(help="ONNX file, its card beside it; else the shipped one")
+    ] = None,
+    rounds: Annotated[int, typer.Option(min=3, help="turns of each size of batch")] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """检测成本 / what a look costs in the detector, beside bare onnxruntime on the same model."""
+    from pipeline import bench
+    from pipeline.rehearsal import CLIPS
+    from pipeline.settings import ModelSettings
+
+    settings = ModelSettings() if model is None else ModelSettings(path=model)
+    with err.status("") as status:
+        figures = bench.bench_detect(
+            settings,
+            CLIPS / "quiet_street.mp4",
             rounds=rounds,
             clock=SystemClock(),
             say=status.update,

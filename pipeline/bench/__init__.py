@@ -1,6 +1,7 @@
 """How much of what the machine could do bare is left: figures, floors and their ratios."""
 
+from pipeline.bench.detect import bench_detect
 from pipeline.bench.figure import Figure
 from pipeline.bench.ingest import bench_ingest
 
-__all__ = ["Figure", "bench_ingest"]
+__all__ = ["Figure", "bench_detect", "bench_ingest"]

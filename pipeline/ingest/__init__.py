@@ -7,6 +7,7 @@ from pipeline.ingest.evidence import Kept, picture_of
 from pipeline.ingest.look import PURPOSES, Look, Purpose
 from pipeline.ingest.pace import Pace
 from pipeline.ingest.post import WorkerState
+from pipeline.ingest.ring import FrameRing
 from pipeline.ingest.schedule import LookSchedule
 from pipeline.ingest.shards import shard_of
 from pipeline.ingest.source import Source
@@ -22,6 +23,7 @@ __all__ = [
     "CameraState",
     "CameraStatus",
     "Coverage",
+    "FrameRing",
     "Ingest",
     "Kept",
     "Look",

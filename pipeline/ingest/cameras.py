@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger(__name__)
 _WATCH_STEP_S = 0.5
-_OPENING, _APART_S, _STEP_S = 4, 0.25, 0.01
-"""Of cameras that begin together so many are opened at the same time, else one this often: a
-machine that opens a thousand at once makes them all wait beyond their time."""
+_APART_S = 0.05
+"""Cameras that begin together are opened this far apart: each costs some hundredths of a second of
+a core, and a machine that opens hundreds at once makes them all wait beyond their time."""
 
 
 class Ingest:
@@ -133,28 +133,10 @@ class Ingest:
         reader = self._readers.get(camera_id)
         return None if reader is None else reader.kept_at(captured_at)
 
-    def _start(self, readers: Iterable[CameraReader]) -> None:
-        """Under the lock."""
-        every = list(readers)
-        first, rest = every[:_OPENING], every[_OPENING:]
-        for reader in first:
-            reader.start()
-        if rest:
-            threading.Thread(
-                target=self._open_in_turn, args=(first, rest), name="opener", daemon=True
-            ).start()
-
-    def _open_in_turn(self, opening: list[CameraReader], rest: list[CameraReader]) -> None:
-        for reader in rest:
-            until = self._clock.monotonic() + _APART_S
-            while len(opening) >= _OPENING and self._clock.monotonic() < until:
-                self._clock.sleep(_STEP_S, until=self._stop)
-                opening = [one for one in opening if one.opening]
-            with self._lock:
-                if self._stop.is_set():
-                    return
-                reader.start()
-            opening.append(reader)
+    @staticmethod
+    def _start(readers: Iterable[CameraReader]) -> None:
+        for number, reader in enumerate(readers):
+            reader.start(after_s=number * _APART_S)
 
     def _kept(self, wanted: Mapping[str, Camera]) -> set[str]:
         """Cameras whose readers can go on as they are."""

@@ -87,10 +87,14 @@ class Post:
         patience: Patience,
         memory_bytes: int | None,
         clock: Clock,
+        begins: float = 0.0,
         start: Callable[[int], WorkerProcess],
         away: Callable[[Iterable[str], str], None],
     ) -> None:
-        """``start`` makes a worker for so many cameras; ``away`` hears which ones have none."""
+        """``start`` makes a worker for so many cameras; ``away`` hears which ones have none.
+
+        There is no worker before ``begins`` (monotonic seconds).
+        """
         self.number = number
         self.cameras: tuple[Camera, ...] = ()
         self.worker: WorkerProcess | None = None
@@ -103,7 +107,7 @@ class Post:
         self._dying: list[WorkerProcess] = []
         self._excused_at = clock.monotonic()  # silence before doesn't count
         self._losses = 0  # in a row
-        self._not_before = 0.0
+        self._not_before = begins
         self._stop_by: float | None = None  # the worker has been asked to leave until then
         self._renewing = False
         self._restarts: Counter[Loss] = Counter()

@@ -74,7 +74,7 @@ class CameraReader:
         self._stop = threading.Event()
         self._started_at = 0.0  # steady, when a file began to play; live: captured_at is it
         self._made_at = clock.monotonic()
-        self._failed = False  # ever
+        self._begins_s = 0.0  # after its start
         self._first_at: float | None = None  # monotonic, of this session's first picture
         self._thread = threading.Thread(
             target=self._run, name=f"camera {camera.camera_id}", daemon=True
@@ -84,14 +84,11 @@ class CameraReader:
             gate.cancel()
             self._keeper.change("disabled", "摄像机清单中已停用 / switched off in the camera list")
 
-    def start(self) -> None:
+    def start(self, *, after_s: float = 0.0) -> None:
+        """Begin to read, so much later."""
         if self._enabled:
+            self._begins_s = after_s
             self._thread.start()
-
-    @property
-    def opening(self) -> bool:
-        """Whether its first session is still to show anything, good or bad."""
-        return self._source.heard_at is None and self._thread.is_alive() and not self._failed
 
     def request_stop(self) -> None:
         """Stop as soon as the camera lets us: no look is delivered after this."""
@@ -169,6 +166,7 @@ class CameraReader:
 
     def _run(self) -> None:
         structlog.contextvars.bind_contextvars(camera_id=self.camera_id)  # of this thread alone
+        self._clock.sleep(self._begins_s, until=self._stop)
         while not self._stop.is_set() and self._session():
             pass
 
@@ -195,7 +193,6 @@ class CameraReader:
         finally:
             self._gate.ended(error, failed=failed)
         if failed:
-            self._failed = True
             self._keeper.failed()
         elif not self._source.live and not self._stop.is_set():
             self._keeper.change(

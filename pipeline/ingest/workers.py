@@ -40,6 +40,9 @@ if TYPE_CHECKING:
     Deliver = Callable[[Look, Callable[[], None]], None]
 
 TICK_S = 0.1
+BEGIN_EACH_S = 0.03
+"""Workers that begin together start so much later for each camera of those before them: a machine
+that opens a thousand cameras at once makes them all wait beyond their time."""
 _FETCH_S = 3.0
 """For an answer about a kept picture; who asks has other cameras to see to."""
 _SLOTS_PER_CAMERA = 2
@@ -124,8 +127,10 @@ class Workers:
                 before,
                 named=self._settings.hosts,
             )
-            for number in shares.keys() - self._posts.keys():
-                self._posts[number] = self._post(number)
+            begins = self._clock.monotonic()
+            for number in sorted(shares.keys() - self._posts.keys()):
+                self._posts[number] = self._post(number, begins)
+                begins += len(shares[number]) * BEGIN_EACH_S
             self._book.list(listed)
             for number, post in self._posts.items():
                 post.assign(shares.get(number, ()))
@@ -194,13 +199,14 @@ class Workers:
             return None  # a worker doesn't choose which file is opened here
         return kept
 
-    def _post(self, number: int) -> Post:
+    def _post(self, number: int, begins: float) -> Post:
         memory_mb = self._settings.workers.memory_mb
         return Post(
             number,
             patience=self._patience,
             memory_bytes=None if memory_mb is None else memory_mb << 20,
             clock=self._clock,
+            begins=begins,
             start=self._start_worker,
             away=self._book.away,
         )

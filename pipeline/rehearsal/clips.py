@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from fractions import Fraction
+from math import lcm
 from typing import TYPE_CHECKING, Any, Literal
 
 import av
@@ -15,6 +16,7 @@ import cv2
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -26,21 +28,32 @@ Spoilt = Literal["black", "covered", "turned"]
 _CODERS = {"h264": "x264", "h265": "x265"}
 _TURN_DEG, _TURN_SHARE = 6.0, 0.22  # a pole that was hit: rotated, and by a fifth of the picture
 _BLOCK_PX = 16  # noise of this size survives the encoder
+_LONGEST_S = 200.0  # a clip that would have to be longer to end with its keys in step is cut short
+_TAIL_S = 10.0  # what is repeated of the end, when all has happened
+_LOOKS = 13
 
 
-def made(source: Path, plan: ClipPlan, folder: Path, spoilt: Spoilt | None = None) -> Path:
+def made(
+    source: Path,
+    plan: ClipPlan,
+    folder: Path,
+    spoilt: Spoilt | None = None,
+    *,
+    hazard_at_s: float | None = None,
+) -> Path:
     """The clip of this plan, made in ``folder`` unless it is there already.
 
-    Its length is a multiple of the gap between key frames, so that they keep their rhythm when the
-    clip starts over.
+    ``hazard_at_s``: when the hazard begins in the source, if there is one.
     """
-    told = f"{source.stat().st_size} {plan!r} {spoilt}"
+    told = f"{source.stat().st_size} {plan!r} {spoilt} {hazard_at_s}"
     digest = hashlib.sha256(told.encode()).hexdigest()[:12]
     target = folder / f"{source.stem}-{spoilt or 'whole'}-{digest}.mp4"
     if not target.exists():
         folder.mkdir(parents=True, exist_ok=True)
         unfinished = target.with_suffix(".unfinished.mp4")
-        _encode(unfinished, _pictures(source, plan), plan, spoilt)
+        pictures, rate = _pictures(source, plan)
+        order = order_of(len(pictures), rate, plan, hazard_at_s)
+        _encode(unfinished, pictures, order, plan, spoilt)
         unfinished.replace(target)
     return target
 
@@ -59,16 +72,53 @@ def _pictures(source: Path, plan: ClipPlan) -> tuple[list[NDArray[np.uint8]], fl
     return pictures, rate
 
 
+def order_of(count: int, rate: float, plan: ClipPlan, hazard_at_s: float | None) -> list[int]:
+    """Which of the ``count`` pictures of the source stands at each place of the clip.
+
+    The clip is a multiple of the gap between key frames, so that they keep their rhythm when it
+    starts over. What is repeated in it has nothing to do with that gap: else looks at key frames
+    would meet the same vehicles in the same places, which stand there then as far as they can tell.
+    """
+    step = rate / (plan.fps * plan.slower)  # pictures of the source for each one made
+    gop, length = _gop(plan), max(1, int(count / step))
+    if hazard_at_s is None or (plan.lead_s is None and plan.stays_s is None):
+        rounds = lcm(gop, length)
+        if rounds > _LONGEST_S * plan.fps:
+            rounds = gop * max(1, length // gop)
+        return [int((at % length) * step) for at in range(rounds)]
+    happens = min(length - 1, int(hazard_at_s * plan.slower * plan.fps))
+    before = _repeated(happens, gop)
+    lead = range(-round((plan.lead_s or 0.0) * plan.fps), 0)
+    shown = [happens - before + at % before for at in lead]
+    shown += range(happens, length)
+    after = _repeated(min(length - happens, round(_TAIL_S * plan.fps)), gop)
+    shown += [length - after + at % after for at in range(round((plan.stays_s or 0.0) * plan.fps))]
+    return [int(at * step) for at in shown[: gop * max(1, len(shown) // gop)]]
+
+
+def _repeated(most: int, gop: int) -> int:
+    """How many pictures to repeat, so that key frames meet them at other moments each time."""
+
+    def apart(many: int) -> int:
+        """Pictures by which the nearest two of some looks at key frames differ at least."""
+        places = [looks * gop % many for looks in range(1, _LOOKS)]
+        return min(min(place, many - place) for place in places)
+
+    return max(range(max(1, most // 2), most + 1), key=apart)
+
+
+def _gop(plan: ClipPlan) -> int:
+    return max(1, round(plan.key_every_s * plan.fps))
+
+
 def _encode(
     target: Path,
-    shown: tuple[list[NDArray[np.uint8]], float],
+    pictures: Sequence[NDArray[np.uint8]],
+    order: Iterable[int],
     plan: ClipPlan,
     spoilt: Spoilt | None,
 ) -> None:
-    pictures, rate = shown
-    per_picture = rate / (plan.fps * plan.slower)  # pictures of the source for each one made
-    gop = max(1, round(plan.key_every_s * plan.fps))
-    count = gop * max(1, int(len(pictures) / per_picture) // gop)
+    gop = _gop(plan)
     coder = _CODERS[plan.codec]
     with av.open(target, "w") as container:
         stream: Any = container.add_stream(
@@ -80,9 +130,9 @@ def _encode(
             "crf": "26",
             f"{coder}-params": _parameters(coder, gop),
         }
-        for number in range(count):
-            picture = pictures[int(number * per_picture) % len(pictures)]
-            container.mux(stream.encode(_frame(_spoil(picture, spoilt, number), number, plan.fps)))
+        for number, at in enumerate(order):
+            shown = _spoil(pictures[at], spoilt, number)
+            container.mux(stream.encode(_frame(shown, number, plan.fps)))
         container.mux(stream.encode())
 
 

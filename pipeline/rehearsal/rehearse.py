@@ -263,10 +263,11 @@ class _Rehearsal:
             plan = scenario.clips[name]
             self._record.doing = f"片段 / clip {name}"
             self._show(self._record)
-            clips[name] = made(street.path, plan, self._folder / "clips")
+            at_s = min((hazard.start_s for hazard in street.hazards), default=None)
+            clips[name] = made(street.path, plan, self._folder / "clips", hazard_at_s=at_s)
             for way in _SPOILT:
                 if (name, way) in ways:
-                    file = made(street.path, plan, self._folder / "clips", way)
+                    file = made(street.path, plan, self._folder / "clips", way, hazard_at_s=at_s)
                     clips[spoilt_name(name, way)] = file
         cameras = {
             camera_id: CityCamera(member.clip, phase_s=member.phase_s, host=member.host)

@@ -70,6 +70,12 @@ class ClipPlan(Section):
     width: int = Field(640, ge=64, le=3840, multiple_of=2)
     height: int = Field(360, ge=64, le=2160, multiple_of=2)
     slower: float = Field(1.0, ge=1, le=20, description="the street moves this much slower")
+    lead_s: float | None = Field(
+        None, ge=0, le=3600, description="before a hazard the street is quiet for so long"
+    )
+    stays_s: float | None = Field(
+        None, ge=0, le=3600, description="what has happened stays for so long, then all starts over"
+    )
 
 
 class FaultPlan(Section):

@@ -175,7 +175,13 @@ def _growth(record: Record) -> Iterator[Line]:
     limit = limits.memory_growth_percent
     yield _judged("memory_growth", "内存增长 / memory growth", told, slope, limit)
     wanted: Sequence[tuple[str, str, Callable[[Point], float], float | None]] = (
-        ("fds", "描述符增长 / descriptors", lambda point: point.fds, limits.growth_fds),
+        # A camera that is away has none.
+        (
+            "fds",
+            "描述符增长，不计在线 / descriptors beyond live cameras",
+            lambda point: point.fds - point.live,
+            limits.growth_fds,
+        ),
         ("threads", "线程增长 / threads", lambda point: point.threads, limits.growth_threads),
         (
             "shared",

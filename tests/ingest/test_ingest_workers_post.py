@@ -253,3 +253,23 @@ def test_a_list_or_pace_that_did_not_change_is_not_sent_again(stage):
     stage.after()
     stage.after(1)
     assert stage.worker.heard == [["a", "b"], Pace(2.0, {"a": 0.2})]
+
+
+def test_a_worker_is_not_started_before_its_turn():
+    box = Stage()
+    started = []
+    post = Post(
+        1,
+        patience=Patience(),
+        memory_bytes=None,
+        clock=box.clock,
+        begins=box.clock.monotonic() + 4,
+        start=lambda cameras: started.append(cameras) or FakeProcess(box.clock.monotonic()),
+        away=lambda *_: None,
+    )
+    post.assign(CAMERAS)
+    post.step(may_renew=True)
+    assert not started
+    box.clock.sleep(4)
+    post.step(may_renew=True)
+    assert started == [len(CAMERAS)]

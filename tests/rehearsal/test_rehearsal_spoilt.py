@@ -1,6 +1,6 @@
 """Clips encoded anew: their rhythm, and what a spoilt picture is to the judge of pictures."""
 
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 import av
 import pytest
@@ -8,7 +8,7 @@ import pytest
 from pipeline.ingest.health import PictureHealth
 from pipeline.ingest.look import Look
 from pipeline.rehearsal import load_clips
-from pipeline.rehearsal.clips import made
+from pipeline.rehearsal.clips import made, order_of
 from pipeline.rehearsal.packets import prepare
 from pipeline.rehearsal.scenario import ClipPlan
 
@@ -35,6 +35,37 @@ def test_key_frames_keep_their_rhythm_over_the_end_of_the_clip(street, folder):
 def test_a_slower_street_lasts_longer(street, folder):
     slow = prepare(made(street, PLAN.model_copy(update={"slower": 2}), folder))
     assert slow.duration_s == pytest.approx(2 * prepare(made(street, PLAN, folder)).duration_s)
+
+
+def places(plan, hazard_at_s=None, count=180):
+    return order_of(count, 5.0, ClipPlan(of="x", fps=5, key_every_s=5, **plan), hazard_at_s)
+
+
+def test_looks_at_key_frames_meet_a_street_that_starts_over_at_other_moments():
+    order = places({})
+    assert len(order) % 25 == 0
+    keys = order[::25]
+    assert len(set(keys)) == len(keys) == 36
+
+
+def test_a_hazard_comes_after_its_lead_and_stays():
+    order = places({"lead_s": 60, "stays_s": 120}, hazard_at_s=10.0)
+    assert len(order) == 25 * ((300 + 130 + 600) // 25)
+    assert max(order[:300]) < 50  # quiet
+    assert order[299:430] == list(range(49, 180))  # it happens, without a jump
+    assert min(order[430:]) >= 130  # the end, again and again
+
+
+@pytest.mark.parametrize("part", [slice(0, 300), slice(430, None)])
+def test_what_is_repeated_of_it_shows_key_frames_other_moments_each_time(part):
+    repeated = places({"lead_s": 60, "stays_s": 120}, hazard_at_s=10.0)[part]
+    keys = repeated[::25]
+    for few in zip(*(keys[late:] for late in range(5)), strict=False):
+        assert min(abs(a - b) for a, b in combinations(few, 2)) >= 2
+
+
+def test_a_street_without_a_hazard_knows_neither_lead_nor_end():
+    assert places({"lead_s": 60, "stays_s": 120}) == places({})
 
 
 def test_a_clip_is_made_once(street, folder):
