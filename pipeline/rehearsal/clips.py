@@ -7,8 +7,8 @@ middle of its stream.
 from __future__ import annotations
 
 import hashlib
+import random
 from fractions import Fraction
-from math import lcm
 from typing import TYPE_CHECKING, Any, Literal
 
 import av
@@ -28,9 +28,8 @@ Spoilt = Literal["black", "covered", "turned"]
 _CODERS = {"h264": "x264", "h265": "x265"}
 _TURN_DEG, _TURN_SHARE = 6.0, 0.22  # a pole that was hit: rotated, and by a fifth of the picture
 _BLOCK_PX = 16  # noise of this size survives the encoder
-_LONGEST_S = 200.0  # a clip that would have to be longer to end with its keys in step is cut short
-_TAIL_S = 10.0  # what is repeated of the end, when all has happened
-_LOOKS = 13
+_QUIET_S = 200.0  # after which a quiet street starts over
+_TAIL_S = 10.0  # of the source's end, when all has happened
 
 
 def made(
@@ -76,35 +75,33 @@ def order_of(count: int, rate: float, plan: ClipPlan, hazard_at_s: float | None)
     """Which of the ``count`` pictures of the source stands at each place of the clip.
 
     The clip is a multiple of the gap between key frames, so that they keep their rhythm when it
-    starts over. What is repeated in it has nothing to do with that gap: else looks at key frames
-    would meet the same vehicles in the same places, which stand there then as far as they can tell.
+    starts over. A quiet street goes on at another moment, drawn at random, from each key frame on:
+    were it played again and again, looks at key frames would meet the same vehicles in the same
+    places, which stand there then as far as anybody can tell.
     """
     step = rate / (plan.fps * plan.slower)  # pictures of the source for each one made
     gop, length = _gop(plan), max(1, int(count / step))
-    if hazard_at_s is None or (plan.lead_s is None and plan.stays_s is None):
-        rounds = lcm(gop, length)
-        if rounds > _LONGEST_S * plan.fps:
-            rounds = gop * max(1, length // gop)
-        return [int((at % length) * step) for at in range(rounds)]
-    happens = min(length - 1, int(hazard_at_s * plan.slower * plan.fps))
-    before = _repeated(happens, gop)
-    lead = range(-round((plan.lead_s or 0.0) * plan.fps), 0)
-    shown = [happens - before + at % before for at in lead]
-    shown += range(happens, length)
-    after = _repeated(min(length - happens, round(_TAIL_S * plan.fps)), gop)
-    shown += [length - after + at % after for at in range(round((plan.stays_s or 0.0) * plan.fps))]
+    draw = random.Random(0)  # noqa: S311 - the same at each run
+
+    def moments(seconds: float, first: int, end: int) -> list[int]:
+        """Pictures from ``first`` up to ``end``, in runs of one gap between key frames each."""
+        shown: list[int] = []
+        for _ in range(round(seconds * plan.fps / gop)):
+            began = draw.randint(first, max(first, end - gop))
+            shown += [min(began + at, end - 1) for at in range(gop)]
+        return shown
+
+    if hazard_at_s is None:
+        shown = moments(max(_QUIET_S, plan.key_every_s), 0, length)
+    else:
+        happens = min(length - 1, int(hazard_at_s * plan.slower * plan.fps))
+        begins = happens if plan.lead_s else 0
+        shown = [
+            *moments(plan.lead_s or 0.0, 0, happens),
+            *range(begins, length),
+            *moments(plan.stays_s or 0.0, max(happens, length - round(_TAIL_S * plan.fps)), length),
+        ]
     return [int(at * step) for at in shown[: gop * max(1, len(shown) // gop)]]
-
-
-def _repeated(most: int, gop: int) -> int:
-    """How many pictures to repeat, so that key frames meet them at other moments each time."""
-
-    def apart(many: int) -> int:
-        """Pictures by which the nearest two of some looks at key frames differ at least."""
-        places = [looks * gop % many for looks in range(1, _LOOKS)]
-        return min(min(place, many - place) for place in places)
-
-    return max(range(max(1, most // 2), most + 1), key=apart)
 
 
 def _gop(plan: ClipPlan) -> int:
