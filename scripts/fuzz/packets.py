@@ -21,7 +21,7 @@ from pipeline.errors import SourceError
 from pipeline.ingest import Source
 from pipeline.ingest.faults import reading_error
 from pipeline.ingest.parameter_sets import ParameterSets
-from pipeline.ingest.streams import Arrival, FileStream
+from pipeline.ingest.streams import EVERYTHING, Arrival, FileStream, Wants
 from pipeline.settings import IngestSettings
 
 from .mutations import BROKEN, LOST
@@ -45,7 +45,7 @@ class FedStream:
         self.codec = codec
         self._packets = packets
 
-    def arrivals(self) -> Iterator[Arrival]:
+    def arrivals(self, wants: Wants = EVERYTHING) -> Iterator[Arrival]:  # noqa: ARG002 - all
         for number, (data, key) in enumerate(self._packets):
             packet = av.Packet(data)
             packet.pts = number
