@@ -3,8 +3,8 @@
 On a CPU every look is a run of its own, on one thread, and as many of them run side by side as the
 session may use threads. Threads that share the work of one run wait for each other after every
 layer, and a larger batch leaves the caches: of street-n on two cores, eight looks in one run on two
-threads took 26 ms a look, in lanes 21 ms. So a look's result doesn't depend on its neighbours
-either.
+threads (that don't spin: others need the cores) took 26 ms a look, in lanes 21 ms. So a look's
+result doesn't depend on its neighbours either.
 """
 
 from __future__ import annotations
