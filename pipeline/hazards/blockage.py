@@ -51,6 +51,9 @@ PLAIN_SCORE = 0.65
 """A real vehicle this large (in picture heights) gets a higher mean score; a heap doesn't."""
 STANDS = 0.8
 """Score of a vehicle that is plainly there; how long it stays decides."""
+STANDS_LOOKS = 6
+"""Looks in which it must stand there: where they are far apart, as with many cameras to a detector,
+in three of them it may be each time another one like it."""
 
 
 def standing_vehicles(
@@ -83,6 +86,7 @@ def standing_vehicles(
                     STANDS,
                     track.stood_since,
                     settings.vehicle_dwell_s,
+                    least_looks=STANDS_LOOKS,
                 )
             )
     return found

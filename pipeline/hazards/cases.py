@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pipeline.hazards.boxes import centre, iou, size
-from pipeline.hazards.history import LEAST_LOOKS, History, Seen
+from pipeline.hazards.history import History, Seen
 from pipeline.hazards.incident import family_of
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ class Case:
         positive = [entry.rules for entry in history.recent(since) if entry.rules]
         return (
             at - self.began[kind.rule] >= kind.dwell_s - 1e-6
-            and history.looks(kind.rule) >= LEAST_LOOKS
+            and history.looks(kind.rule) >= kind.least_looks
             and 2 * sum(kind.rule in rules for rules in positive) >= len(positive)
             and history.mean(since) >= settings.confirm_score
         )
@@ -149,13 +149,15 @@ class Case:
         """True if it may soon be confirmed, or turn out to be nothing."""
         if self.confirmed_at is not None:
             return self.grown is not None and self.grown.ripens(at, settings)
-        return (
-            any(
-                abs(self.began[rule] + kind.dwell_s - at) <= RIPENS_S
-                for rule, kind in self.kinds.items()
-            )
-            and self.mean(self.started_at) >= settings.confirm_score / 2
+        return self.mean(self.started_at) >= settings.confirm_score / 2 and any(
+            self._soon_ripe(kind, at) for kind in self.kinds.values()
         )
+
+    def _soon_ripe(self, kind: Observation, at: float) -> bool:
+        """True around the end of its dwell, and after it for as long as looks are missing."""
+        overdue_s = at - self.began[kind.rule] - kind.dwell_s
+        looks = max(history.looks(kind.rule) for history in self.by.values())
+        return overdue_s >= -RIPENS_S and (overdue_s <= RIPENS_S or looks < kind.least_looks)
 
     def fades(self, at: float) -> bool:
         """True if no history believes in it any more; one that alone doesn't is forgotten."""

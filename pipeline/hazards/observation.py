@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from pipeline.hazards.history import LEAST_LOOKS
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -23,7 +25,8 @@ class Observation:
 
     ``rule`` says which (``cavity``, ``crash``, ``vehicle``, ``object``, ``crowd``), ``score`` its
     sum as a probability, ``since`` when the evidence at this place began, ``dwell_s`` how long it
-    must last. ``parts`` are the log-odds that were added up.
+    must last, ``least_looks`` in how many looks it must have been seen. ``parts`` are the log-odds
+    that were added up.
     """
 
     hazard: Hazard
@@ -34,3 +37,4 @@ class Observation:
     dwell_s: float
     measures: Mapping[str, float] = field(default_factory=dict)
     parts: Mapping[str, float] = field(default_factory=dict)
+    least_looks: int = LEAST_LOOKS

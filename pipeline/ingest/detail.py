@@ -99,7 +99,9 @@ class DetailStream:
         with self._way:
             if self._closed.is_set():
                 return
-            stream = CameraStream(self._url, self._settings, self._clock, self._transport)
+            stream = CameraStream(
+                self._url, self._settings, self._clock, self._transport, closed=self._closed
+            )
         with closing(stream):
             for arrival in stream.arrivals(KEY_FRAMES):
                 if self._closed.is_set():

@@ -12,11 +12,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import threading
+
     from pipeline.clock import Clock
     from pipeline.ingest.hangup import Reading
 
 LONGEST_S = 2.0
-"""A camera that is to be left is left this much later at most."""
 SHORTEST_S = 0.05
 QUEUED_BYTES = 128 << 10
 """Naps are as long as it takes for half of this, up to all of it, to come."""
@@ -27,14 +28,19 @@ _ROOM_BYTES = 4 * QUEUED_BYTES
 class Naps:
     """Naps of one thread at its socket, as long as little piles up in it meanwhile."""
 
-    def __init__(self, reading: Reading, clock: Clock) -> None:
+    def __init__(
+        self, reading: Reading, clock: Clock, closed: threading.Event | None = None
+    ) -> None:
         self._reading = reading
         self._clock = clock
+        self._closed = closed
         self._limit_s = 2 * SHORTEST_S
         self._roomy = False
 
     def nap(self, free_s: float, size: int) -> None:
         """Sleep for up to this long, if no more than about one packet waits to be read.
+
+        Until ``closed`` is set.
 
         ``size``: bytes of the one just read. It came with the beginning of the next one, by which
         its end is known, so that part of a packet always waits.
@@ -45,7 +51,7 @@ class Naps:
         if not self._roomy:
             self._reading.make_room(_ROOM_BYTES)
             self._roomy = True
-        self._clock.sleep(nap_s)
+        self._clock.sleep(nap_s, until=self._closed)
         queued = self._reading.queued()
         if queued > QUEUED_BYTES:
             self._limit_s /= 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from contextlib import closing, nullcontext
 from dataclasses import replace
 from functools import partial
@@ -91,7 +92,7 @@ class Source:
         self._detail_used_at: float | None = None
         self._ring = PacketRing()
         self._agreement = Agreement()
-        self._closed = False
+        self._closed = threading.Event()
         self._left = False
         self.corrupt = 0
         """Pictures that were damaged and left out, since the source was made."""
@@ -202,7 +203,7 @@ class Source:
 
     def close(self) -> None:
         """``looks`` ends with the next packet and lets go of the camera or file."""
-        self._closed = True
+        self._closed.set()
         if self._detail is not None:
             self._detail.close()
 
@@ -217,11 +218,13 @@ class Source:
         self.heard_at = None
         self._left = False
         with self._gate:
-            if self._closed:
+            if self._closed.is_set():
                 return None
             self.opened_at = self.whole_at = self._clock.monotonic()
             if self.live:
-                return CameraStream(self._url, self._settings, self._clock, self._transport)
+                return CameraStream(
+                    self._url, self._settings, self._clock, self._transport, closed=self._closed
+                )
             return FileStream(path_of(self._url))
 
     def _kept(self, stream: Stream) -> Iterator[Look]:
@@ -245,7 +248,7 @@ class Source:
                     return
         except (av.FFmpegError, OSError, ValueError) as error:
             raise stream.failure(error) from None
-        if not seen and not self._closed:
+        if not seen and not self._closed.is_set():
             raise FootageError(
                 "其中没有可解码的画面 / no picture in it can be decoded",
                 file=path_of(self._url),
@@ -323,7 +326,7 @@ class Source:
         keys_only = sampler.keys_only
         keys, group = KeyPictures(), GroupDecoder(stream.codec)
         for arrival in stream.arrivals(sampler):
-            if self._closed:
+            if self._closed.is_set():
                 return
             self.heard_at = self._clock.monotonic()
             if self.live:

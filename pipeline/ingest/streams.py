@@ -23,6 +23,7 @@ from pipeline.ingest.spacing import Spacing
 from pipeline.ingest.tls import Trust
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Generator, Iterator
 
     from av import Packet, VideoStream
@@ -138,11 +139,17 @@ class CameraStream:
     """
 
     def __init__(
-        self, url: str, settings: IngestSettings, clock: Clock, transport: Transport | None = None
+        self,
+        url: str,
+        settings: IngestSettings,
+        clock: Clock,
+        transport: Transport | None = None,
+        *,
+        closed: threading.Event | None = None,
     ) -> None:
-        """``transport``: other than the settings say."""
+        """``transport``: other than the settings say. ``closed``: set when it is to be left."""
         faults.check_camera_url(url)
-        self._url, self._clock, self._settings = url, clock, settings
+        self._url, self._clock, self._settings, self._closed = url, clock, settings, closed
         # rtsps encrypts what goes through its own connection, and nothing else.
         udp = (transport or settings.transport) == "udp" and url.startswith("rtsp:")
         self._open(_TRANSPORTS["udp" if udp else "tcp"])
@@ -210,7 +217,7 @@ class CameraStream:
         heard_at, told_at, spacing = clock.monotonic(), 0.0, Spacing()
         with WATCHDOG.reading(self._settings.read_timeout_s, clock) as reading:
             # What waits at a port of UDP gets lost.
-            naps = Naps(reading, clock) if keys_only and not self._udp else None
+            naps = Naps(reading, clock, self._closed) if keys_only and not self._udp else None
             try:
                 # Cameras repeat their times, jump, or have none; what matters is that each differs.
                 for pts, packet in enumerate(reading.each(self._demuxer)):

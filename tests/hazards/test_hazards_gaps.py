@@ -115,3 +115,12 @@ def test_a_camera_looked_at_less_often_from_now_on_is_soon_at_its_usual_pace():
     broke = [pace.broke(100.0 + 60 * look) for look in range(1, 10)]
     assert broke[0]
     assert not any(broke[3:])
+
+
+def test_three_looks_far_apart_may_each_show_another_car_at_the_same_line():
+    watch = Watch()
+    watch.see(0, 400, step=40)
+    car = [(SPOT, 200)], [("car", 0.8, SPOT)]
+    assert watch.see(400, 600, *car, step=40) == []
+    (change,) = watch.see(600, 680, *car, step=40)
+    assert change.incident.trail["kind"] == "vehicle"

@@ -44,6 +44,19 @@ def test_what_never_becomes_sure_is_given_up():
     assert max(found) <= 6 + RIPENS_S
 
 
+def test_what_still_lacks_looks_after_its_dwell_is_worth_more_until_it_has_them():
+    cases, asked = Cases(HazardSettings()), []
+    for at in range(0, 400, 40):
+        found = replace(evidence(0.0), least_looks=6)
+        confirmed, _ = cases.update(float(at), [found], lambda _case: False)
+        if confirmed:
+            assert at == 5 * 40
+            break
+        if cases.ripens(float(at)):
+            asked.append(at)
+    assert asked == [40, 80, 120, 160]
+
+
 def test_what_is_hardly_believed_is_not_worth_them():
     assert ripening(0.2, 6.0, 60) == []
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 from contextlib import suppress
 
 import pytest
@@ -99,6 +100,15 @@ def test_no_nap_is_taken_before_all_whole_packets_are_read(naps, camera):
 def test_no_nap_is_taken_while_nobody_knows_the_socket(camera):
     Naps(Reading(10, camera), camera).nap(FOREVER, 1000)
     assert camera.naps == []
+
+
+def test_a_nap_ends_when_the_camera_is_to_be_left(camera):
+    closed, clock = threading.Event(), SystemClock()
+    naps = Naps(Reading(10, camera, _descriptor=camera.near.fileno()), clock, closed)
+    closed.set()
+    began = clock.monotonic()
+    take(naps, camera, 20)
+    assert clock.monotonic() - began < 20 * SHORTEST_S
 
 
 @pytest.fixture
