@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pipeline.clock import Clock
     from pipeline.ingest.evidence import Kept
     from pipeline.ingest.look import Look
+    from pipeline.ingest.sampling import Waits
     from pipeline.ingest.state import CameraStatus
     from pipeline.settings import IngestSettings
     from pipeline.town import Camera
@@ -47,7 +48,7 @@ class Ingest:
         *,
         size: tuple[int, int],
         clock: Clock,
-        deliver: Callable[[Look], None],
+        deliver: Callable[[Look], Waits | None],
         views: Path | None = None,
     ) -> None:
         self._settings = settings

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pipeline.ingest.gate import Gate, Waiting
     from pipeline.ingest.look import Look
     from pipeline.ingest.pace import Pace
+    from pipeline.ingest.sampling import Waits
     from pipeline.ingest.state import CameraState, CameraStatus
     from pipeline.settings import IngestSettings
     from pipeline.town import Camera
@@ -50,7 +51,7 @@ class CameraReader:
         *,
         size: tuple[int, int],
         clock: Clock,
-        deliver: Callable[[Look], None],
+        deliver: Callable[[Look], Waits | None],
         gate: Gate,
         detail_gate: Gate | None = None,
         views: Path | None = None,
@@ -222,7 +223,9 @@ class CameraReader:
         if look.purpose == "whole":
             self._judge(look)
         if self._telling:
-            self._deliver(look)
+            waits = self._deliver(look)
+            if look.purpose == "whole":
+                self._source.offered(waits)
 
     def _judge(self, look: Look) -> None:
         """A picture is judged by its whole look, and its road looks share the verdict."""

@@ -3,7 +3,7 @@
 A ring is one piece of shared memory without a name (a memfd): it is gone when the last process
 that holds it is, however that one ended. One process (a worker) takes slots and fills them, the
 other (the daemon) looks at them and frees them. A byte per slot at the start of the memory says
-which is taken, so that freeing is one store: it can't wait, fail, or get lost.
+which is taken (0: none), so that freeing is one store: it can't wait, fail, or get lost.
 
 The first free slot is taken first, so that memory is spent only on as many as were ever waiting
 at the same time; ``trim`` gives back what was spent in a rush.
@@ -22,6 +22,8 @@ import numpy as np
 from pipeline.errors import WorkerError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
 _PAGE = mmap.PAGESIZE
@@ -45,6 +47,7 @@ class FrameRing:
         self._lock = threading.Lock()
         # Per slot: 0 costs no memory, 2 was used since the last ``trim``, 1 not since then.
         self._warm = bytearray(slots)
+        self._marks = bytearray(slots)
         try:
             self._memory = mmap.mmap(fd, self._first + slots * self._stride)
         except (OSError, ValueError) as error:  # ValueError: the memory is smaller than that
@@ -90,10 +93,20 @@ class FrameRing:
             slot = self._memory.find(b"\0", 0, self._slots)
             if slot < 0 or (spare and self._slots - self.taken() <= spare):
                 return None
-            self._memory[slot] = 1
+            self._marks[slot] = self._marks[slot] % 255 + 1
+            self._memory[slot] = self._marks[slot]
             self._warm[slot] = 2
         self._view(slot)[:] = picture
         return slot
+
+    def waits(self, slot: int) -> Callable[[], bool]:
+        """Tells of the picture just put there whether it is still needed; for who put it.
+
+        Each picture in a slot has another mark than the one before, so that the next one there is
+        not taken for it.
+        """
+        mark = self._marks[slot]
+        return lambda: self._memory[slot] == mark
 
     def picture(self, slot: int) -> NDArray[np.uint8]:
         """What stands in a taken slot: uint8 I420 (H·3/2, W), read only, valid until it is freed.

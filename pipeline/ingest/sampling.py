@@ -12,7 +12,11 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pipeline.town import Policy
+
+    Waits = Callable[[], bool]
 
 # Receipt times jitter: a picture this share of the interval early is still on time. The schedule
 # moves on by whole intervals, so the mean rate stays right.
@@ -20,6 +24,10 @@ _EARLY_SHARE = 0.1
 # Time that falls back further than any reordering of pictures: the stream began anew.
 _RESTART_S = 10.0
 _UNEXPECTED_S = 0.5
+# A look that the detector took within this time, or this share of the interval, did not wait.
+_AT_ONCE_S, _AT_ONCE_SHARE = 0.5, 0.2
+# One that has waited for so many intervals is replaced by a fresh one.
+_STALE = 2.0
 
 
 class Step(Enum):
@@ -47,19 +55,29 @@ class Sampler:
         self._share = share
         self._due_at: float | None = None
         self._kept_at = 0.0
+        self._counted_from = 0.0  # what the interval counts from: the last picture, or its turn
+        self._waits: Waits | None = None
         self._key_at: float | None = None
         self._key_gap_s = 0.0
 
     def set_interval(self, interval_s: float) -> None:
-        """From now on; the next picture is due this long after the last that was kept, or earlier.
+        """From now on; the next picture is due this long after the last one's turn, or earlier.
 
         May be called from any thread: at worst one picture more is kept, or one less.
         """
         longer_s = interval_s - self._interval_s
         self._interval_s = interval_s
         if self._due_at is not None:
-            latest = self._kept_at + interval_s
+            latest = self._counted_from + interval_s
             self._due_at = min(latest, self._due_at + max(0.0, longer_s) * self._share)
+
+    def offered(self, waits: Waits | None) -> None:
+        """Someone has the look of the picture kept last; ``waits`` tells whether it waits there.
+
+        While it does, no other one is due, unless it has become stale; then the next one is due an
+        interval after it was taken. None: nobody can tell, as if it had been taken at once.
+        """
+        self._waits = waits
 
     def step(self, at_s: float, *, key: bool) -> Step:
         """What to do with the packet whose picture is shown at this time."""
@@ -89,6 +107,7 @@ class Sampler:
         """
         if not self.keys_only or self._due_at is None or self._key_at is None:
             return 0.0
+        self._mind(now)
         due_s = self._due_at - self._interval_s * _EARLY_SHARE - now
         if due_s > 0:
             return due_s
@@ -103,10 +122,24 @@ class Sampler:
         else:
             late = abs(at_s - self._due_at) >= self._interval_s
             self._due_at = (at_s if late else self._due_at) + self._interval_s
-        self._kept_at = at_s
+        self._kept_at = self._counted_from = at_s
         return True
 
+    def _mind(self, now: float) -> None:
+        """Put off the next picture while the last one waits."""
+        if self._waits is None or self._due_at is None:
+            return
+        if not self._waits():
+            self._waits = None
+        elif now - self._kept_at > min(_AT_ONCE_S, _AT_ONCE_SHARE * self._interval_s):
+            stale_at = self._kept_at + _STALE * self._interval_s
+            self._counted_from = now
+            # The last key frame before its turn is wanted, not the first one after it.
+            due_s = max(0.0, self._interval_s - self._key_gap_s)
+            self._due_at = max(self._due_at, min(now + due_s, stale_at))
+
     def _is_due(self, at_s: float) -> bool:
+        self._mind(at_s)
         if self._due_at is None or self._interval_s == 0 or at_s < self._kept_at - _RESTART_S:
             return True
         return at_s >= self._due_at - self._interval_s * _EARLY_SHARE

@@ -54,7 +54,6 @@ class _Slot:
     __slots__ = (
         "camera_id",
         "due_at",
-        "overtaken",
         "put_at",
         "put_gap_s",
         "seen",
@@ -74,7 +73,6 @@ class _Slot:
         self.since = now  # when the look that waits, or the first that it replaced, came
         self.put_at = now  # when the newest came
         self.put_gap_s = 0.0  # how long after the one before
-        self.overtaken = False  # whether one was replaced since then
 
 
 class LookSchedule:
@@ -181,8 +179,7 @@ class LookSchedule:
             now = self._clock.steady()
             self._sweep(now)
             self._grant(now)
-            cameras = sum(isinstance(key, str) for key in self._slots)
-            stretch = self._stretch.update(now, cameras, self._work.per_s)
+            stretch = self._stretch.update(now)
             pace = Pace(round(stretch, 3), dict(self._extra))
             began = self._thinning_since
             if self._stretch.thins != (began is not None):
@@ -255,10 +252,7 @@ class LookSchedule:
             slot = self._slots[key] = _Slot(camera_id, now, self._next_turn())
         slot.put_gap_s, slot.put_at = now - slot.put_at, now
         replaced, slot.waiting = slot.waiting, _Waiting(look, release)
-        if purpose == "whole" and camera_id not in self._extra:
-            self._stretch.put(replaced=replaced is not None)
         if replaced is not None:
-            slot.overtaken = True
             return replaced
         slot.since = now
         slot.due_at = slot.seen_at + self._interval_s(purpose, camera_id) if slot.seen else now
@@ -302,18 +296,18 @@ class LookSchedule:
         assert slot.waiting is not None
         purpose = slot.waiting.look.purpose
         self._lateness.add(max(0.0, now - max(slot.due_at, slot.since)))
+        waited_s = now - slot.since
         if slot.seen:
-            gap_s = now - slot.seen_at
-            self._gaps[purpose].add(gap_s)
-            if purpose == "whole" and slot.camera_id not in self._extra:
-                self._stretch.taken(gap_s, overtaken=slot.overtaken)
+            self._gaps[purpose].add(now - slot.seen_at)
+        if purpose == "whole" and slot.camera_id not in self._extra:
+            self._stretch.taken(now - slot.seen_at if slot.seen else None, waited_s)
 
     def _next_turn(self) -> int:
         self._turn += 1
         return self._turn
 
     def _empty(self, slot: _Slot) -> _Waiting | None:
-        waiting, slot.waiting, slot.overtaken = slot.waiting, None, False
+        waiting, slot.waiting = slot.waiting, None
         self._waiting -= waiting is not None
         return waiting
 

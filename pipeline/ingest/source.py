@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from pipeline.ingest.evidence import Kept
     from pipeline.ingest.groups import Picture
     from pipeline.ingest.road_looks import Cut
+    from pipeline.ingest.sampling import Waits
     from pipeline.ingest.streams import Arrival, Stream
     from pipeline.ingest.windows import Size, Window
     from pipeline.settings import IngestSettings
@@ -196,6 +197,11 @@ class Source:
         self._interval_s = interval_s
         if self._sampler is not None:
             self._sampler.set_interval(interval_s)
+
+    def offered(self, waits: Waits | None) -> None:
+        """What became of the newest whole look; see Sampler.offered."""
+        if self._sampler is not None:
+            self._sampler.offered(waits)
 
     def leave(self) -> None:
         """``looks`` ends after those of the newest picture; it may be called again later."""

@@ -30,6 +30,7 @@ from pipeline.telemetry import set_up_logs
 
 if TYPE_CHECKING:
     from pipeline.ingest.look import Look, Purpose
+    from pipeline.ingest.sampling import Waits
     from pipeline.ingest.state import CameraStatus
 
 BEAT_S = 1.0
@@ -96,13 +97,14 @@ class Worker:
             self._spare = len(message.cameras) + _WHOLE_SPARE
             self._told = {}  # the daemon takes no word about the list before
 
-    def _deliver(self, look: Look) -> None:
+    def _deliver(self, look: Look) -> Waits | None:
         spare = self._spare if look.purpose == "road" else 0
         slot = self._ring.put(look.picture, spare=spare)
         if slot is None:
             with self._lock:
                 self._no_slot[look.camera_id, look.purpose] += 1
-            return
+            return None
+        waits = self._ring.waits(slot)
         left, top, right, bottom = map(float, look.region)
         width, height = map(int, look.source_size)
         self._outgoing.put(
@@ -115,6 +117,7 @@ class Worker:
                 purpose=look.purpose,
             )
         )
+        return waits
 
     def _send(self) -> None:
         """The only thread that writes to the socket; None stands for a beat, made just now."""

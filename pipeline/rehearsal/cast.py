@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pipeline.errors import ScenarioError
-from pipeline.rehearsal.stage import Expected, expected, load_clips, posed
+from pipeline.rehearsal.stage import Expected, expected, load_clips, lonlat_of, posed
 from pipeline.shipped import shipped
-from pipeline.town import distance_m, load_cameras
+from pipeline.town import Place, distance_m, load_cameras, load_grids
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 _APART_M = 400.0
 """Between planted hazards of one kind: nearer ones would rightly become one ticket."""
+_INSIDE_M = 20.0
+"""From a planted hazard to the border of its grid: else a place told some metres off would rightly
+be the neighbour's."""
 # Beginnings of a clip, spread over the gap between its key frames. Not a divisor of the pictures in
 # it: cameras send at times of their own, not all at the same ones.
 _PHASES = 24
@@ -106,13 +109,15 @@ class _Places:
             for camera in town
         ]
         self._hazards: dict[str, list[Camera]] = {}
+        self._grids = load_grids(shipped("configs/yulong/grids.geojson"))
 
     def take(self, street: StreetClip, scenario: Scenario) -> Camera:
         """The next camera; for a street with hazards one far from the others with the same."""
         kinds = {hazard.hazard for hazard in street.hazards}
         near = [camera for kind in kinds for camera in self._hazards.get(kind, [])]
         for at, camera in enumerate(self._free):
-            if all(distance_m(camera, other) > _APART_M for other in near):
+            apart = all(distance_m(camera, other) > _APART_M for other in near)
+            if apart and self._well_inside(camera, street):
                 for kind in kinds:
                     self._hazards.setdefault(kind, []).append(camera)
                 return self._free.pop(at)
@@ -123,3 +128,12 @@ class _Places:
             found=f"{len(near)} placed",
             allowed=f"{_APART_M:.0f} m between two of a kind",
         )
+
+    def _well_inside(self, camera: Camera, street: StreetClip) -> bool:
+        """Whether the street's hazards would lie in one grid each, whoever measures them."""
+        shown = posed(camera, street)
+        places = [
+            Place(*lonlat_of(shown, hazard), radius_m=_INSIDE_M, method="pose")
+            for hazard in street.hazards
+        ]
+        return all(len(self._grids.near(place)) == 1 for place in places)

@@ -150,13 +150,14 @@ def expected(cameras: dict[str, tuple[Camera, StreetClip]]) -> list[Expected]:
     """The tickets that the planted hazards must become, by exact geometry and the grid map."""
     grids = load_grids(shipped("configs/yulong/grids.geojson"))
     return [
-        Expected(one.hazard, camera_id, grids.owner(_lonlat(camera, one)).code)
+        Expected(one.hazard, camera_id, grids.owner(lonlat_of(camera, one)).code)
         for camera_id, (camera, clip) in cameras.items()
         for one in clip.hazards
     ]
 
 
-def _lonlat(camera: Camera, hazard: ClipHazard) -> tuple[float, float]:
+def lonlat_of(camera: Camera, hazard: ClipHazard) -> tuple[float, float]:
+    """Where the hazard lies, in degrees WGS-84."""
     assert camera.heading_deg is not None
     heading = math.radians(camera.heading_deg)
     east = hazard.ahead_m * math.sin(heading) + hazard.right_m * math.cos(heading)

@@ -149,3 +149,22 @@ def test_no_picture_is_ever_overwritten_before_its_slot_is_freed(steps):
         assert ring.taken() == len(standing)
         assert all((ring.picture(slot) == value).all() for slot, value in standing.items())
     ring.close_fd()
+
+
+def test_who_put_a_picture_knows_whether_it_is_still_needed(ring):
+    slot = ring.put(filled(1))
+    waits = ring.waits(slot)
+    assert waits()
+    ring.free(slot)
+    assert not waits()
+
+
+def test_the_next_picture_in_a_slot_is_not_taken_for_the_one_before(ring):
+    first = ring.put(filled(1))
+    waits = ring.waits(first)
+    for value in range(300):
+        ring.free(first)
+        assert ring.put(filled(value % 256)) == first
+        if value % 255 != 254:  # there are 255 marks
+            assert not waits()
+        assert ring.waits(first)()

@@ -134,3 +134,59 @@ def test_a_camera_that_must_be_looked_at_more_often_is_so_at_once(share, interva
     sampler.set_interval(60.0)
     sampler.set_interval(interval_s)
     assert sampler.step(interval_s, key=True) is Step.DECODE
+
+
+class Offered:
+    """A look that waits until the detector takes it."""
+
+    def __init__(self, sampler, at_s):
+        assert sampler.step(at_s, key=True) is Step.DECODE
+        assert sampler.keep(at_s)
+        self.waits = True
+        sampler.offered(lambda: self.waits)
+
+
+def keys_decoded(sampler, times):
+    return [at for at in times if sampler.step(at, key=True) is Step.DECODE]
+
+
+def test_nothing_is_decoded_while_the_last_look_waits():
+    sampler = Sampler("keys", 5.0)
+    Offered(sampler, 0.0)
+    assert keys_decoded(sampler, range(1, 10)) == []
+
+
+def test_the_next_picture_is_due_an_interval_after_the_last_one_was_taken():
+    sampler = Sampler("keys", 8.0)
+    look = Offered(sampler, 0.0)
+    assert keys_decoded(sampler, range(1, 8)) == []
+    look.waits = False
+    (first, *_) = keys_decoded(sampler, range(8, 20))
+    assert first == 7 + 8 - 1  # the last key frame before its turn
+
+
+def test_a_look_taken_at_once_leaves_the_rhythm_as_it_is():
+    sampler, kept = Sampler("keys", 5.0), []
+    for second in range(30):
+        if sampler.step(float(second), key=True) is Step.DECODE and sampler.keep(float(second)):
+            kept.append(second)
+            sampler.offered(iter([True, *[False] * 99]).__next__)
+    assert kept == [0, 5, 10, 15, 20, 25]
+
+
+def test_a_look_that_has_become_stale_is_replaced():
+    sampler = Sampler("keys", 5.0)
+    Offered(sampler, 0.0)
+    (first, *_) = keys_decoded(sampler, range(1, 20))
+    assert first == 10
+
+
+def test_a_longer_interval_counts_from_when_the_last_look_was_taken():
+    sampler = Sampler("keys", 5.0)
+    look = Offered(sampler, 0.0)
+    keys_decoded(sampler, range(1, 7))
+    look.waits = False
+    sampler.step(7.0, key=True)
+    sampler.set_interval(40.0)
+    (first, *_) = keys_decoded(sampler, range(8, 60))
+    assert first > 40

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import threading
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -46,6 +47,7 @@ class Street:
     def play(self, until):
         """Up to then; returns shares and gaps of that time alone."""
         self.decoded = self.done = 0
+        self.ages = []
         self.seen = {camera: [] for camera in range(len(self.keys_s))}
         while (now := self.clock.steady()) < until:
             self._read(now)
@@ -56,6 +58,7 @@ class Street:
                 self.schedule.done(look)
                 self.done += 1
                 self.seen[int(look.camera_id)].append(now)
+                self.ages.append(now - look.captured_at)
         return self
 
     def gaps(self):
@@ -68,7 +71,10 @@ class Street:
             sampler = self._samplers[camera]
             if sampler.step(at, key=True) is Step.DECODE and sampler.keep(at):
                 self.decoded += 1
-                self.schedule.put(Look(str(camera), at, (0, 0, 4, 4), (4, 4), PICTURE))
+                look = Look(str(camera), at, (0, 0, 4, 4), (4, 4), PICTURE)
+                released = threading.Event()
+                self.schedule.put(look, released.set)
+                sampler.offered(lambda released=released: not released.is_set())
 
     def _pace(self, now):
         if now - self._paced_at < 1:
@@ -78,6 +84,7 @@ class Street:
         self.stretches.append(stretch)
         for sampler in self._samplers:
             sampler.set_interval(self.interval_s * stretch)
+            sampler.free_s(now)  # as at every packet between key frames
 
 
 def test_a_detector_that_keeps_up_stretches_nothing_however_sparse_the_key_frames_are():
@@ -94,7 +101,7 @@ def test_what_the_detector_cant_do_is_hardly_decoded_and_looks_stay_even(key_s, 
     street.play(150)
     street.play(300)
     assert street.done / 150 == pytest.approx(looks_per_s, rel=0.07)  # it is kept busy
-    assert street.decoded <= 1.85 * street.done
+    assert street.decoded <= 1.3 * street.done
     gaps = street.gaps()
     assert gaps.mean() == pytest.approx(200 / looks_per_s, rel=0.1)
     assert gaps.max() <= 1.2 * gaps.mean()
@@ -108,10 +115,10 @@ def test_a_thousand_cameras_at_once_decode_little_in_vain_for_long():
     assert street.decoded <= 3 * street.done
     street.play(200)
     street.play(400)
-    assert street.decoded <= 1.9 * street.done
+    assert street.decoded <= 1.3 * street.done
     gaps = street.gaps()
     assert gaps.mean() == pytest.approx(1000 / 20, rel=0.1)
-    assert gaps.max() <= 1.3 * gaps.mean()
+    assert gaps.max() <= 1.1 * gaps.mean()
 
 
 def test_a_detector_that_was_tried_out_is_not_flooded_even_at_first():
@@ -119,7 +126,7 @@ def test_a_detector_that_was_tried_out_is_not_flooded_even_at_first():
     street.schedule.expect(1000, 20.0)
     street._pace(1.0)
     street.play(150)
-    assert street.decoded <= 1000 + 2 * street.done
+    assert street.decoded <= 1000 + 1.1 * street.done
     assert street.done == pytest.approx(150 * 20, rel=0.05)
 
 
@@ -138,7 +145,7 @@ def test_cameras_of_all_kinds_share_a_detector_that_is_too_slow():
     street = Street([0.5] * 60 + [2.0] * 60 + [5.0] * 60, looks_per_s=60)
     street.play(120)
     street.play(240)
-    assert street.decoded <= 1.9 * street.done
+    assert street.decoded <= 1.3 * street.done
     means = {
         key_s: np.mean([len(street.seen[n]) for n, own in enumerate(street.keys_s) if own == key_s])
         for key_s in (0.5, 2.0, 5.0)
@@ -164,7 +171,7 @@ def test_the_factor_settles():
     street.play(150)
     del street.stretches[:]
     street.play(300)
-    assert max(street.stretches) <= 1.5 * min(street.stretches)
+    assert max(street.stretches) <= 1.2 * min(street.stretches)
 
 
 def test_a_detector_that_hangs_is_not_taken_for_one_that_is_much_too_slow():
@@ -174,6 +181,15 @@ def test_a_detector_that_hangs_is_not_taken_for_one_that_is_much_too_slow():
         street._read(float(second))
         street.clock.move_to(float(second))
         assert street.schedule.pace().stretch <= 1.1
+
+
+def test_what_the_detector_looks_at_is_fresh():
+    street = Street([1.0] * 1000, looks_per_s=25, interval_s=5.0)
+    street.schedule.expect(1000, 25.0)
+    street._pace(1.0)
+    street.play(200)
+    street.play(400)
+    assert max(street.ages) <= 0.4 * 1000 / 25
 
 
 def test_a_single_camera_that_was_overtaken_once_is_no_sign_of_a_slow_detector():

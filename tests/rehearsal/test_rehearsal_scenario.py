@@ -8,7 +8,9 @@ from pipeline.errors import ScenarioError
 from pipeline.rehearsal.cast import cast
 from pipeline.rehearsal.rehearse import chosen
 from pipeline.rehearsal.scenario import STATES, load_scenario, parse_scenario
-from pipeline.town import distance_m
+from pipeline.rehearsal.stage import lonlat_of
+from pipeline.shipped import shipped
+from pipeline.town import Place, distance_m, load_grids
 
 SMALL = {
     "cameras": 4,
@@ -31,6 +33,15 @@ def test_the_scenarios_that_come_with_the_program_can_be_played(name):
     assert len(town.members) == scenario.cameras
     assert town.expected
     assert scenario.about
+
+
+def test_planted_hazards_lie_well_inside_a_grid():
+    town = cast(load_scenario("full"))
+    grids = load_grids(shipped("configs/yulong/grids.geojson"))
+    for member in town.members.values():
+        for hazard in member.street.hazards:
+            lon, lat = lonlat_of(member.camera, hazard)
+            assert len(grids.near(Place(lon, lat, 15.0, "pose"))) == 1
 
 
 def test_chaos_fails_in_every_way_there_is():
