@@ -16,6 +16,8 @@ from pipeline.terminal import AsJson, err, out, print_json
 if TYPE_CHECKING:
     from pipeline.bench import Figure
 
+Plot = Annotated[Path | None, typer.Option(help="draws the figures into this SVG file")]
+
 app = typer.Typer(no_args_is_help=True, help="性能 / what things cost, beside their floor")
 
 
@@ -30,6 +32,7 @@ def bench_ingest(
     size: Annotated[str, typer.Option(help="of their pictures")] = "1920x1080",
     seconds: Annotated[float, typer.Option(min=1, help="of each measurement")] = 20.0,
     rounds: Annotated[int, typer.Option(min=1, help="measurements of each program")] = 3,
+    plot: Plot = None,
     as_json: AsJson = False,
 ) -> None:
     """取流成本 / what a camera costs, beside a minimal program and beside decoding every frame."""
@@ -44,7 +47,7 @@ def bench_ingest(
             clock=SystemClock(),
             say=status.update,
         )
-    _tell(figures, as_json=as_json)
+    _tell("取流成本 / cost of ingest", figures, plot, as_json=as_json)
 
 
 @app.command("detect")
@@ -53,6 +56,10 @@ def bench_detect(
         Path | None, typer.Argument(help="ONNX file, its card beside it; else the shipped one")
     ] = None,
     rounds: Annotated[int, typer.Option(min=3, help="turns of each size of batch")] = 20,
+    beside: Annotated[
+        Path | None, typer.Option(help="weights (.pt) of the same model, for ultralytics")
+    ] = None,
+    plot: Plot = None,
     as_json: AsJson = False,
 ) -> None:
     """检测成本 / what a look costs in the detector, beside bare onnxruntime on the same model."""
@@ -68,12 +75,44 @@ def bench_detect(
             rounds=rounds,
             clock=SystemClock(),
             say=status.update,
+            beside=beside,
         )
-    _tell(figures, as_json=as_json)
+    _tell("检测成本 / cost of detection", figures, plot, as_json=as_json)
 
 
-def _tell(figures: list[Figure], *, as_json: bool) -> None:
-    """Print them; a figure that misses its target is a failure."""
+@app.command("town")
+def bench_town(
+    model: Annotated[
+        Path | None, typer.Argument(help="ONNX file, its card beside it; else the shipped one")
+    ] = None,
+    seconds: Annotated[float, typer.Option(min=1, help="of each measurement")] = 8.0,
+    batch: Annotated[int, typer.Option(min=1, max=256, help="largest batch")] = 8,
+    plot: Plot = None,
+    as_json: AsJson = False,
+) -> None:
+    """能带多少路 / how many cameras one detector holds, and how soon detections are there."""
+    from pipeline import bench
+    from pipeline.rehearsal import CLIPS
+    from pipeline.settings import ModelSettings
+
+    chosen = {} if model is None else {"path": model}
+    with err.status("") as status:
+        figures = bench.bench_town(
+            ModelSettings(batch=batch, **chosen),
+            CLIPS / "quiet_street.mp4",
+            seconds=seconds,
+            clock=SystemClock(),
+            say=status.update,
+        )
+    _tell("一台能带多少路 / what one box holds", figures, plot, as_json=as_json)
+
+
+def _tell(title: str, figures: list[Figure], plot: Path | None, *, as_json: bool) -> None:
+    """Print and draw them; a figure that misses its target is a failure."""
+    from pipeline.bench import draw
+
+    if plot is not None:
+        draw(figures, plot, title)
     if as_json:
         print_json([figure.row() for figure in figures])
     else:

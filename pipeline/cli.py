@@ -95,12 +95,12 @@ def run(
 ) -> None:
     """运行:取流、检测、立案 / run the cameras of this box until stopped."""
     from pipeline.daemon import Daemon
-    from pipeline.detect import fastest
     from pipeline.ingest import shard_of
+    from pipeline.model_choice import begin_with
     from pipeline.tickets import open_desk
 
     settings = town_settings(settings_file, overrides or ())
-    detector = fastest(settings.model)
+    detector = begin_with(settings)
     clock = SystemClock()
     with ExitStack() as stack:
         opened = stack.enter_context(open_desk(settings, clock))

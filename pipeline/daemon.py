@@ -9,7 +9,7 @@ brings the outbox to the desk. Nothing here waits for Redis or for a camera.
 from __future__ import annotations
 
 import threading
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from queue import Empty, Full, Queue
 from typing import TYPE_CHECKING, Self
 
@@ -17,6 +17,7 @@ from pipeline import __version__
 from pipeline.endpoints import serve_vitals
 from pipeline.ingest import PURPOSES, Coverage, LookSchedule, Workers
 from pipeline.judging import Counts, Judge
+from pipeline.model_choice import ModelWatch
 from pipeline.reload import CameraListWatch
 from pipeline.telling import Teller
 from pipeline.tickets import Filer, PatientOutbox
@@ -101,6 +102,7 @@ class Daemon:
             clock=clock,
             in_force=opened.town.cameras,
         )
+        self._model = ModelWatch(settings, detector, self._use, clock=clock)
         self._pulse = Pulse(clock)
         self._key_frames = Ever(lambda status: status.key_frames)
         self._pictures = Ever(lambda status: status.pictures)
@@ -114,6 +116,7 @@ class Daemon:
                 ("outbox", self._deliver),
                 ("teller", self._tell),
                 ("camera list", self._follow_list),
+                ("model", self._follow_model),
             )
         ]
 
@@ -187,11 +190,12 @@ class Daemon:
             incidents=self.counts.incidents.copy(),
             list_problem=self._list.problem,
             list_applied_at=self._list.applied_at,
+            model_problem=self._model.problem,
             build={
                 "version": __version__,
                 "model": self._detector.card.name,
                 "model_version": self._detector.card.version,
-                "provider": self._detector.providers[0],
+                "provider": self._detector.provider,
             },
         )
 
@@ -239,13 +243,11 @@ class Daemon:
     def _take_in(self) -> None:
         while self._failed is None:
             self._pulse.beat("judge")
-            try:
+            with suppress(Empty):
                 found = self._found.get(timeout=IDLE_S)
-            except Empty:
-                found = ()
-            if found is None:
-                return
-            self._judge.take_in(found)
+                if found is None:
+                    return
+                self._judge.take_in(found)
             self._judge.tell_open(backlog=self._outbox.backlog())
 
     def _deliver(self) -> None:
@@ -259,6 +261,14 @@ class Daemon:
             self._teller.round(last=last)
             if last:
                 return
+
+    def _use(self, detector: Detector) -> None:
+        """Detect with another model from the next batch on."""
+        self._judge.use(detector)
+        self._detector = detector
+
+    def _follow_model(self) -> None:
+        self._model.run(self._stop)
 
     def _follow_list(self) -> None:
         self._list.run(self._stop)

@@ -65,8 +65,7 @@ def _tried(name: str, check: Callable[[Settings], str], settings: Settings) -> F
 
 def _model(settings: Settings) -> str:
     detector = Detector(settings.model)
-    provider = detector.providers[0].removesuffix("ExecutionProvider")
-    return f"{detector.card.label}, {provider}, {time_per_look_ms(detector, 1)} ms a look"
+    return f"{detector.card.label}, {detector.provider}, {time_per_look_ms(detector, 1)} ms a look"
 
 
 def _heads(settings: Settings) -> str:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pipeline.clock import Clock
-    from pipeline.detect import Detections, Detector
+    from pipeline.detect import Detections, Detector, ModelCard
     from pipeline.hazards import Change
     from pipeline.ingest import Look, LookSchedule, SpreadCounts
     from pipeline.settings import Settings
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from pipeline.town import Camera
 
     FullPicture = Callable[[str, float], NDArray[np.uint8] | None]
-    Found = Sequence[tuple[Look, Detections]]
 
 TELL_INCIDENTS_S = 300.0
 """How often the desk hears that an incident is still seen."""
@@ -49,6 +48,14 @@ class Counts:
     road_looks: int = 0
     incidents: Counter[str] = field(default_factory=Counter)
     cleared: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What the model of this ``card`` saw in each look of a batch."""
+
+    card: ModelCard
+    rows: Sequence[tuple[Look, Detections]]
 
 
 class Judge:
@@ -71,6 +78,7 @@ class Judge:
         self.counts = Counts()
         self._settings = settings
         self._detector = detector
+        self._card = detector.card  # of the detections that are judged; follows the detector
         self._schedule = schedule
         self._rhythm = HeadRhythm(head_counter(settings.heads), settings.heads, detector.card)
         self._clock = clock
@@ -95,20 +103,26 @@ class Judge:
                 self._failing.discard(camera_id)
             self._cameras = wanted
 
+    def use(self, detector: Detector) -> None:
+        """Detect with another one from the next batch on; its input has the same size."""
+        self._detector = detector
+
     def detect(self, looks: Sequence[Look]) -> Found:
         """What is in these looks, for ``take_in``."""
-        began = self._clock.monotonic()
-        found = self._detector(looks)
+        detector, began = self._detector, self._clock.monotonic()
+        found = detector(looks)
         if looks:
             self._time(len(looks), self._clock.monotonic() - began)
-        return list(zip(looks, found, strict=True))
+        return Found(detector.card, list(zip(looks, found, strict=True)))
 
     def take_in(self, found: Found) -> None:
         """Let the analysts judge, and give each look back to the schedule.
 
         Looks of cameras that are gone are only given back.
         """
-        for look, seen in found:
+        if found.card is not self._card:
+            self._go_by(found.card)
+        for look, seen in found.rows:
             with self._lock:
                 if look.camera_id in self._cameras:
                     self._take_in(look, seen)
@@ -135,11 +149,18 @@ class Judge:
                             self._filer.update(incident)
         self._told_at = now
 
+    def _go_by(self, card: ModelCard) -> None:
+        with self._lock:
+            self._card = card
+            self._rhythm.go_by(card)
+            for analyst in self._analysts.values():
+                analyst.go_by(card.classes, self._rhythm.models)
+
     def _analyst(self, camera: Camera) -> Analyst:
         return Analyst(
             camera,
             self._settings.hazards,
-            self._detector.card.classes,
+            self._card.classes,
             model=self._rhythm.models,
             settings_hash=self._settings.digest(),
         )

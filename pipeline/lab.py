@@ -11,7 +11,7 @@ import typer
 
 from pipeline import show
 from pipeline.clock import SystemClock
-from pipeline.errors import CameraListError, FootageError
+from pipeline.errors import CameraListError, FootageError, SettingsError
 from pipeline.settings_file import load_settings
 from pipeline.terminal import (
     AsJson,
@@ -146,6 +146,38 @@ def model_predict(
         raise FootageError("; ".join(problems))
 
 
+@model.command("use")
+def model_use(
+    path: Annotated[Path | None, typer.Argument(help="ONNX file with its card")] = None,
+    settings_file: SettingsFile = None,
+    as_set: Annotated[bool, typer.Option(help="back to the model of the settings")] = False,
+) -> None:
+    """换用模型,不停机 / have this box run another model, without a stop.
+
+    It is loaded, checked and tried out here first. A daemon that runs takes it over within some
+    seconds, once it is warm; one that starts later begins with it.
+    """
+    from pipeline.detect import Detector, load_card
+    from pipeline.model_choice import check_fits, choose
+
+    settings = load_settings(settings_file)
+    if (path is None) != as_set:
+        raise SettingsError("name a model file, or --as-set to go back to that of the settings")
+    if path is not None:
+        detector = Detector(settings.model.model_copy(update={"path": path}))
+        shape = load_card(settings.model.path).input
+        check_fits(detector, (shape.width, shape.height), path)
+        label, per_s = detector.card.label, f", {detector.looks_per_s:.0f} looks/s"
+    else:
+        label, per_s = load_card(settings.model.path).label, ""
+    choose(settings.data_dir, path)
+    err.print(
+        f"{label}{per_s}: 运行中的程序数秒内换用 / a daemon that runs changes over within seconds; "
+        f"gridwatch_build_info 可查 / the metrics tell which is at work",
+        soft_wrap=True,
+    )
+
+
 @model.command("check")
 def model_check(
     path: Annotated[Path | None, typer.Argument(help="ONNX file; default: of the settings")] = None,
@@ -178,7 +210,7 @@ def model_check(
         "sha256": card.sha256,
         "input": card.input.model_dump(),
         "licence": card.licence,
-        "providers": loaded.providers,
+        "provider": loaded.provider,
         **facts,
     }
     if as_json:

@@ -78,6 +78,11 @@ def _cameras(vitals: Vitals) -> Iterator[Metric]:
         "1 while the camera list in the file is the one in force, 0 while it is refused",
         {(): not vitals.list_problem},
     )
+    yield _gauge(
+        "gridwatch_model_good",
+        "1 while the model that was chosen is the one at work, 0 while it is refused",
+        {(): not vitals.model_problem},
+    )
     if vitals.list_applied_at is not None:
         yield _gauge(
             "gridwatch_camera_list_applied_timestamp_seconds",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 from pathlib import Path
 from typing import Annotated, Literal
@@ -52,6 +53,11 @@ class RedisSettings(Section):
     timeout_s: Seconds = Field(5.0, description="longest wait for one answer from Redis")
 
 
+def _engines() -> Path:
+    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(cache) / "gridwatch" / "engines"
+
+
 class ModelSettings(Section):
     """Which detector runs, and on what."""
 
@@ -61,6 +67,14 @@ class ModelSettings(Section):
     )
     fastest: bool = Field(
         True, description="gridwatch run takes the variant NAME-int8.onnx where it is faster"
+    )
+    provider: Literal["auto", "tensorrt", "cuda", "openvino", "cpu"] = Field(
+        "auto", description="what runs the detector; auto: the fastest that is there and works"
+    )
+    gpu_memory_mib: int = Field(4096, ge=256, description="GPU memory for the detector at most")
+    cuda_graphs: bool = Field(False, description="replay CUDA graphs: less work for the CPU a run")
+    engines: Path = Field(
+        default_factory=_engines, description="folder for engines built for this very hardware"
     )
     threads: int = Field(0, ge=0, le=256, description="looks side by side on a CPU; 0: all cores")
     batch: int = Field(8, ge=1, le=256, description="largest batch of looks")

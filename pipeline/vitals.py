@@ -72,7 +72,8 @@ class Vitals:
     that are no longer needed. ``incidents``: confirmed ones, by hazard. ``threads``: seconds since
     each thread of the daemon came round. ``coverage_lost``: minutes of cameras that the ledger
     could not keep. ``list_problem``: why the camera list in the file is not in force; empty: it
-    is. ``build``: version, model, provider and the like.
+    is. ``model_problem``: the same of the model that was chosen. ``build``: version, model,
+    provider and the like.
     """
 
     at: float
@@ -96,6 +97,7 @@ class Vitals:
     coverage_lost: int = 0
     list_problem: str = ""
     list_applied_at: float | None = None
+    model_problem: str = ""
     build: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -16,12 +16,14 @@ import cv2
 import pytest
 import yaml
 from structlog.testing import capture_logs
+from test_model_choice import another
 
 from pipeline.clock import SystemClock
 from pipeline.daemon import Daemon
 from pipeline.detect import Detector
 from pipeline.errors import DeskError, DeskUnavailableError
 from pipeline.hazards import Analyst
+from pipeline.model_choice import choose
 from pipeline.rehearsal import (
     CityCamera,
     Fault,
@@ -342,3 +344,16 @@ def test_two_cameras_that_see_one_hole_make_one_ticket(tmp_path, until):
         until(daemon, lambda: sum(t.count for t in desk.tickets()) == 2)
         (ticket,) = desk.tickets()
         assert set(ticket.camera_ids) == set(stage.cameras)
+
+
+def test_a_model_chosen_while_it_runs_takes_over_and_no_look_is_lost(stage, until, tmp_path):
+    other = another(tmp_path)
+    with stage.opened() as opened, stage.daemon(opened) as daemon:
+        until(daemon, lambda: daemon.counts.looks > 2)
+        choose(stage.settings.data_dir, other)
+        until(daemon, lambda: daemon.vitals().build["model"] == "other")
+        looks = daemon.counts.looks
+        until(daemon, opened.desk.tickets)
+    assert daemon.counts.looks > looks
+    counts = daemon._schedule.counts()
+    assert counts.put == counts.done + counts.replaced + counts.stopped

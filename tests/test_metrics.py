@@ -137,6 +137,11 @@ def test_a_refused_camera_list_shows():
     assert samples(replace(VITALS, list_problem="line 3"))["gridwatch_camera_list_good",] == 0
 
 
+def test_a_model_that_was_refused_is_told():
+    assert samples(VITALS)["gridwatch_model_good",] == 1
+    assert samples(replace(VITALS, model_problem="gone"))["gridwatch_model_good",] == 0
+
+
 def test_why_a_camera_is_down_stays_out_of_the_metrics():
     assert b"rtsp://" not in generate_latest(registry_of(lambda: VITALS))
 

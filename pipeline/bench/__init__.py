@@ -3,5 +3,7 @@
 from pipeline.bench.detect import bench_detect
 from pipeline.bench.figure import Figure
 from pipeline.bench.ingest import bench_ingest
+from pipeline.bench.picture import draw
+from pipeline.bench.town import bench_town
 
-__all__ = ["Figure", "bench_detect", "bench_ingest"]
+__all__ = ["Figure", "bench_detect", "bench_ingest", "bench_town", "draw"]

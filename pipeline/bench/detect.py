@@ -2,32 +2,27 @@
 
 Whole is what the daemon does with a batch: looks whose pictures stand in the shared ring go in,
 detections in source pixels come out. Bare is one run of a session with onnxruntime's own settings,
-all cores, on a batch that lies ready. They take turns on the same pictures in one process, so that
-whatever else the machine does weighs on both.
+all cores, on a batch that lies ready; only that its threads stop when a run is done: they would
+else burn a core while it is the other one's turn. They take turns on the same pictures.
 """
 
 from __future__ import annotations
 
-import time
-from dataclasses import replace
 from functools import partial
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-import onnxruntime as ort
 
+from pipeline.bench.beside import beside_ultralytics
 from pipeline.bench.figure import Figure
+from pipeline.bench.material import bare_session, looks_in_ring, pictures_of
+from pipeline.bench.turns import turns
 from pipeline.detect import Detector
-from pipeline.errors import BenchError
-from pipeline.ingest import FrameRing, Source
-from pipeline.settings import IngestSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
-
-    from numpy.typing import NDArray
 
     from pipeline.clock import Clock
     from pipeline.ingest import Look
@@ -37,7 +32,6 @@ BUCKETS = (1, 2, 4, 8, 16)
 WHOLE_TARGET = 1 / 0.95
 """The whole path does at least 95 % of the looks that the bare session does."""
 OUTSIDE_TARGET_MS = 0.3
-_INTERVAL_S = 0.4
 
 
 def bench_detect(
@@ -47,20 +41,23 @@ def bench_detect(
     rounds: int,
     clock: Clock,
     say: Callable[[str], None],
+    beside: Path | None = None,
 ) -> list[Figure]:
     """Figures of each size of batch, in milliseconds a look. Raises BenchError, ModelError.
 
-    ``footage`` is a clip with at least as many looks as the largest batch.
+    ``footage`` is a clip with at least as many looks as the largest batch. ``beside``: weights of
+    the same model for ultralytics, which then does the same pictures.
     """
+    settings = settings.model_copy(update={"batch": max(settings.batch, BUCKETS[-1])})
     detector = Detector(settings)
-    session = ort.InferenceSession(settings.path.read_bytes(), providers=["CPUExecutionProvider"])
-    looks = _in_ring(_looks(footage, detector.size, clock), detector.size)
+    session = bare_session(settings.path, detector.provider, threads=0)
+    looks = looks_in_ring(footage, detector.size, BUCKETS[-1], clock)
     figures = []
     for batch in BUCKETS:
         say(f"批量 / batch {batch}")
         of_batch = looks[:batch]
         ready = np.stack([look.picture for look in of_batch])
-        whole, bare = _turns(
+        whole, bare = turns(
             partial(detector, of_batch),
             partial(session.run, None, {"pictures": ready}),
             rounds=rounds,
@@ -86,19 +83,19 @@ def bench_detect(
         )
     say("会话之外 / outside the session")
     figures.append(_outside(settings, looks, rounds))
+    if beside is not None:
+        say("ultralytics")
+        pictures = pictures_of(footage, BUCKETS[-1])
+        figures += beside_ultralytics(detector, beside, pictures, batches=(1, 8), rounds=rounds)
     return figures
 
 
 def _outside(settings: ModelSettings, looks: Sequence[Look], rounds: int) -> Figure:
     """Time of a look that is not the session's: one lane beside a session of one thread."""
     detector = Detector(settings.model_copy(update={"threads": 1}))
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = 1
-    session = ort.InferenceSession(
-        settings.path.read_bytes(), options, providers=["CPUExecutionProvider"]
-    )
+    session = bare_session(settings.path, detector.provider, threads=1)
     ready = [look.picture[None].copy() for look in looks]
-    whole, bare = _turns(
+    whole, bare = turns(
         lambda: detector(looks),
         lambda: [session.run(None, {"pictures": one}) for one in ready],
         rounds=max(5, rounds // len(looks)),
@@ -107,52 +104,10 @@ def _outside(settings: ModelSettings, looks: Sequence[Look], rounds: int) -> Fig
     ms = 1e3 * median(ours - theirs for ours, theirs in zip(whole, bare, strict=True)) / len(looks)
     return Figure(
         "outside_the_session",
-        max(0.0, ms),
+        ms,
         None,
         "ms",
         "more than the bare session takes for a look, on one thread",
         OUTSIDE_TARGET_MS,
         of_ratio=False,
     )
-
-
-def _turns(
-    ours: Callable[[], Any], theirs: Callable[[], Any], *, rounds: int
-) -> tuple[list[float], list[float]]:
-    """Seconds of each turn of both, after one that doesn't count."""
-    took: tuple[list[float], list[float]] = [], []
-    for number in range(rounds + 1):
-        for times, run in zip(took, (ours, theirs), strict=True):
-            began_s = time.perf_counter()
-            run()
-            if number:
-                times.append(time.perf_counter() - began_s)
-    return took
-
-
-def _looks(footage: Path, size: tuple[int, int], clock: Clock) -> list[Look]:
-    looks: list[Look] = []
-    settings = IngestSettings(interval_s=_INTERVAL_S)
-    with Source("bench", str(footage), settings, size=size, clock=clock, policy="all") as source:
-        for look in source.looks():
-            looks.append(look)
-            if len(looks) == BUCKETS[-1]:
-                return looks
-    raise BenchError(
-        "has too few pictures for the largest batch",
-        where=str(footage),
-        found=len(looks),
-        allowed=f"{BUCKETS[-1]} pictures, {_INTERVAL_S} s apart",
-    )
-
-
-def _in_ring(looks: Sequence[Look], size: tuple[int, int]) -> list[Look]:
-    """The same looks with their pictures where a worker puts them."""
-    ring = FrameRing.create(size, len(looks))
-    standing: list[Look] = []
-    for look in looks:
-        slot = ring.put(look.picture)
-        assert slot is not None
-        picture: NDArray[np.uint8] = ring.picture(slot)
-        standing.append(replace(look, picture=picture))
-    return standing

@@ -1,102 +1,180 @@
-"""One ONNX session that turns a batch of looks into detections.
+"""Turns a batch of looks into detections, on the best hardware that is there and works.
 
-On a CPU every look is a run of its own, on one thread, and as many of them run side by side as the
-session may use threads. Threads that share the work of one run wait for each other after every
-layer, and a larger batch leaves the caches: of street-n on two cores, eight looks in one run on two
-threads (that don't spin: others need the cores) took 26 ms a look, in lanes 21 ms. So a look's
-result doesn't depend on its neighbours either.
+A provider that fails while it runs is left for the next one of the ladder, and the looks at hand go
+through that: none is lost, and nobody gets boxes from a device that has gone wrong.
 """
 
 from __future__ import annotations
 
 import os
 import time
-from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import structlog
 
 from pipeline.detect.card import ModelCard, load_card
 from pipeline.detect.detections import Detections
-from pipeline.detect.session import open_session
+from pipeline.detect.ladder import ladder, on_gpu, open_on
+from pipeline.detect.runners import Buckets, Lanes, RunError
 from pipeline.errors import ModelError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
+    from pipeline.detect.ladder import Provider
+    from pipeline.detect.runners import Runner
     from pipeline.ingest.look import Look
     from pipeline.settings import ModelSettings
 
-TRIED_ON = 4  # looks of each lane
+TRIED_ON = 8
+"""Looks with which the speed is tried out at the start, for each lane."""
 FLOOR = 0.04
 """Scores below this are dropped: weak evidence is used by the hazards, noise is not."""
 
+log = structlog.get_logger(__name__)
+
 
 class Detector:
-    """Loads a model only if hash, card and graph agree.
+    """Loads a model only if hash, card and graph agree, on the first rung that works.
 
     ``looks_per_s`` is what it did when it was tried out at the start.
 
-    ``size`` is the model's input (width, height); looks must come at that size.
+    ``size`` is the model's input (width, height); looks must come at that size. One thread calls.
     """
 
-    def __init__(self, settings: ModelSettings) -> None:
+    def __init__(self, settings: ModelSettings, *, rungs: Sequence[Provider] | None = None) -> None:
+        """``rungs``: the providers to try in this order; else as the settings say."""
         self.card: ModelCard = load_card(settings.path)
         self.size = (self.card.input.width, self.card.input.height)
-        lanes = settings.threads or len(os.sched_getaffinity(0))
-        self._session = open_session(settings.path, threads=1)
-        self._lanes = ThreadPoolExecutor(lanes, thread_name_prefix="detector lane")
-        self._check_graph(settings.path)
-        self._warm_up(settings.path)
-        self.looks_per_s = self._try_out(TRIED_ON * lanes)
+        self._settings = settings
+        self._rungs = list(ladder(settings) if rungs is None else rungs)
+        self._runner = self._climb()
+        self.looks_per_s = self._try_out(TRIED_ON * self.lanes)
 
     @property
-    def providers(self) -> list[str]:
-        return list(self._session.get_providers())
+    def provider(self) -> Provider:
+        """What it runs on now."""
+        return self._rungs[0]
+
+    @property
+    def path(self) -> Path:
+        """The model file."""
+        return self._settings.path
+
+    @property
+    def lanes(self) -> int:
+        """Looks side by side on a CPU."""
+        return self._settings.threads or len(os.sched_getaffinity(0))
 
     def __call__(self, looks: Sequence[Look]) -> list[Detections]:
-        """Detections of each look, in the same order, scores from FLOOR up."""
+        """Detections of each look, in the same order, scores from FLOOR up.
+
+        Raises ModelError when no provider is left that works.
+        """
         if not looks:
             return []
-        rows = self._lanes.map(self._run_one, [look.picture for look in looks])
+        rows = self.run([look.picture for look in looks])
         return [_detections(of, look) for of, look in zip(rows, looks, strict=True)]
 
-    def run(self, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Bare model: uint8 I420 (N, H·3/2, W) -> float32 (N, K, 6) x1 y1 x2 y2 score class."""
-        return np.stack(list(self._lanes.map(self._run_one, pictures)))
+    def run(self, pictures: Sequence[NDArray[np.uint8]]) -> list[NDArray[np.float32]]:
+        """Bare model: I420 (H·3/2, W) each -> rows (K, 6) x1 y1 x2 y2 score class."""
+        again = True
+        while True:
+            try:
+                return self._runner(pictures)
+            except RunError as error:
+                again = self._repair(str(error), again=again)
 
-    def _run_one(self, picture: NDArray[np.uint8]) -> NDArray[np.float32]:
-        (boxes,) = self._session.run(None, {"pictures": picture[None]})
-        return np.asarray(boxes[0], np.float32)
+    def falls_back_on(self, rungs: Iterable[Provider]) -> None:
+        """The providers to go on with, in this order, when its own fails."""
+        self._rungs[1:] = rungs
 
-    def _check_graph(self, path: Path) -> None:
+    def close(self) -> None:
+        """Let go of its threads and its device."""
+        self._runner.close()
+
+    def _repair(self, why: str, *, again: bool) -> bool:
+        """Another session to go on with: of this rung once more, then of the next.
+
+        Returns whether the rung has its second try still before it. Raises ModelError.
+        """
+        log.error("detector_failed", provider=self.provider, why=why, again=again)
+        self._runner.close()
+        if not again:
+            if len(self._rungs) == 1:
+                raise ModelError(
+                    "can't be run", file=self._settings.path, where=self.provider, found=why
+                )
+            del self._rungs[0]
+        self._runner = self._climb()
+        return not again
+
+    def _climb(self) -> Runner:
+        """The first rung that works; those before it are left, with a reason."""
+        while True:
+            try:
+                return self._open(self._rungs[0])
+            except ModelError as error:
+                if len(self._rungs) == 1:
+                    raise
+                log.warning("provider_left", provider=self._rungs[0], why=str(error))
+                del self._rungs[0]
+
+    def _open(self, provider: Provider) -> Runner:
+        path, shape, settings = self._settings.path, self.card.input, self._settings
+        if provider == "cpu":
+            single = open_on(provider, path, shape, settings, 1)
+            self._check_graph(single)
+            several = self.lanes > 1
+            joint = open_on(provider, path, shape, settings, self.lanes) if several else single
+            runner: Runner = Lanes(single, joint, self.lanes)
+        else:
+            session = open_on(provider, path, shape, settings, self.lanes)
+            self._check_graph(session)
+            device = "cuda" if on_gpu(provider) else "cpu"
+            graphs = settings.cuda_graphs and on_gpu(provider)
+            runner = Buckets(session, self.size, settings.batch, device, graphs=graphs)
+        try:
+            runner.warm_up(self._grey())
+            self._check_boxes(runner([self._grey()])[0])
+        except RunError as error:
+            raise ModelError(
+                "gives no usable boxes", file=path, where=provider, found=error
+            ) from None
+        return runner
+
+    def _check_graph(self, session: Any) -> None:
         width, height = self.size
-        found = [(i.name, i.type, i.shape[1:]) for i in self._session.get_inputs()]
+        found = [(i.name, i.type, i.shape[1:]) for i in session.get_inputs()]
         wanted = [("pictures", "tensor(uint8)", [height * 3 // 2, width])]
         if found != wanted:
-            raise ModelError("has the wrong input", file=path, found=found, allowed=str(wanted))
+            raise ModelError(
+                "has the wrong input", file=self._settings.path, found=found, allowed=str(wanted)
+            )
 
-    def _warm_up(self, path: Path) -> None:
-        width, height = self.size
-        boxes = self.run(np.full((1, height * 3 // 2, width), 114, np.uint8))
+    def _check_boxes(self, rows: NDArray[np.float32]) -> None:
         most = len(self.card.classes) - 1
-        usable = boxes.ndim == 3 and boxes.shape[2] == 6 and bool(np.isfinite(boxes).all())
-        if not usable or not ((boxes[..., 5] >= 0) & (boxes[..., 5] <= most)).all():
+        usable = rows.ndim == 2 and rows.shape[1] == 6
+        if not usable or not ((rows[:, 5] >= 0) & (rows[:, 5] <= most)).all():
             raise ModelError(
                 "gives no usable boxes",
-                file=path,
-                found=boxes.shape,
+                file=self._settings.path,
+                found=rows.shape,
                 allowed=f"(N, K, 6), finite, classes 0 to {most}",
             )
 
-    def _try_out(self, count: int) -> float:
+    def _grey(self) -> NDArray[np.uint8]:
         width, height = self.size
-        grey = np.full((count, height * 3 // 2, width), 114, np.uint8)
+        return np.full((height * 3 // 2, width), 114, np.uint8)
+
+    def _try_out(self, count: int) -> float:
+        pictures = [self._grey()] * count
         began_s = time.perf_counter()  # of this machine, whatever time it is in the town
-        self.run(grey)
+        self.run(pictures)
         return count / (time.perf_counter() - began_s)
 
 

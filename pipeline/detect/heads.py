@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from pipeline.detect.card import ModelCard
     from pipeline.detect.detections import Detections
+    from pipeline.detect.ladder import Provider
     from pipeline.ingest import Look
     from pipeline.settings import HeadSettings
 
@@ -111,8 +112,8 @@ class HeadCounter:
         self._check(path)
 
     @property
-    def providers(self) -> list[str]:
-        return list(self._session.get_providers())
+    def provider(self) -> Provider:
+        return "cpu"
 
     def __call__(self, picture: NDArray[np.uint8]) -> HeadMap:
         """``picture`` is uint8 BGR (H, W, 3), best at the camera's own resolution."""
@@ -165,9 +166,13 @@ class HeadRhythm:
     ) -> None:
         self._counter = counter
         self._settings = settings
+        self._counted_at: dict[str, float] = {}
+        self.go_by(detector)
+
+    def go_by(self, detector: ModelCard) -> None:
+        """Detections come from this model from now on."""
         self._detector = detector
         self._person = detector.classes.index("person")
-        self._counted_at: dict[str, float] = {}
 
     @property
     def models(self) -> str:

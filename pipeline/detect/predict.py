@@ -114,7 +114,7 @@ def count_people(seen: Detections, card: ModelCard, heads: HeadMap | None) -> fl
 def time_per_look_ms(detector: Detector, batch: int) -> float:
     """Median milliseconds a look in a batch of this size, session alone, on grey pictures."""
     width, height = detector.size
-    pictures = np.full((batch, height * 3 // 2, width), 114, np.uint8)
+    pictures = [np.full((height * 3 // 2, width), 114, np.uint8)] * batch
     times = []
     for _ in range(_ROUNDS):
         began = time.perf_counter()

@@ -9,21 +9,29 @@ import onnxruntime as ort
 from pipeline.errors import ModelError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
-_QUIET = 3  # onnxruntime's level "error": its warnings are about graph details nobody can act on
+CPU = "CPUExecutionProvider"
+_QUIET = 4  # onnxruntime's level "fatal": what goes wrong is told by the exception
 
 
-def open_session(path: Path, threads: int) -> Any:
-    """An inference session; ``threads`` 0: all cores. ModelError for a file that can't be run."""
+def open_session(
+    path: Path, threads: int, providers: Sequence[tuple[str, dict[str, str]]] = ((CPU, {}),)
+) -> Any:
+    """An inference session on the first of these providers; ``threads`` 0: all cores.
+
+    Raises ModelError for a file that can't be run, or a provider that can't be used: onnxruntime
+    itself would go on without a word on the CPU.
+    """
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = _QUIET
-    # Waiting threads must not burn the cores that decode.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # Threads wait for each other within a run alone: after it the cores belong to who decodes.
+    options.add_session_config_entry("session.force_spinning_stop", "1")
     try:
         # From memory, so that a model which wants further files beside it is refused.
-        return ort.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])
+        session = ort.InferenceSession(path.read_bytes(), options, providers=list(providers))
     except Exception as error:  # noqa: BLE001 - onnxruntime's exceptions have no common public base
         raise ModelError(
             "cannot be loaded by onnxruntime",
@@ -31,3 +39,13 @@ def open_session(path: Path, threads: int) -> Any:
             found=str(error).splitlines()[0][:200],
             allowed="one self-contained ONNX file",
         ) from None
+    session.disable_fallback()
+    wanted, found = providers[0][0], session.get_providers()[0]
+    if found != wanted:
+        raise ModelError(
+            "its provider can't be used: driver or libraries are missing, or of another version",
+            file=path,
+            found=found,
+            allowed=wanted,
+        )
+    return session

@@ -110,6 +110,11 @@ class Analyst:
             )
         )
 
+    def go_by(self, classes: Sequence[str], model: str) -> None:
+        """Detections come from another model from now on."""
+        self._classes = classes
+        self._origin = self._origin | {"model": model}
+
     def _update_road(self, look: Look, seen: Detections) -> list[Change]:
         """Evidence about the window alone: holes, and things that the detector knows by name.
 

@@ -13,6 +13,7 @@ from pipeline.town.camera_list import ImportReport, import_cameras, load_cameras
 from pipeline.town.camera_row import Problem
 from pipeline.town.datum import DATUMS, from_wgs84, to_wgs84
 from pipeline.town.duties import HAZARDS, Duties, Duty, Limit, load_duties
+from pipeline.town.files import write_atomically
 from pipeline.town.grid_file import load_grids
 from pipeline.town.grids import Grid, GridMap, Member
 from pipeline.town.ground import GroundPlane, place_of, plane_of
@@ -54,5 +55,6 @@ __all__ = [
     "place_of",
     "plane_of",
     "to_wgs84",
+    "write_atomically",
     "write_cameras",
 ]

@@ -76,7 +76,7 @@ def _check(trained: network.StreetNet, detector: Detector, data: Sequence[Path])
     pictures = drawn_looks(detector.size)
     if data:
         pictures = np.concatenate([pictures, looks(data, "val", CHECKED_ON, detector.size)])
-    got = [detector.run(one[None])[0] for one in pictures]
+    got = [detector.run([one])[0] for one in pictures]
     wanted = [_boxes(trained, to_rgb(one[None])) for one in pictures]
     same = agreement(list(map(_ranked, wanted, got)), got, LEAST_SCORE)
     back = agreement(list(map(_ranked, got, wanted)), wanted, LEAST_SCORE)

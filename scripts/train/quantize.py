@@ -200,7 +200,7 @@ def _run(model: onnx.ModelProto, pictures: NDArray[np.uint8]) -> list[NDArray[np
 
 
 def _rows(detector: Detector, pictures: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
-    return [detector.run(one[None])[0] for one in pictures]
+    return [detector.run([one])[0] for one in pictures]
 
 
 def _card(card: ModelCard, name: str, pictures: int, same: Agreement) -> ModelCard:

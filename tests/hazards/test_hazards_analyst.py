@@ -9,7 +9,18 @@ import cv2
 import numpy as np
 import pytest
 import structlog
-from hazard_street import CAMERA, EVERYWHERE, POSE, Street, analyst, look, moved, seen, times
+from hazard_street import (
+    CAMERA,
+    EVERYWHERE,
+    NAMES,
+    POSE,
+    Street,
+    analyst,
+    look,
+    moved,
+    seen,
+    times,
+)
 
 from pipeline.detect import Detections
 from pipeline.hazards import incident_id_of
@@ -370,3 +381,18 @@ def test_a_hole_is_found_however_far_apart_the_looks_are(step):
     (change,) = changes
     assert change.incident.hazard == "road_collapse"
     assert change.incident.confirmed_at <= 32
+
+
+def test_detections_of_another_model_are_read_by_its_classes_and_told_by_its_name():
+    street, watching = Street(), analyst(ZONED)
+    hole = seen(("cavity", 0.9, HOLE))
+    changed = []
+    for at in times(0, 12):
+        if at == 4:
+            watching.go_by(NAMES[::-1], "street-n-v1-0000")
+        if at >= 4:
+            hole = replace(hole, classes=np.array([NAMES[::-1].index("cavity")], np.int16))
+        changed += watching.update(look(at, street.luma((HOLE, 40))), hole)
+    (change,) = changed
+    assert change.incident.hazard == "road_damage"
+    assert change.incident.trail["model"] == "street-n-v1-0000"

@@ -1,0 +1,116 @@
+"""Our detector beside ``ultralytics`` with the same weights on the same pictures.
+
+Both begin with BGR pictures in the size of the source and end with boxes in it, so ours pays here
+for what the daemon gets from ingest: bringing pictures to the model's size and colours.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pipeline.bench.figure import Figure
+from pipeline.bench.turns import turns
+from pipeline.detect import FLOOR, look_at
+from pipeline.errors import BenchError
+from pipeline.hazards.boxes import iou
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from pipeline.detect import Detections, Detector
+
+TARGET = 1 / 1.3
+"""At least 1.3 times as many pictures a second."""
+UNLIKE_TARGET = 0.02
+SURE = 0.25
+SAME_BOX, SAME_SCORE = 0.9, 0.05
+
+
+def beside_ultralytics(
+    detector: Detector,
+    weights: Path,
+    pictures: Sequence[NDArray[np.uint8]],
+    *,
+    batches: Sequence[int],
+    rounds: int,
+) -> list[Figure]:
+    """Milliseconds a picture for each size of batch, and the share of unlike detections.
+
+    ``pictures`` are uint8 BGR (H, W, 3), as many as the largest batch. Raises BenchError.
+    """
+    model = _loaded(weights)
+    width, height = detector.size
+
+    def theirs(of_batch: Sequence[NDArray[np.uint8]]) -> list[Any]:
+        found: list[Any] = model.predict(
+            list(of_batch), imgsz=(height, width), conf=FLOOR, verbose=False, batch=len(of_batch)
+        )
+        return found
+
+    def ours(of_batch: Sequence[NDArray[np.uint8]]) -> list[Detections]:
+        return detector([look_at(one, detector.size) for one in of_batch])
+
+    figures = []
+    for batch in batches:
+        some = pictures[:batch]
+        mine, its = turns(partial(ours, some), partial(theirs, some), rounds=rounds)
+        figures.append(
+            Figure(
+                f"picture_in_batch_of_{batch}",
+                1e3 * float(np.median(mine)) / batch,
+                1e3 * float(np.median(its)) / batch,
+                "ms",
+                "from a BGR picture to boxes, beside ultralytics predict on the same weights",
+                TARGET,
+            )
+        )
+    pairs = zip(ours(pictures), theirs(pictures), strict=True)
+    counts = [_unlike(one, other, detector.card.classes) for one, other in pairs]
+    unlike, of = (sum(each) for each in zip(*counts, strict=True))
+    figures.append(
+        Figure(
+            "unlike_detections",
+            unlike / max(of, 1),
+            None,
+            "",
+            f"of {of} detections of ultralytics with a score of {SURE} or more those that ours "
+            f"doesn't have (IoU {SAME_BOX}, score within {SAME_SCORE}, same class)",
+            UNLIKE_TARGET,
+            of_ratio=False,
+        )
+    )
+    return figures
+
+
+def _loaded(weights: Path) -> Any:
+    try:
+        ultralytics = import_module("ultralytics")
+    except ImportError:
+        raise BenchError(
+            "needs ultralytics: pip install torch for the CPU first, then gridwatch[train]",
+            where="--beside",
+        ) from None
+    if not weights.is_file():
+        raise BenchError("not found", where="--beside", found=weights, allowed="a .pt file")
+    return ultralytics.YOLO(str(weights))
+
+
+def _unlike(mine: Detections, its: Any, classes: Sequence[str]) -> tuple[int, int]:
+    """How many of its sure detections have no like of mine, and how many there are."""
+    boxes = its.boxes.xyxy.numpy().astype(np.float64)
+    scores, names = its.boxes.conf.numpy(), [its.names[int(one)] for one in its.boxes.cls]
+    sure = [at for at, score in enumerate(scores) if score >= SURE]
+    unlike = 0
+    for at in sure:
+        same = np.array([classes[index] == names[at] for index in mine.classes], bool)
+        close = np.abs(mine.scores - scores[at]) <= SAME_SCORE
+        near = iou(boxes[at][None], mine.boxes.astype(np.float64))[0] >= SAME_BOX
+        unlike += not bool((same & close & near).any())
+    return unlike, len(sure)

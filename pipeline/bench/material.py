@@ -1,0 +1,85 @@
+"""What detection is measured with: looks and pictures of a clip, and a bare session."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import av
+import numpy as np
+import onnxruntime as ort
+
+from pipeline.detect.ladder import NAMES
+from pipeline.errors import BenchError
+from pipeline.ingest import FrameRing, Source
+from pipeline.settings import IngestSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from pipeline.clock import Clock
+    from pipeline.detect.ladder import Provider
+    from pipeline.ingest import Look
+
+_INTERVAL_S = 0.4
+
+
+def bare_session(path: Path, provider: Provider, threads: int) -> Any:
+    """A session with onnxruntime's own settings; ``threads`` 0: all cores.
+
+    Only that its threads stop when a run is done: they would burn a core while it is the turn of
+    what is measured beside it.
+    """
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.add_session_config_entry("session.force_spinning_stop", "1")
+    return ort.InferenceSession(path.read_bytes(), options, providers=[NAMES[provider]])
+
+
+def pictures_of(footage: Path, count: int) -> list[NDArray[np.uint8]]:
+    """So many pictures, uint8 BGR (H, W, 3), spread over the clip."""
+    with av.open(f"file:{footage}") as container:
+        frames = list(container.decode(container.streams.video[0]))
+    step = max(1, len(frames) // count)
+    return [
+        np.asarray(one.to_ndarray(format="bgr24"), np.uint8)
+        for one in frames[: step * count : step]
+    ]
+
+
+def looks_in_ring(footage: Path, size: tuple[int, int], count: int, clock: Clock) -> list[Look]:
+    """So many looks at a clip, with their pictures where a worker puts them.
+
+    Raises BenchError when it has fewer.
+    """
+    return _in_ring(_looks(footage, size, count, clock), size)
+
+
+def _looks(footage: Path, size: tuple[int, int], count: int, clock: Clock) -> list[Look]:
+    looks: list[Look] = []
+    settings = IngestSettings(interval_s=_INTERVAL_S)
+    with Source("bench", str(footage), settings, size=size, clock=clock, policy="all") as source:
+        for look in source.looks():
+            looks.append(look)
+            if len(looks) == count:
+                return looks
+    raise BenchError(
+        "has too few pictures",
+        where=str(footage),
+        found=len(looks),
+        allowed=f"{count} pictures, {_INTERVAL_S} s apart",
+    )
+
+
+def _in_ring(looks: Sequence[Look], size: tuple[int, int]) -> list[Look]:
+    ring = FrameRing.create(size, len(looks))
+    standing: list[Look] = []
+    for look in looks:
+        slot = ring.put(look.picture)
+        assert slot is not None
+        picture: NDArray[np.uint8] = ring.picture(slot)
+        standing.append(replace(look, picture=picture))
+    return standing
