@@ -575,3 +575,29 @@ def test_windows_of_what_is_no_camera_or_no_picture_are_refused(gridwatch, town)
     text.write_bytes(cv2.imencode(".png", np.full((90, 160, 3), 90, np.uint8))[1])
     refused(gridwatch(*command, "YL-0001", "--out", town / "a.gif"), ".png or .jpg")
     refused(gridwatch(*command, "YL-0001", "--out", town / "none" / "a.png"), "none/a.png")
+
+
+def test_a_model_is_tried_out_and_chosen_for_the_box_and_given_back(gridwatch, town):
+    settings = town / "settings.yaml"
+    answer = gridwatch("model", "use", MODEL, "-s", settings)
+    assert answer.code == 0
+    assert "street-n" in answer.err
+    assert json.loads((town / "data" / "model.json").read_text())["path"] == str(MODEL)
+    answer = gridwatch("model", "use", "--as-set", "-s", settings)
+    assert answer.code == 0
+    assert not (town / "data" / "model.json").exists()
+
+
+def test_a_model_that_cannot_be_used_is_not_chosen(gridwatch, town):
+    (town / "wrong.onnx").write_bytes(b"no model")
+    answer = gridwatch("model", "use", town / "wrong.onnx", "-s", town / "settings.yaml")
+    assert answer.code == 2
+    assert "wrong" in answer.err
+    assert not (town / "data").exists()
+
+
+@pytest.mark.parametrize("arguments", [(), (MODEL, "--as-set")])
+def test_either_a_model_or_that_of_the_settings_is_chosen(gridwatch, town, arguments):
+    answer = gridwatch("model", "use", *arguments, "-s", town / "settings.yaml")
+    assert answer.code == 2
+    assert "--as-set" in answer.err

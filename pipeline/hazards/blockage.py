@@ -14,6 +14,7 @@ import numpy as np
 from pipeline.hazards.boxes import area, centre, grow, iou, overlap, size
 from pipeline.hazards.cases import SCENE_REACH, SCENE_S
 from pipeline.hazards.crash_signs import BEFORE_S
+from pipeline.hazards.history import SURE_LOOKS
 from pipeline.hazards.observation import Observation, probability
 from pipeline.hazards.tracks import FAST
 
@@ -51,9 +52,6 @@ PLAIN_SCORE = 0.65
 """A real vehicle this large (in picture heights) gets a higher mean score; a heap doesn't."""
 STANDS = 0.8
 """Score of a vehicle that is plainly there; how long it stays decides."""
-STANDS_LOOKS = 6
-"""Looks in which it must stand there: where they are far apart, as with many cameras to a detector,
-in three of them it may be each time another one like it."""
 
 
 def standing_vehicles(
@@ -86,7 +84,7 @@ def standing_vehicles(
                     STANDS,
                     track.stood_since,
                     settings.vehicle_dwell_s,
-                    least_looks=STANDS_LOOKS,
+                    least_looks=SURE_LOOKS,
                 )
             )
     return found

@@ -11,6 +11,9 @@ MOST_LOOKS = 1000
 """Looks that are remembered: the longest dwell of the defaults (180 s) at five looks a second."""
 LEAST_LOOKS = 3
 """Positive looks without which nothing is confirmed, however long the dwell."""
+SURE_LOOKS = 6
+"""Positive looks for what is known by its place alone: where looks are far apart, as with many
+cameras to a detector, in three of them it may be another one like it each time."""
 FADED = 0.2
 """Mean score of the last looks below which an unconfirmed case is dropped."""
 FADE_S = 6.0

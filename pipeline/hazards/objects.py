@@ -14,6 +14,7 @@ import numpy as np
 
 from pipeline.hazards.boxes import area, centre, covered, grow, iou, overlap, size
 from pipeline.hazards.cases import SCENE_REACH
+from pipeline.hazards.history import LEAST_LOOKS, SURE_LOOKS
 from pipeline.hazards.observation import Observation, probability
 from pipeline.hazards.scene import SEEN
 
@@ -198,6 +199,7 @@ def _observation(
     settings: BlockageSettings,
     measures: dict[str, float] | None = None,
 ) -> Observation:
+    unnamed = "new_here" in parts and len(parts) == 1
     return Observation(
         "blockage",
         "object",
@@ -207,4 +209,5 @@ def _observation(
         settings.object_dwell_s,
         measures=measures or {},
         parts=parts,
+        least_looks=SURE_LOOKS if unnamed else LEAST_LOOKS,
     )

@@ -231,6 +231,10 @@ class CameraReader:
         """A picture is judged by its whole look, and its road looks share the verdict."""
         verdict = self._health.judge(look)
         now = self._clock.monotonic()
+        # It takes another picture to tell if the first one is frozen, or how a change turns out.
+        changing = verdict.telling != (verdict.state == "live")
+        if self._source.live and (self._first_at is None or changing):
+            self._source.look_soon()
         self._first_at = now if self._first_at is None else self._first_at
         believed = not self._gate.flaps or now - self._first_at >= self._settings.blip_s
         self._keeper.shown(verdict.state, verdict.why, believed=believed)

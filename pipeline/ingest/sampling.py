@@ -57,6 +57,7 @@ class Sampler:
         self._kept_at = 0.0
         self._counted_from = 0.0  # what the interval counts from: the last picture, or its turn
         self._waits: Waits | None = None
+        self._hurry_s: float | None = None
         self._key_at: float | None = None
         self._key_gap_s = 0.0
 
@@ -67,7 +68,7 @@ class Sampler:
         """
         longer_s = interval_s - self._interval_s
         self._interval_s = interval_s
-        if self._due_at is not None:
+        if self._due_at is not None and self._hurry_s is None:
             latest = self._counted_from + interval_s
             self._due_at = min(latest, self._due_at + max(0.0, longer_s) * self._share)
 
@@ -78,6 +79,12 @@ class Sampler:
         interval after it was taken. None: nobody can tell, as if it had been taken at once.
         """
         self._waits = waits
+
+    def hurry(self, interval_s: float) -> None:
+        """The next picture is due so soon, whether or not the last one waits; once."""
+        if self._due_at is not None:
+            self._hurry_s = interval_s
+            self._due_at = min(self._due_at, self._kept_at + interval_s)
 
     def step(self, at_s: float, *, key: bool) -> Step:
         """What to do with the packet whose picture is shown at this time."""
@@ -108,7 +115,7 @@ class Sampler:
         if not self.keys_only or self._due_at is None or self._key_at is None:
             return 0.0
         self._mind(now)
-        due_s = self._due_at - self._interval_s * _EARLY_SHARE - now
+        due_s = self._due_at - self._early_s - now
         if due_s > 0:
             return due_s
         return min(self._key_at + self._key_gap_s * (1 - _EARLY_SHARE) - now, _UNEXPECTED_S)
@@ -123,11 +130,12 @@ class Sampler:
             late = abs(at_s - self._due_at) >= self._interval_s
             self._due_at = (at_s if late else self._due_at) + self._interval_s
         self._kept_at = self._counted_from = at_s
+        self._hurry_s = None
         return True
 
     def _mind(self, now: float) -> None:
         """Put off the next picture while the last one waits."""
-        if self._waits is None or self._due_at is None:
+        if self._waits is None or self._due_at is None or self._hurry_s is not None:
             return
         if not self._waits():
             self._waits = None
@@ -142,4 +150,8 @@ class Sampler:
         self._mind(at_s)
         if self._due_at is None or self._interval_s == 0 or at_s < self._kept_at - _RESTART_S:
             return True
-        return at_s >= self._due_at - self._interval_s * _EARLY_SHARE
+        return at_s >= self._due_at - self._early_s
+
+    @property
+    def _early_s(self) -> float:
+        return _EARLY_SHARE * (self._interval_s if self._hurry_s is None else self._hurry_s)

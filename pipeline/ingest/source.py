@@ -203,6 +203,11 @@ class Source:
         if self._sampler is not None:
             self._sampler.offered(waits)
 
+    def look_soon(self) -> None:
+        """The next picture comes as soon as the settings say, whatever the interval is now."""
+        if self._sampler is not None:
+            self._sampler.hurry(self._settings.interval_s)
+
     def leave(self) -> None:
         """``looks`` ends after those of the newest picture; it may be called again later."""
         self._left = True

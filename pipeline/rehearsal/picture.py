@@ -55,6 +55,16 @@ def live_table(record: Record) -> Group:
     return Group(numbers, states, *(f"! {note[:200]}" for note in record.notes))
 
 
+def line(record: Record) -> str:
+    """The newest sample in one line, for logs."""
+    if not record.points:
+        return record.doing
+    now = record.points[-1]
+    states = Counter(record.states.values()).most_common()
+    told = ", ".join(f"{state} {count}" for state, count in states)
+    return f"{now.at_s:.0f} s: {told}; looks {now.looks}, memory {now.memory / _MIB:.0f} MiB"
+
+
 def verdict_table(verdict: Verdict) -> Table:
     table = Table(
         "",

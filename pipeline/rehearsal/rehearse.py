@@ -24,7 +24,7 @@ from pipeline.rehearsal.cast import cast
 from pipeline.rehearsal.city import CityCamera
 from pipeline.rehearsal.clips import Spoilt, made
 from pipeline.rehearsal.conduct import Conductor, spoilt_name
-from pipeline.rehearsal.picture import draw, live_table, verdict_table
+from pipeline.rehearsal.picture import draw, line, live_table, verdict_table
 from pipeline.rehearsal.processes import Program, alive, shared_memory
 from pipeline.rehearsal.proxy import proxy_to
 from pipeline.rehearsal.record import Ending, Record
@@ -53,6 +53,7 @@ _SMALL, _SAMPLE_S, _LARGE_SAMPLE_S = 100, 1.0, 5.0
 _SETTLE_S = 3.0  # so that what was counted at the end as sent has arrived
 _STOP_S = 60.0
 _ORPHAN_S = 300.0
+_LINE_EVERY_S = 30.0
 
 
 def command(
@@ -77,12 +78,31 @@ def command(
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="gridwatch-")))
         elif folder.exists() and any(folder.iterdir()):
             raise InputError("is not empty", file=folder, where="--out", allowed="a new folder")
-        live = stack.enter_context(Live(console=console, refresh_per_second=2))
-        verdict = rehearse(scenario, folder, show=lambda record: live.update(live_table(record)))
+        verdict = rehearse(scenario, folder, show=stack.enter_context(_showing(console)))
     console.print(verdict_table(verdict))
     if as_json:
         sys.stdout.write(json.dumps(verdict.as_json(), ensure_ascii=False, indent=2) + "\n")
     return 0 if verdict.passed else 1
+
+
+@contextmanager
+def _showing(console: Console) -> Iterator[Callable[[Record], None]]:
+    """The live table; where nobody sees one, as in a log, a line now and then."""
+    if console.is_terminal:
+        with Live(console=console, refresh_per_second=2) as live:
+            yield lambda record: live.update(live_table(record))
+        return
+    told_s = -_LINE_EVERY_S
+    doing = ""
+
+    def tell(record: Record) -> None:
+        nonlocal told_s, doing
+        at_s = record.points[-1].at_s if record.points else told_s
+        if at_s - told_s >= _LINE_EVERY_S or (not record.points and record.doing != doing):
+            told_s, doing = at_s, record.doing
+            console.print(line(record), soft_wrap=True)
+
+    yield tell
 
 
 def chosen(name: str, *, cameras: int | None = None, seconds: float | None = None) -> Scenario:

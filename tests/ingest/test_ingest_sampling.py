@@ -190,3 +190,14 @@ def test_a_longer_interval_counts_from_when_the_last_look_was_taken():
     sampler.set_interval(40.0)
     (first, *_) = keys_decoded(sampler, range(8, 60))
     assert first > 40
+
+
+def test_a_picture_that_is_wanted_soon_comes_though_the_last_one_waits_and_the_interval_is_long():
+    sampler = Sampler("keys", 60.0)
+    Offered(sampler, 0.0)
+    sampler.hurry(5.0)
+    sampler.set_interval(80.0)
+    (first, *_) = keys_decoded(sampler, range(1, 60))
+    assert first == 5
+    assert sampler.keep(5.0)
+    assert keys_decoded(sampler, range(6, 60)) == []
