@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from pipeline.clock import SystemClock
@@ -48,6 +49,7 @@ def examine(settings_file: Path | None) -> list[Finding]:
         "model": _model,
         "heads": _heads,
         "town": _town,
+        "holidays": _holidays,
         "redis": _redis,
         "camera list": _camera_list,
         "disk": _disk,
@@ -78,6 +80,14 @@ def _heads(settings: Settings) -> str:
 def _town(settings: Settings) -> str:
     town = load_town(settings.town)
     return f"{len(town.cameras)} cameras, {len(town.grids)} grids, {len(town.duties)} duties"
+
+
+def _holidays(settings: Settings) -> str:
+    """Of which years working time can be counted right: no fault, but good to know in time."""
+    days = load_town(settings.town).holidays
+    year = datetime.fromtimestamp(SystemClock().now(), UTC).year
+    told = ", ".join(f"{one} {'known' if days.known(one) else 'not'}" for one in (year, year + 1))
+    return f"{told}; of a year that isn't, Monday to Friday count (town.holidays names a file)"
 
 
 def _redis(settings: Settings) -> str:

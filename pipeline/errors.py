@@ -109,6 +109,10 @@ class DutiesError(InputError):
     pass
 
 
+class HolidaysError(InputError):
+    """The town's own table of holidays."""
+
+
 class CoordinateError(InputError):
     pass
 

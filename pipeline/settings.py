@@ -31,11 +31,14 @@ class Section(BaseModel):
 
 
 class TownSettings(Section):
-    """The three files that describe the town."""
+    """The files that describe the town."""
 
     cameras: Path = Field(Path("cameras.csv"), description="camera list, CSV or YAML")
     grids: Path = Field(Path("grids.geojson"), description="grid map, GeoJSON")
     duties: Path = Field(Path("duties.yaml"), description="duties per hazard, YAML")
+    holidays: Path | None = Field(
+        None, description="holidays and worked weekends, YAML; null: those that are announced"
+    )
 
 
 class RedisSettings(Section):

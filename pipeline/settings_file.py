@@ -182,7 +182,10 @@ def _absolute(settings: Settings, base: Path) -> Settings:
                 update={"tls": ingest.tls.model_copy(update={"ca_file": ca_file and at(ca_file)})}
             ),
             "town": town.model_copy(
-                update={name: at(getattr(town, name)) for name in ("cameras", "grids", "duties")}
+                update={
+                    **{name: at(getattr(town, name)) for name in ("cameras", "grids", "duties")},
+                    "holidays": town.holidays and at(town.holidays),
+                }
             ),
         }
     )

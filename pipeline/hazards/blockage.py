@@ -14,7 +14,7 @@ import numpy as np
 from pipeline.hazards.boxes import area, centre, grow, iou, overlap, size
 from pipeline.hazards.cases import SCENE_REACH, SCENE_S
 from pipeline.hazards.crash_signs import BEFORE_S
-from pipeline.hazards.history import SURE_LOOKS
+from pipeline.hazards.history import LEAST_LOOKS, SURE_LOOKS
 from pipeline.hazards.observation import Observation, probability
 from pipeline.hazards.tracks import FAST
 
@@ -52,6 +52,8 @@ PLAIN_SCORE = 0.65
 """A real vehicle this large (in picture heights) gets a higher mean score; a heap doesn't."""
 STANDS = 0.8
 """Score of a vehicle that is plainly there; how long it stays decides."""
+UNWATCHED_LOOKS = 2 * SURE_LOOKS
+"""Looks at a vehicle that was never looked at in close succession: see CLOSE_S."""
 
 
 def standing_vehicles(
@@ -84,7 +86,7 @@ def standing_vehicles(
                     STANDS,
                     track.stood_since,
                     settings.vehicle_dwell_s,
-                    least_looks=SURE_LOOKS,
+                    least_looks=SURE_LOOKS if track.close_looks >= LEAST_LOOKS else UNWATCHED_LOOKS,
                 )
             )
     return found

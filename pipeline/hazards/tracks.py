@@ -34,6 +34,9 @@ the last one, but not its looks."""
 STILL = 0.12
 """Sizes of itself that a vehicle may move in STANDS_AFTER_S and still count as standing."""
 FORGET_MOVING_S = 2.0
+CLOSE_S = 15.0
+"""Looks no further apart than this show one and the same standing vehicle: in a longer time it may
+have left, and the next one of the traffic have come to where it was."""
 MISSED_LOOKS = 3
 """Looks in which an unobstructed standing vehicle may be overlooked before it counts as gone."""
 HISTORY = 40
@@ -60,6 +63,7 @@ class Track:
     when its box first met another road user's as it stopped. ``top_speed`` in own sizes per second
     is the fastest of the last moves before it stopped, ``stop_s`` the time from the last FAST one
     to standing; both are 0 when it was never followed. ``score`` is the detector's mean.
+    ``close_looks``: so many of the last looks at it, standing, came at most CLOSE_S after another.
     """
 
     history: deque[tuple[float, Box]] = field(default_factory=lambda: deque(maxlen=HISTORY))
@@ -74,6 +78,7 @@ class Track:
     moved_at: float = float("-inf")
     misses: int = 0
     looks: int = 0
+    close_looks: int = 0
     score: float = 0.0
     crash_sign: CrashSign | None = None  # what the detector's crash class said; see CrashSigns
 
@@ -183,6 +188,7 @@ class Tracks:
         if track.stood_since is not None:
             assert track.stand_box is not None
             track.stand_box = 0.9 * track.stand_box + 0.1 * box
+            track.close_looks = track.close_looks + 1 if at - track.at <= CLOSE_S else 0
             track.history.append((at, box))
             return
         track.history.append((at, box))

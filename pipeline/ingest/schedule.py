@@ -5,7 +5,8 @@ whole look and one for each of its windows; a newer look replaces an older unrea
 by deadline, the earliest first: when a slot was last looked at plus its interval. So of a detector
 that can't keep up every camera gets its share, in proportion to its interval, and none starves:
 once a look's deadline has passed, each other slot comes before it at most once, and once
-``longest_gap_s`` has passed since the last look there, only what has waited longer does.
+``longest_gap_s`` has passed since the last look there, only what has waited longer does (a fifth
+more than usual, where the detector can't keep to that).
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 FORGET_S = 3600.0
 """A slot that nothing came to for this long, as after a change of resolution, is given up."""
 SWEEP_S = 60.0
+_LATER_THAN_MOST = 1.2
 
 log = structlog.get_logger(__name__)
 
@@ -279,7 +281,7 @@ class LookSchedule:
             while _is_past(heap[0]):
                 heapq.heappop(heap)
         unseen = self._by_seen[0]
-        if unseen[0] + self._settings.longest_gap_s <= now:
+        if unseen[0] + self._longest_gap_s() <= now:
             slot = heapq.heappop(self._by_seen)[2]
         else:
             slot = heapq.heappop(self._by_due)[2]
@@ -290,6 +292,13 @@ class LookSchedule:
         self._tallies[waiting.look.purpose].taken += 1
         self._in_hand[waiting.look] = waiting.release
         return waiting.look
+
+    def _longest_gap_s(self) -> float:
+        """Where the detector can't keep to the longest gap, what is later than most goes first.
+
+        Else everything would be late, and extra looks would never have a turn.
+        """
+        return max(self._settings.longest_gap_s, _LATER_THAN_MOST * self._stretch.gap_s)
 
     def _note(self, slot: _Slot, now: float) -> None:
         """Take down how long ago the last look was, and how late this one is."""

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from pipeline.clock import Clock
     from pipeline.hazards.incident import Incident
     from pipeline.town.duties import Duty
+    from pipeline.town.holidays import Holidays
 
 # Of one family the later is the graver; hazards that are alone in theirs don't stand here.
 _GRAVITY = ("road_damage", "road_collapse")
@@ -176,7 +177,7 @@ class Desk:
         kind = incident.trail.get("kind")
         duty = self.town.duties.of(incident.hazard, kind if isinstance(kind, str) else None)
         ground = ground_of(self.town, incident.place)
-        fields = _fields(incident, duty, ground, now)
+        fields = _fields(incident, duty, ground, now, self.town.holidays)
         body = _body(incident, evidence, duty, ground, fields).model_dump(mode="json")
         own_m = min(incident.place.radius_m, MOST_RADIUS_M)
         search_m = max(duty.radius_m, math.hypot(own_m, MOST_RADIUS_M)) + _SEARCH_SLACK_M
@@ -227,7 +228,9 @@ def _rank(duty: Duty) -> int:
     return len(_SEVERITIES) * gravity + _SEVERITIES.index(duty.severity)
 
 
-def _fields(incident: Incident, duty: Duty, ground: Ground, now: float) -> dict[str, str]:
+def _fields(
+    incident: Incident, duty: Duty, ground: Ground, now: float, holidays: Holidays
+) -> dict[str, str]:
     """The fields of a new ticket; numbers as text, so that Redis keeps what Python wrote."""
     place = incident.place
     called = ("kind", "event_code", "name_zh", "name_en", "department")
@@ -245,8 +248,8 @@ def _fields(incident: Incident, duty: Duty, ground: Ground, now: float) -> dict[
         "method": place.method,
         "detected_at": _number(incident.confirmed_at),
         "filed_at": _number(now),
-        "accept_due_at": _number(due_at(now, duty.accept_limit)),
-        "handle_due_at": _number(due_at(now, duty.handle_limit)),
+        "accept_due_at": _number(due_at(now, duty.accept_limit, holidays)),
+        "handle_due_at": _number(due_at(now, duty.handle_limit, holidays)),
     }
 
 

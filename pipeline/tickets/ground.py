@@ -10,6 +10,7 @@ from pipeline.errors import UnknownGridError
 if TYPE_CHECKING:
     from pipeline.town.duties import Duties
     from pipeline.town.grids import GridMap
+    from pipeline.town.holidays import Holidays
     from pipeline.town.place import Place
 
 
@@ -21,6 +22,9 @@ class DeskTown(Protocol):
 
     @property
     def duties(self) -> Duties: ...
+
+    @property
+    def holidays(self) -> Holidays: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from pipeline.town.files import write_atomically
 from pipeline.town.grid_file import load_grids
 from pipeline.town.grids import Grid, GridMap, Member
 from pipeline.town.ground import GroundPlane, place_of, plane_of
+from pipeline.town.holidays import Holidays, load_holidays
 from pipeline.town.local import LocalFrame, distance_m
 from pipeline.town.place import Place, PlaceMethod
 from pipeline.town.town import Town, load_cameras_in, load_town
@@ -31,6 +32,7 @@ __all__ = [
     "GridMap",
     "GroundPlane",
     "GroundPoint",
+    "Holidays",
     "ImportReport",
     "Limit",
     "LocalFrame",
@@ -50,6 +52,7 @@ __all__ = [
     "load_cameras_in",
     "load_duties",
     "load_grids",
+    "load_holidays",
     "load_town",
     "masked_url",
     "place_of",

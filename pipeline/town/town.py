@@ -11,6 +11,7 @@ from pipeline.town.camera_list import load_cameras
 from pipeline.town.datum import from_wgs84, to_wgs84
 from pipeline.town.duties import load_duties
 from pipeline.town.grid_file import load_grids
+from pipeline.town.holidays import Holidays, load_holidays
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,6 +35,7 @@ class Town:
     cameras: tuple[Camera, ...]
     grids: GridMap
     duties: Duties
+    holidays: Holidays = field(default_factory=Holidays)
     _by_id: dict[str, Camera] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -55,13 +57,15 @@ class Town:
 def load_town(settings: TownSettings) -> Town:
     """Read the three files and check that they are of one town.
 
-    Raises CameraListError, GridMapError or DutiesError for a file that is wrong in itself, and
+    Raises CameraListError, GridMapError, DutiesError or HolidaysError for a file that is wrong in
+    itself, and
     CoordinateError for cameras that lie outside the town as declared but would lie inside it in
     another datum, or that are another town's.
     """
     grids = load_grids(settings.grids)
     cameras = load_cameras_in(settings.cameras, grids)
-    return Town(cameras, grids, load_duties(settings.duties))
+    days = Holidays() if settings.holidays is None else load_holidays(settings.holidays)
+    return Town(cameras, grids, load_duties(settings.duties), days)
 
 
 def load_cameras_in(path: Path, grids: GridMap) -> tuple[Camera, ...]:

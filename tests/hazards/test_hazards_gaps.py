@@ -117,10 +117,21 @@ def test_a_camera_looked_at_less_often_from_now_on_is_soon_at_its_usual_pace():
     assert not any(broke[3:])
 
 
-def test_three_looks_far_apart_may_each_show_another_car_at_the_same_line():
+CAR = [(SPOT, 200)], [("car", 0.8, SPOT)]
+
+
+def test_looks_far_apart_may_each_show_another_car_at_the_same_line():
     watch = Watch()
     watch.see(0, 400, step=40)
-    car = [(SPOT, 200)], [("car", 0.8, SPOT)]
-    assert watch.see(400, 600, *car, step=40) == []
-    (change,) = watch.see(600, 680, *car, step=40)
+    assert watch.see(400, 400 + 12 * 40, *CAR, step=40) == []
+    (change,) = watch.see(880, 960, *CAR, step=40)
     assert change.incident.trail["kind"] == "vehicle"
+
+
+def test_a_few_looks_in_close_succession_show_that_it_is_one_and_the_same():
+    watch = Watch()
+    watch.see(0, 400, step=40)
+    assert watch.see(400, 560, *CAR, step=40) == []
+    (change,) = watch.see(560, 585, *CAR, step=5)
+    assert change.incident.trail["kind"] == "vehicle"
+    assert change.incident.started_at == 400.0

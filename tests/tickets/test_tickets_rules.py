@@ -19,7 +19,9 @@ from pipeline.tickets.transitions import (
     next_state,
 )
 from pipeline.town.duties import Limit
+from pipeline.town.holidays import Holidays
 
+DAYS = Holidays()
 CHINA = timezone(timedelta(hours=8))
 
 
@@ -43,7 +45,22 @@ def local(text: str) -> float:
     ],
 )
 def test_a_limit_ends_when_its_time_is_used_up(start: str, limit: str, due: str):
-    assert due_at(local(start), Limit.parse(limit)) == local(due)
+    assert due_at(local(start), Limit.parse(limit), Holidays()) == local(due)
+
+
+@pytest.mark.parametrize(
+    "start, limit, due",
+    [
+        ("2026-09-30 17:00", "2wh", "2026-10-08 09:30"),  # over the National Day week
+        ("2026-10-09 17:00", "2wh", "2026-10-10 09:30"),  # into a Saturday that makes up for it
+        ("2026-02-14 08:30", "1wd", "2026-02-14 18:00"),  # a Saturday worked before the New Year
+        ("2026-10-01 09:00", "24h", "2026-10-02 09:00"),  # the clock knows no holidays
+    ],
+)
+def test_working_time_stands_on_holidays_and_runs_on_weekends_that_make_up_for_them(
+    start: str, limit: str, due: str
+):
+    assert due_at(local(start), Limit.parse(limit), Holidays()) == local(due)
 
 
 @given(
@@ -52,11 +69,11 @@ def test_a_limit_ends_when_its_time_is_used_up(start: str, limit: str, due: str)
     more=st.integers(0, 100),
 )
 def test_working_time_is_never_shorter_than_the_clock_and_adds_up(start, first, more):
-    sooner = due_at(start, Limit(first, "wh"))
+    sooner = due_at(start, Limit(first, "wh"), DAYS)
     assert sooner - start >= first * 3600 - 1e-3
-    at_once = due_at(start, Limit(first + more, "wh"))
+    at_once = due_at(start, Limit(first + more, "wh"), DAYS)
     if more:
-        assert due_at(sooner, Limit(more, "wh")) == pytest.approx(at_once, abs=1e-3)
+        assert due_at(sooner, Limit(more, "wh"), DAYS) == pytest.approx(at_once, abs=1e-3)
 
 
 def test_every_state_is_reached_and_left_unless_it_is_an_end():

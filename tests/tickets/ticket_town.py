@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from pipeline.hazards.incident import Incident
 from pipeline.tickets import Desk
 from pipeline.town.duties import Duties, Duty, Limit
 from pipeline.town.grids import Grid, GridMap
+from pipeline.town.holidays import Holidays
 from pipeline.town.place import Place
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ class SmallTown:
 
     grids: GridMap
     duties: Duties
+    holidays: Holidays = field(default_factory=Holidays)
 
 
 def grid(code: str, name: str, level: int, parent: str | None, west: float, east: float) -> Grid:
