@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from pipeline.clock import Clock
     from pipeline.detect import Detections, Detector
 
 TARGET = 1 / 1.3
@@ -40,6 +41,7 @@ def beside_ultralytics(
     *,
     batches: Sequence[int],
     rounds: int,
+    clock: Clock,
 ) -> list[Figure]:
     """Milliseconds a picture for each size of batch, and the share of unlike detections.
 
@@ -60,7 +62,7 @@ def beside_ultralytics(
     figures = []
     for batch in batches:
         some = pictures[:batch]
-        mine, its = turns(partial(ours, some), partial(theirs, some), rounds=rounds)
+        mine, its = turns(partial(ours, some), partial(theirs, some), rounds=rounds, clock=clock)
         figures.append(
             Figure(
                 f"picture_in_batch_of_{batch}",

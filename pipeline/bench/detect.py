@@ -2,8 +2,8 @@
 
 Whole is what the daemon does with a batch: looks whose pictures stand in the shared ring go in,
 detections in source pixels come out. Bare is one run of a session with onnxruntime's own settings,
-all cores, on a batch that lies ready; only that its threads stop when a run is done: they would
-else burn a core while it is the other one's turn. They take turns on the same pictures.
+all cores, on a batch that lies ready. They take turns on the same pictures in one process, so that
+whatever else the machine does weighs on both.
 """
 
 from __future__ import annotations
@@ -61,6 +61,7 @@ def bench_detect(
             partial(detector, of_batch),
             partial(session.run, None, {"pictures": ready}),
             rounds=rounds,
+            clock=clock,
         )
         figures.append(
             Figure(
@@ -82,15 +83,17 @@ def bench_detect(
             )
         )
     say("会话之外 / outside the session")
-    figures.append(_outside(settings, looks, rounds))
+    figures.append(_outside(settings, looks, rounds, clock))
     if beside is not None:
         say("ultralytics")
         pictures = pictures_of(footage, BUCKETS[-1])
-        figures += beside_ultralytics(detector, beside, pictures, batches=(1, 8), rounds=rounds)
+        figures += beside_ultralytics(
+            detector, beside, pictures, batches=(1, 8), rounds=rounds, clock=clock
+        )
     return figures
 
 
-def _outside(settings: ModelSettings, looks: Sequence[Look], rounds: int) -> Figure:
+def _outside(settings: ModelSettings, looks: Sequence[Look], rounds: int, clock: Clock) -> Figure:
     """Time of a look that is not the session's: one lane beside a session of one thread."""
     detector = Detector(settings.model_copy(update={"threads": 1}))
     session = bare_session(settings.path, detector.provider, threads=1)
@@ -98,7 +101,8 @@ def _outside(settings: ModelSettings, looks: Sequence[Look], rounds: int) -> Fig
     whole, bare = turns(
         lambda: detector(looks),
         lambda: [session.run(None, {"pictures": one}) for one in ready],
-        rounds=max(5, rounds // len(looks)),
+        rounds=rounds,
+        clock=clock,
     )
     # Pairs of neighbouring turns: what the machine does meanwhile weighs on both.
     ms = 1e3 * median(ours - theirs for ours, theirs in zip(whole, bare, strict=True)) / len(looks)

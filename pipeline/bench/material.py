@@ -28,14 +28,9 @@ _INTERVAL_S = 0.4
 
 
 def bare_session(path: Path, provider: Provider, threads: int) -> Any:
-    """A session with onnxruntime's own settings; ``threads`` 0: all cores.
-
-    Only that its threads stop when a run is done: they would burn a core while it is the turn of
-    what is measured beside it.
-    """
+    """A session with onnxruntime's own settings; ``threads`` 0: all cores."""
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
-    options.add_session_config_entry("session.force_spinning_stop", "1")
     return ort.InferenceSession(path.read_bytes(), options, providers=[NAMES[provider]])
 
 

@@ -8,11 +8,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from pipeline.clock import Clock
+
+
+_PAUSE_S = 0.05
+
 
 def turns(
-    ours: Callable[[], Any], theirs: Callable[[], Any], *, rounds: int
+    ours: Callable[[], Any], theirs: Callable[[], Any], *, rounds: int, clock: Clock
 ) -> tuple[list[float], list[float]]:
     """Seconds of each turn of both, after one that doesn't count."""
+    # Threads of onnxruntime go on spinning for a while: they would burn the other one's cores.
     took: tuple[list[float], list[float]] = [], []
     for number in range(rounds + 1):
         for times, run in zip(took, (ours, theirs), strict=True):
@@ -20,4 +26,5 @@ def turns(
             run()
             if number:
                 times.append(time.perf_counter() - began_s)
+            clock.sleep(_PAUSE_S)
     return took

@@ -42,7 +42,9 @@ def test_footage_with_too_few_looks_is_refused(make_clip):
 def test_without_ultralytics_the_comparison_says_what_to_install(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "ultralytics", None)
     with pytest.raises(BenchError, match=r"gridwatch\[train\]"):
-        beside_ultralytics(None, tmp_path / "none.pt", [], batches=(), rounds=3)
+        beside_ultralytics(
+            None, tmp_path / "none.pt", [], batches=(), rounds=3, clock=SystemClock()
+        )
 
 
 def test_beside_ultralytics_the_same_weights_find_the_same():
@@ -52,6 +54,6 @@ def test_beside_ultralytics_the_same_weights_find_the_same():
         pytest.skip("needs the weights of the shipped model")
     pictures = pictures_of(CLIPS / "quiet_street.mp4", 16)
     *_, unlike = beside_ultralytics(
-        Detector(ModelSettings()), weights, pictures, batches=(1,), rounds=3
+        Detector(ModelSettings()), weights, pictures, batches=(1,), rounds=3, clock=SystemClock()
     )
     assert unlike.met
