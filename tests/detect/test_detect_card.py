@@ -145,6 +145,13 @@ def test_a_file_that_is_no_model_is_refused(tmp_path, content):
     assert "cannot be loaded" in refused(tiny_model.write(tmp_path, content))
 
 
+@pytest.mark.parametrize("opset", [3, 99])
+def test_a_model_of_an_opset_that_cannot_be_run_is_refused(tmp_path, opset):
+    model = tiny_model.proto(ROWS)
+    model.opset_import[0].version = opset
+    assert "cannot be loaded by onnxruntime" in refused(tiny_model.write(tmp_path, model))
+
+
 def test_a_truncated_model_is_refused(tmp_path):
     content = tiny_model.proto(ROWS).SerializeToString()
     assert "onnxruntime" in refused(tiny_model.write(tmp_path, content[: len(content) // 2]))

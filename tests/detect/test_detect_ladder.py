@@ -10,7 +10,8 @@ import pytest
 import structlog
 import tiny_model
 
-from pipeline.detect import Detector, fastest, look_at
+from pipeline.detect import Detector, fastest, load_card, look_at
+from pipeline.detect import ladder as rungs
 from pipeline.detect import runners as running
 from pipeline.detect.ladder import NAMES, ladder
 from pipeline.detect.runners import Buckets, Lanes, RunError, sizes_up_to
@@ -92,6 +93,67 @@ def test_a_provider_that_fails_at_the_start_is_left_with_a_reason(tiny, look, wi
 def test_a_provider_that_was_named_and_fails_is_an_error_not_the_cpu(tiny, with_cuda):
     with pytest.raises(ModelError, match=NAMES["cuda"]):
         Detector(tiny.model_copy(update={"provider": "cuda"}))
+
+
+@pytest.fixture
+def engines(monkeypatch, tmp_path):
+    """Settings whose engines are kept, and a provider that can't read what is kept there."""
+    opened = []
+
+    def reads_what_is_kept(provider, path, options, threads):
+        (folder,) = (tmp_path / "engines").iterdir()
+        opened.append(sorted(one.name for one in folder.iterdir()))
+        if opened[-1]:
+            raise ModelError("the engine can't be read", file=path)
+        return open_session(path, threads)
+
+    monkeypatch.setattr(rungs, "_open", reads_what_is_kept)
+    settings = tiny_model.write(tmp_path, tiny_model.proto(ROWS))
+    return settings.model_copy(update={"engines": tmp_path / "engines"}), opened
+
+
+def opened_on(provider, settings):
+    return rungs.open_on(provider, settings.path, load_card(settings.path).input, settings, 1)
+
+
+def test_an_engine_that_cannot_be_read_any_more_is_built_anew(engines):
+    settings, opened = engines
+    opened_on("tensorrt", settings)
+    (folder,) = settings.engines.iterdir()
+    (folder / "engine").write_bytes(b"broken")
+    with structlog.testing.capture_logs() as logs:
+        assert opened_on("tensorrt", settings) is not None
+    assert opened == [[], ["engine"], []]
+    assert events(logs) == ["engine_rebuilt"]
+
+
+def test_engines_of_another_batch_model_or_provider_lie_elsewhere(engines, tmp_path):
+    settings, _ = engines
+    other = tiny_model.write(tmp_path, tiny_model.proto([*ROWS, *ROWS])).path.rename(
+        tmp_path / "other.onnx"
+    )
+    tiny_model.write(tmp_path, tiny_model.proto(ROWS))
+    more = [
+        rungs._kept(provider, path, settings.model_copy(update={"batch": batch}))
+        for provider, path, batch in (
+            ("tensorrt", settings.path, 8),
+            ("tensorrt", settings.path, 16),
+            ("tensorrt", other, 8),
+            ("openvino", settings.path, 8),
+        )
+    ]
+    assert len(set(more)) == 4
+    assert rungs._kept("cpu", settings.path, settings) is None
+    assert rungs._kept("cuda", settings.path, settings) is None
+
+
+def test_where_engines_cannot_be_kept_the_provider_runs_without(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    settings = tiny_model.write(tmp_path, tiny_model.proto(ROWS))
+    settings = settings.model_copy(update={"engines": tmp_path / "file" / "engines"})
+    with structlog.testing.capture_logs() as logs:
+        assert rungs._kept("tensorrt", settings.path, settings) is None
+    assert events(logs) == ["engines_not_kept"]
 
 
 # --- failures while running ----------------------------------------------------------------------
