@@ -186,6 +186,7 @@ class Daemon:
             pace_stretch=schedule.stretch,
             detect=self._judge.times(),
             outbox_backlog=self._outbox.backlog(),
+            refuted=self.counts.refuted,
             coverage_lost=self._teller.coverage_lost,
             incidents=self.counts.incidents.copy(),
             list_problem=self._list.problem,

@@ -6,11 +6,12 @@ import threading
 from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
 
-from pipeline.detect import HeadRhythm, head_counter
+from pipeline.detect import HeadRhythm, again_in, head_counter, second_look
 from pipeline.hazards import Analyst
 from pipeline.ingest import Spread
 from pipeline.tickets import snapshot_of
@@ -42,12 +43,16 @@ log = structlog.get_logger()
 
 @dataclass(slots=True)
 class Counts:
-    """What was done since the start; ``looks`` at whole pictures, ``incidents`` by hazard."""
+    """What was done since the start; ``looks`` at whole pictures, ``incidents`` by hazard.
+
+    ``refuted``: hazards that a second look took back.
+    """
 
     looks: int = 0
     road_looks: int = 0
     incidents: Counter[str] = field(default_factory=Counter)
     cleared: int = 0
+    refuted: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +86,7 @@ class Judge:
         self._card = detector.card  # of the detections that are judged; follows the detector
         self._schedule = schedule
         self._rhythm = HeadRhythm(head_counter(settings.heads), settings.heads, detector.card)
+        self._second = second_look(settings.second_look, settings.model, detector)
         self._clock = clock
         self._filer = filer
         self._full_picture = full_picture
@@ -106,6 +112,8 @@ class Judge:
     def use(self, detector: Detector) -> None:
         """Detect with another one from the next batch on; its input has the same size."""
         self._detector = detector
+        if self._settings.second_look.model is None:
+            self._second = second_look(self._settings.second_look, self._settings.model, detector)
 
     def detect(self, looks: Sequence[Look]) -> Found:
         """What is in these looks, for ``take_in``."""
@@ -175,10 +183,13 @@ class Judge:
         else:
             self.counts.looks += 1
         with self._judging(look.camera_id):
-            heads = self._rhythm(look, seen, lambda: self._picture_of(look))
+            picture = partial(self._full_picture, look.camera_id, look.captured_at)
             analyst = self._analysts[look.camera_id]
-            for change in analyst.update(look, seen, heads):
+            heads, again = self._rhythm(look, seen, picture), again_in(self._second, picture)
+            before = analyst.refuted
+            for change in analyst.update(look, seen, heads, again):
                 self._report(change, look)
+            self.counts.refuted += analyst.refuted - before
             if look.purpose == "whole" and analyst.unconfirmed(look.captured_at):
                 interval_s = self._settings.ingest.schedule.extra_interval_s
                 until = self._clock.steady() + EXTRA_S

@@ -169,6 +169,11 @@ def _outcome(vitals: Vitals) -> Iterator[Metric]:
         "hazard",
     )
     yield _counter(
+        "gridwatch_refuted",
+        "Hazards that a second look in full size took back",
+        {(): vitals.refuted},
+    )
+    yield _counter(
         "gridwatch_coverage_lost_minutes",
         "Minutes of cameras of which the ledger doesn't know whether anybody looked",
         {(): vitals.coverage_lost},

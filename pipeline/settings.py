@@ -113,6 +113,15 @@ class HeadSettings(Section):
     )
 
 
+class SecondLookSettings(Section):
+    """The place of a hazard is looked at in full size before the hazard is believed."""
+
+    on: bool = Field(True, description="whether it is; costs one more look for each hazard")
+    model: Path | None = Field(
+        None, description="a larger model for it, its card beside it; null: the detector's own"
+    )
+
+
 class ScheduleSettings(Section):
     """Whose turn it is when the detector can't look at everything."""
 
@@ -291,6 +300,7 @@ class Settings(BaseSettings):
     data_dir: Path = Field(Path("data"), description="outbox, evidence and the private Redis")
     model: ModelSettings = Field(default_factory=ModelSettings)
     heads: HeadSettings = Field(default_factory=HeadSettings)
+    second_look: SecondLookSettings = SecondLookSettings()
     ingest: IngestSettings = IngestSettings()
     hazards: HazardSettings = HazardSettings()
     tickets: TicketSettings = TicketSettings()
@@ -323,4 +333,5 @@ class Settings(BaseSettings):
         }
         # The model stands in the trail by its own name; where its file lies changes nothing.
         parts["heads"] = self.heads.model_dump(mode="json", exclude={"path", "threads"})
+        parts["second_look"] = {"on": self.second_look.on}
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]

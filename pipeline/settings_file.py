@@ -172,12 +172,14 @@ def _absolute(settings: Settings, base: Path) -> Settings:
         return Path(os.path.abspath(base / path.expanduser()))  # noqa: PTH100 - keeps symlinks
 
     town, heads, ingest = settings.town, settings.heads.path, settings.ingest
+    second = settings.second_look
     ca_file = ingest.tls.ca_file
     return settings.model_copy(
         update={
             "data_dir": at(settings.data_dir),
             "model": settings.model.model_copy(update={"path": at(settings.model.path)}),
             "heads": settings.heads.model_copy(update={"path": heads and at(heads)}),
+            "second_look": second.model_copy(update={"model": second.model and at(second.model)}),
             "ingest": ingest.model_copy(
                 update={"tls": ingest.tls.model_copy(update={"ca_file": ca_file and at(ca_file)})}
             ),

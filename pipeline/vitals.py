@@ -70,10 +70,10 @@ class Vitals:
     intervals are lengthened (1: the detector keeps up).
     ``detect``: by size of batch, seconds of a batch. ``worker_restarts``: by why, also of workers
     that are no longer needed. ``incidents``: confirmed ones, by hazard. ``threads``: seconds since
-    each thread of the daemon came round. ``coverage_lost``: minutes of cameras that the ledger
-    could not keep. ``list_problem``: why the camera list in the file is not in force; empty: it
-    is. ``model_problem``: the same of the model that was chosen. ``build``: version, model,
-    provider and the like.
+    each thread of the daemon came round. ``refuted``: hazards that a second look took back.
+    ``coverage_lost``: minutes of cameras that the ledger could not keep. ``list_problem``: why the
+    camera list in the file is not in force; empty: it is. ``model_problem``: the same of the model
+    that was chosen. ``build``: version, model, provider and the like.
     """
 
     at: float
@@ -94,6 +94,7 @@ class Vitals:
     detect: Mapping[int, SpreadCounts] = field(default_factory=dict)
     outbox_backlog: int = 0
     incidents: Mapping[str, int] = field(default_factory=dict)
+    refuted: int = 0
     coverage_lost: int = 0
     list_problem: str = ""
     list_applied_at: float | None = None

@@ -21,6 +21,7 @@ from pipeline.detect.predict import (
     read_picture,
     time_per_look_ms,
 )
+from pipeline.detect.second_look import SecondLook, Seen, again_in, second_look
 from pipeline.detect.still import look_at
 from pipeline.detect.variants import fastest
 
@@ -35,6 +36,9 @@ __all__ = [
     "HeadMap",
     "HeadRhythm",
     "ModelCard",
+    "SecondLook",
+    "Seen",
+    "again_in",
     "count_people",
     "counts_heads",
     "fastest",
@@ -47,6 +51,7 @@ __all__ = [
     "pictures_in",
     "predict",
     "read_picture",
+    "second_look",
     "time_per_look_ms",
     "time_per_picture_ms",
     "uncut",

@@ -7,6 +7,7 @@ through that: none is lost, and nobody gets boxes from a device that has gone wr
 from __future__ import annotations
 
 import os
+import threading
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -41,9 +42,8 @@ log = structlog.get_logger(__name__)
 class Detector:
     """Loads a model only if hash, card and graph agree, on the first rung that works.
 
-    ``looks_per_s`` is what it did when it was tried out at the start.
-
-    ``size`` is the model's input (width, height); looks must come at that size. One thread calls.
+    ``looks_per_s`` is what it did when it was tried out at the start. ``size`` is the model's input
+    (width, height); looks must come at that size. Any thread may call.
     """
 
     def __init__(self, settings: ModelSettings, *, rungs: Sequence[Provider] | None = None) -> None:
@@ -51,6 +51,7 @@ class Detector:
         self.card: ModelCard = load_card(settings.path)
         self.size = (self.card.input.width, self.card.input.height)
         self._settings = settings
+        self._repairing = threading.Lock()
         self._rungs = list(ladder(settings) if rungs is None else rungs)
         self._runner = self._climb()
         self.looks_per_s = self._try_out(TRIED_ON * self.lanes)
@@ -84,10 +85,13 @@ class Detector:
         """Bare model: I420 (H·3/2, W) each -> rows (K, 6) x1 y1 x2 y2 score class."""
         again = True
         while True:
+            runner = self._runner
             try:
-                return self._runner(pictures)
+                return runner(pictures)
             except RunError as error:
-                again = self._repair(str(error), again=again)
+                with self._repairing:
+                    if self._runner is runner:  # else another thread has repaired it already
+                        again = self._repair(str(error), again=again)
 
     def falls_back_on(self, rungs: Iterable[Provider]) -> None:
         """The providers to go on with, in this order, when its own fails."""

@@ -17,6 +17,7 @@ from pipeline.hazards.crowd import CountedHeads, counted_heads, crowds
 from pipeline.hazards.incident import Hazard, Incident, Severity, incident_id_of
 from pipeline.hazards.objects import objects
 from pipeline.hazards.pace import Pace
+from pipeline.hazards.refuting import refutes
 from pipeline.hazards.road import holes
 from pipeline.hazards.road_look import RoadLook
 from pipeline.hazards.scene import Scene, scene_of
@@ -25,15 +26,18 @@ from pipeline.hazards.traffic import Traffic
 from pipeline.hazards.view import View
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
-    from pipeline.detect import Detections, HeadMap
+    from pipeline.detect import Detections, HeadMap, Seen
     from pipeline.hazards.background import NewThing
     from pipeline.hazards.boxes import Box
     from pipeline.hazards.observation import Observation
     from pipeline.ingest import Look
     from pipeline.settings import HazardSettings
     from pipeline.town import Camera
+
+if TYPE_CHECKING:
+    Again = Callable[[Sequence[float]], Seen | None]
 
 log = structlog.get_logger()
 
@@ -87,16 +91,25 @@ class Analyst:
         self._pace = Pace()
         self._cases = Cases(settings)
         self._counted: CountedHeads | None = None
+        self.refuted = 0
+        """Hazards that a second look took back."""
         self._reported: dict[Case, list[Incident]] = {}  # several if the hazard grew
 
-    def update(self, look: Look, seen: Detections, heads: HeadMap | None = None) -> list[Change]:
+    def update(
+        self,
+        look: Look,
+        seen: Detections,
+        heads: HeadMap | None = None,
+        again: Again | None = None,
+    ) -> list[Change]:
         """Take in one look of this camera, and the heads in its picture if they were counted.
 
+        ``again`` has a second look at a box in pixels of the source, in the picture of this look.
         Whole looks come in order of time, road looks may come late. After a long gap, or when time
         has gone back, what isn't confirmed starts anew.
         """
         if look.purpose == "road":
-            return self._update_road(look, seen)
+            return self._update_road(look, seen, again)
         scene = scene_of(look, seen, self._classes)
         if self._view is None or abs(self._view.aspect - scene.aspect) > 0.01:
             self._view = self._start_on(scene.aspect, self._view)
@@ -104,18 +117,17 @@ class Analyst:
             self._start_anew(scene.at)
         if heads is not None:
             self._counted = counted_heads(scene, heads, self._view, look.source_size[1])
-        return self._changes(
-            *self._cases.update(
-                scene.at, self._observe(scene, self._view), lambda case: self._hidden(case, scene)
-            )
+        confirmed, cleared = self._cases.update(
+            scene.at, self._observe(scene, self._view), lambda case: self._hidden(case, scene)
         )
+        return self._changes(self._believed(confirmed, look, again), cleared)
 
     def go_by(self, classes: Sequence[str], model: str) -> None:
         """Detections come from another model from now on."""
         self._classes = classes
         self._origin = self._origin | {"model": model}
 
-    def _update_road(self, look: Look, seen: Detections) -> list[Change]:
+    def _update_road(self, look: Look, seen: Detections, again: Again | None) -> list[Change]:
         """Evidence about the window alone: holes, and things that the detector knows by name.
 
         What is new, what stands and who stood in front is what the last whole look found. A road
@@ -139,15 +151,30 @@ class Analyst:
             *self._own_holes(road.scene, self._new, self._vehicles, view),
             *(thing for thing in things if not self._is_reported_hole(thing.box)),
         ]
-        return self._changes(
-            *self._cases.update(
-                look.captured_at,
-                found,
-                lambda case: road.hides(case.best.box, HIDDEN),
-                "road",
-                lambda case: case.asks_road_looks and road.shows(case.best.box),
-            )
+        confirmed, cleared = self._cases.update(
+            look.captured_at,
+            found,
+            lambda case: road.hides(case.best.box, HIDDEN),
+            "road",
+            lambda case: case.asks_road_looks and road.shows(case.best.box),
         )
+        return self._changes(self._believed(confirmed, look, again), cleared)
+
+    def _believed(self, confirmed: Iterable[Case], look: Look, again: Again | None) -> list[Case]:
+        """Without those that a second look takes back; what was reported before stands."""
+        believed = []
+        for case in confirmed:
+            if again is None or case in self._reported or not self._refuted(case, look, again):
+                believed.append(case)
+            else:
+                self.refuted += 1
+                self._cases.refute(case)
+        return believed
+
+    @staticmethod
+    def _refuted(case: Case, look: Look, again: Again) -> bool:
+        seen = again([float(value) for value in case.best.box * look.source_size[1]])
+        return seen is not None and refutes(case.best, scene_of(look, *seen))
 
     def _own_holes(
         self, scene: Scene, new: Sequence[NewThing], vehicles: Sequence[Observation], view: View

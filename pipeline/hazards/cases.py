@@ -224,6 +224,10 @@ class Cases:
         ]
         return confirmed, cleared
 
+    def refute(self, case: Case) -> None:
+        """It was nothing: all evidence of it is forgotten."""
+        self.open.remove(case)
+
     def ripens(self, at: float) -> bool:
         """Whether looks that come sooner are worth something: see ``Case.ripens``."""
         return any(case.ripens(at, self._settings) for case in self.open)

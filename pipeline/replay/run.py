@@ -9,7 +9,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from pipeline.clock import ManualClock
-from pipeline.detect import HeadRhythm, head_counter
+from pipeline.detect import HeadRhythm, again_in, head_counter, second_look
 from pipeline.errors import EvidenceError, FootageError
 from pipeline.hazards import Analyst
 from pipeline.ingest import Source
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from pipeline.detect import Detector, HeadCounter
+    from pipeline.detect import Detector, HeadCounter, SecondLook
     from pipeline.hazards import Incident
     from pipeline.ingest import Look
     from pipeline.replay.footage import Clip
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 class Played:
     """What one clip gave: ``watched_s`` up to its last look, ``problem`` if it ended badly.
 
-    ``looks`` are whole and road looks together.
+    ``looks`` are whole and road looks together. ``refuted``: hazards that a second look took back.
 
     ``evidence``: incident_id -> its pictures, relative to ``evidence`` in the replay's folder.
     """
@@ -42,6 +42,7 @@ class Played:
     looks: int = 0
     watched_s: float = 0.0
     problem: str | None = None
+    refuted: int = 0
 
 
 def replay(
@@ -58,13 +59,15 @@ def replay(
     that can't be read ends with its ``problem``; what was seen before counts.
     """
     counter = head_counter(settings.heads)
-    return [_play(clip, detector, counter, settings, folder, progress) for clip in clips]
+    second = second_look(settings.second_look, settings.model, detector)
+    return [_play(clip, detector, counter, second, settings, folder, progress) for clip in clips]
 
 
 def _play(
     clip: Clip,
     detector: Detector,
     counter: HeadCounter | None,
+    second: SecondLook | None,
     settings: Settings,
     folder: Path | None,
     progress: Callable[[Clip, float], None],
@@ -83,13 +86,15 @@ def _play(
         with _source(clip, detector, settings) as source:
             for batch in _batches(source.looks(), settings.model.batch):
                 for look, seen in zip(batch, detector(batch), strict=True):
-                    heads = rhythm(look, seen, partial(source.full_picture, look.captured_at))
-                    for change in analyst.update(look, seen, heads):
+                    picture = partial(source.full_picture, look.captured_at)
+                    again = again_in(second, picture)
+                    for change in analyst.update(look, seen, rhythm(look, seen, picture), again):
                         incident = change.incident
                         last[incident.incident_id] = incident
                         if folder is not None and change.kind == "confirmed":
                             _keep_picture(played, incident, source, detector, settings, folder)
                     played.looks += 1
+                    played.refuted = analyst.refuted
                     played.watched_s = look.captured_at
                 progress(clip, played.watched_s)
     except FootageError as error:
