@@ -160,6 +160,8 @@ def _deadline(ticket: Ticket, now: float) -> Deadline:
     names = ("受理时限", "accept by") if accepting else ("处置时限", "handle by")
     if not ticket.open:
         return Deadline(*names, _time(due_at), "", "none")
+    if ticket.suspended_at is not None:
+        return Deadline(*names, _time(due_at), "计时暂停", "none")
     used = (now - ticket.filed_at) / max(1.0, due_at - ticket.filed_at)
     lamp = "red" if used >= 1 else "yellow" if used >= _YELLOW_FROM else "green"
     left_s = due_at - now

@@ -18,12 +18,20 @@ from pipeline.hazards import family_of
 from pipeline.tickets.codec import dump, evidence_to_json, incident_to_json
 from pipeline.tickets.ground import DeskTown, Ground, check_code, ground_of
 from pipeline.tickets.keys import Keys
-from pipeline.tickets.limits import due_at
+from pipeline.tickets.limits import due_after_pause, due_at
 from pipeline.tickets.reading import Reader
 from pipeline.tickets.redis_errors import mapped
 from pipeline.tickets.ticket import EvidenceRef, Filing, Ticket
 from pipeline.tickets.transitions import LEVEL_OF, TRANSITIONS, Action, next_state
-from pipeline.tickets.wire import EvidencePart, GridPart, PlacePart, TicketBody, TicketMessage, at
+from pipeline.tickets.wire import (
+    EvidencePart,
+    GridPart,
+    PlacePart,
+    TicketBody,
+    TicketMessage,
+    at,
+    at_json,
+)
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -106,10 +114,18 @@ class Desk:
 
         Raises UnknownTicketError, and DeskError where the table forbids it.
         """
+        command_id = command_id or uuid.uuid4().hex
+        while (moved := self._try_move(ticket_id, action, by, note, command_id)) is None:
+            pass  # its clock was changed meanwhile: work it out anew
+        return moved
+
+    def _try_move(
+        self, ticket_id: str, action: Action, by: str, note: str, command_id: str
+    ) -> Ticket | None:
         now = self._clock.now()
         call = {
             "ticket_id": ticket_id,
-            "command_id": command_id or uuid.uuid4().hex,
+            "command_id": command_id,
             "after": {
                 before: after for (before, name), after in TRANSITIONS.items() if name == action
             },
@@ -119,12 +135,37 @@ class Desk:
             "action": action,
             "step": dump({"at": now, "by": by, "note": note, "facts": {}}),
         }
+        if action == "resume":
+            call |= self._resumed(self.ticket(ticket_id), now)
         outcome, state = self._run(self._move, f"moving {ticket_id}", call)
+        if outcome == "changed":
+            return None
         if outcome == "unknown":
             raise UnknownTicketError(f"there is no ticket {ticket_id}")
         if outcome == "refused":
             next_state(state, action)  # says what is allowed instead
         return self.ticket(ticket_id)
+
+    def _resumed(self, ticket: Ticket, now: float) -> dict[str, object]:
+        """What the clock for handling is set to after a suspension."""
+        if ticket.suspended_at is None:
+            return {}
+        duty = self.town.duties.of(ticket.hazard, ticket.kind)
+        due = due_after_pause(
+            ticket.handle_due_at,
+            ticket.suspended_at,
+            now,
+            self.town.holidays,
+            working=duty.handle_limit.working,
+        )
+        return {
+            "resumed": {
+                "suspended_at": _number(ticket.suspended_at),
+                "was_due_at": _number(ticket.handle_due_at),
+                "handle_due_at": _number(due),
+                "message": dump(at_json(due)),
+            }
+        }
 
     def read_queue(self, grid_code: str) -> list[TicketMessage]:
         """What waits for a grid, oldest first, as it entered the queue, without taking it.

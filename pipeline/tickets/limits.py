@@ -1,4 +1,4 @@
-"""When something is due. The one function that turns a duty's limit into a point in time.
+"""When something is due: from a duty's limit, and after its clock has stood still.
 
 Working time is 08:30-12:00 and 14:00-18:00 in China, 7.5 hours on each day that is worked.
 """
@@ -25,7 +25,11 @@ def due_at(start: float, limit: Limit, holidays: Holidays) -> float:
     """Unix seconds at which ``limit``, running from ``start`` (Unix seconds), is used up."""
     if limit.wall_s is not None:
         return start + limit.wall_s
-    left_s = limit.amount * _UNIT_S[limit.unit]
+    return _after(start, limit.amount * _UNIT_S[limit.unit], holidays)
+
+
+def _after(start: float, left_s: float, holidays: Holidays) -> float:
+    """When so much working time has passed."""
     local = start + _CHINA_S
     day = math.floor(local / _DAY_S)
     while True:
@@ -35,6 +39,31 @@ def due_at(start: float, limit: Limit, holidays: Holidays) -> float:
                 return from_s + left_s - _CHINA_S
             left_s -= max(0.0, end - from_s)
         day += 1
+
+
+def due_after_pause(
+    due: float, paused: float, resumed: float, holidays: Holidays, *, working: bool
+) -> float:
+    """When something is due whose clock stood from ``paused`` to ``resumed``; all Unix seconds.
+
+    As much time is left as there was, of working time if only that counts. What was overdue stays
+    so.
+    """
+    if due <= paused:
+        return due
+    if not working:
+        return due + max(0.0, resumed - paused)
+    return _after(resumed, worked_s(paused, due, holidays), holidays)
+
+
+def worked_s(start: float, end: float, holidays: Holidays) -> float:
+    """Seconds of working time between two moments (Unix seconds)."""
+    local, until = start + _CHINA_S, end + _CHINA_S
+    return sum(
+        max(0.0, min(until, to_s) - max(local, from_s))
+        for day in range(math.floor(local / _DAY_S), math.floor(until / _DAY_S) + 1)
+        for from_s, to_s in _shifts(day, holidays)
+    )
 
 
 def _shifts(day: int, holidays: Holidays) -> list[tuple[float, float]]:

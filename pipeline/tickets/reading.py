@@ -151,6 +151,7 @@ def _ticket(
         filed_at=float(fields["filed_at"]),
         dispatched_at=_time(fields.get("dispatched_at")),
         closed_at=_time(fields.get("closed_at")),
+        suspended_at=_time(fields.get("suspended_at")),
         accept_due_at=float(fields["accept_due_at"]),
         handle_due_at=float(fields["handle_due_at"]),
         incidents=tuple(incidents),

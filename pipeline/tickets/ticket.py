@@ -54,7 +54,7 @@ class Ticket:
     ``count`` is how many incidents were merged into it; ``incidents`` and ``evidence`` stand in the
     order in which they were confirmed. ``detected_at`` is when the incident that opened the case
     was confirmed, ``filed_at`` when the desk took it, ``closed_at`` when it was closed or rejected;
-    all times are Unix seconds UTC.
+    since ``suspended_at`` its clock stands; all times are Unix seconds UTC.
     """
 
     ticket_id: str
@@ -79,6 +79,7 @@ class Ticket:
     filed_at: float
     dispatched_at: float | None
     closed_at: float | None
+    suspended_at: float | None
     accept_due_at: float
     handle_due_at: float
     incidents: tuple[Incident, ...]

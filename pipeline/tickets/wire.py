@@ -9,7 +9,7 @@ import json
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from pipeline.hazards.incident import Hazard, Severity
 from pipeline.tickets.transitions import State
@@ -90,6 +90,12 @@ class TicketMessage(TicketBody):
 def at(unix_s: float) -> datetime:
     """Unix seconds as an aware UTC time."""
     return datetime.fromtimestamp(unix_s, UTC)
+
+
+def at_json(unix_s: float) -> str:
+    """The same as it stands in a message."""
+    text: str = TypeAdapter(datetime).dump_python(at(unix_s), mode="json")
+    return text
 
 
 EXAMPLE = TicketMessage(

@@ -1,5 +1,6 @@
 -- One step of a ticket. call.after is the column of the transition table for this action: state
--- before -> state after. Answers {'moved' | 'repeated' | 'refused' | 'unknown', state found}.
+-- before -> state after. Answers {'moved' | 'repeated' | 'refused' | 'changed' | 'unknown', state
+-- found}; 'changed' wants to be asked again with what is so now.
 
 local id = call.ticket_id
 local ticket = key('ticket', id)
@@ -14,6 +15,14 @@ local after = call.after[state]
 if not after then
     return {'refused', state}
 end
+-- The new limit was worked out from these two: they must still be so.
+local resumed = call.resumed
+if resumed then
+    local facts = redis.call('HMGET', ticket, 'suspended_at', 'handle_due_at')
+    if facts[1] ~= resumed.suspended_at or facts[2] ~= resumed.was_due_at then
+        return {'changed', state}
+    end
+end
 redis.call('SADD', key('ticket', id, 'commands'), call.command_id)
 dequeue(id)
 set_state(id, after)
@@ -25,6 +34,14 @@ elseif after == 'escalated' then
     enqueue(id, call.first_level, after)
 elseif after == 'accepted' then
     redis.call('ZREM', key('due', 'accept'), id)
+elseif after == 'suspended' then
+    redis.call('HSET', ticket, 'suspended_at', call.now)
+    redis.call('ZREM', key('due', 'handle'), id)
+elseif resumed then
+    redis.call('HDEL', ticket, 'suspended_at')
+    redis.call('HSET', ticket, 'handle_due_at', resumed.handle_due_at)
+    redis.call('HSET', key('ticket', id, 'message'), 'handle_due_at', resumed.message)
+    redis.call('ZADD', key('due', 'handle'), resumed.handle_due_at, id)
 elseif call.done[after] then
     redis.call('HSET', ticket, 'closed_at', call.now)
     redis.call('ZREM', key('due', 'accept'), id)
