@@ -93,6 +93,7 @@ class Daemon:
             self._coverage,
             board=opened.board,
             ledger=opened.coverage,
+            desk=opened.desk,
             clock=clock,
         )
         self._list = CameraListWatch(

@@ -1,4 +1,7 @@
-"""What the daemon tells while it runs: camera states, who was looked at, the pace for readers."""
+"""What the daemon tells while it runs: camera states, who was looked at, the pace for readers.
+
+And it lets the alarms of tickets ring: any box of a town may, and some box always runs.
+"""
 
 from __future__ import annotations
 
@@ -13,10 +16,12 @@ if TYPE_CHECKING:
 
     from pipeline.clock import Clock
     from pipeline.ingest import CameraStatus, Coverage, LookSchedule, Workers
-    from pipeline.tickets import CameraBoard, CoverageLedger
+    from pipeline.tickets import CameraBoard, CoverageLedger, Desk
 
 COVERAGE_S = 60.0
 """How often the ledger takes what was counted."""
+TICK_S = 10.0
+"""How often the desk's alarms are asked for."""
 CLOCK_SET_S = 5.0
 """A wall clock that moved this far from the time of the pictures is worth a word."""
 FINE = ("connecting", "live", "disabled")
@@ -35,6 +40,7 @@ class Teller:
         *,
         board: CameraBoard,
         ledger: CoverageLedger,
+        desk: Desk,
         clock: Clock,
     ) -> None:
         self.list_problem = ""
@@ -44,11 +50,12 @@ class Teller:
         self._coverage = coverage
         self._board = board
         self._ledger = ledger
+        self._desk = desk
         self._clock = clock
         self._noted: dict[str, str] = {}  # camera states that stand in the log
         self._away: set[str] = set()  # what can't be told at present
         self._clock_off_s = 0.0
-        self._ledger_at = clock.monotonic()
+        self._ledger_at = self._ticked_at = clock.monotonic()
 
     @property
     def desk_reachable(self) -> bool:
@@ -75,7 +82,16 @@ class Teller:
             self._ledger_at = now_s
             rows = self._coverage.drain()
             self._try("coverage", lambda: self._ledger.write(rows))
+        if now_s - self._ticked_at >= TICK_S:
+            self._ticked_at = now_s
+            self._try("alarms", self._let_ring)
         self._note_clock()
+
+    def _let_ring(self) -> None:
+        for alarm in self._desk.tick():
+            log.info(
+                "alarm", ticket_id=alarm.ticket_id, alarm=alarm.name, escalated=alarm.escalated
+            )
 
     def _try(self, what: str, tell: Callable[[], None]) -> None:
         try:

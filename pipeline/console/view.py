@@ -56,6 +56,8 @@ ACTION_NAMES = {
     "handle": "处置",
     "feed_back": "反馈",
     "rework": "返工",
+    "remind": "催办",
+    "overdue": "超时",
     "close": "结案",
     "return": "退回",
     "escalate": "上报",

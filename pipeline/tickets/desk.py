@@ -9,12 +9,13 @@ import math
 import uuid
 from dataclasses import asdict
 from datetime import timedelta
-from functools import cache
+from functools import cache, partial
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import DeskError, UnknownTicketError
 from pipeline.hazards import family_of
+from pipeline.tickets.alarms import ALARMS, Alarm, AlarmName, times_of
 from pipeline.tickets.codec import dump, evidence_to_json, incident_to_json
 from pipeline.tickets.ground import DeskTown, Ground, check_code, ground_of
 from pipeline.tickets.keys import Keys
@@ -22,7 +23,13 @@ from pipeline.tickets.limits import due_after_pause, due_at
 from pipeline.tickets.reading import Reader
 from pipeline.tickets.redis_errors import mapped
 from pipeline.tickets.ticket import EvidenceRef, Filing, Ticket
-from pipeline.tickets.transitions import LEVEL_OF, TRANSITIONS, Action, next_state
+from pipeline.tickets.transitions import (
+    LEVEL_OF,
+    TRANSITIONS,
+    WAITING,
+    Action,
+    next_state,
+)
 from pipeline.tickets.wire import (
     EvidencePart,
     GridPart,
@@ -48,6 +55,7 @@ _GRAVITY = ("road_damage", "road_collapse")
 # the cases of a whole district.
 MOST_RADIUS_M = 150.0
 
+_ALARMS_AT_ONCE = 200  # a script holds Redis up for as long as it runs
 _REOPEN_AFTER_S = 60.0  # the last look at a hazard may be under way when its ticket is closed
 _NUMBER_PREFIX = "YL"  # Yulong
 _CHINA = timedelta(hours=8)  # a ticket's number carries the local date
@@ -79,6 +87,7 @@ class Desk:
         self._reader = Reader(redis, self._keys)
         self._file: Any = redis.register_script(_script("common", "case", "file"))
         self._update: Any = redis.register_script(_script("common", "case", "update"))
+        self._tick: Any = redis.register_script(_script("common", "tick"))
         self._move: Any = redis.register_script(_script("common", "move"))
 
     def file(self, incident: Incident, evidence: EvidenceRef | None = None) -> Filing:
@@ -123,7 +132,7 @@ class Desk:
         self, ticket_id: str, action: Action, by: str, note: str, command_id: str
     ) -> Ticket | None:
         now = self._clock.now()
-        call = {
+        call: dict[str, object] = {
             "ticket_id": ticket_id,
             "command_id": command_id,
             "after": {
@@ -151,21 +160,53 @@ class Desk:
         if ticket.suspended_at is None:
             return {}
         duty = self.town.duties.of(ticket.hazard, ticket.kind)
-        due = due_after_pause(
-            ticket.handle_due_at,
-            ticket.suspended_at,
-            now,
-            self.town.holidays,
+        paused = ticket.suspended_at
+        after = partial(
+            due_after_pause,
+            paused=paused,
+            resumed=now,
+            holidays=self.town.holidays,
             working=duty.handle_limit.working,
         )
+        due = after(ticket.handle_due_at)
+        remind_at = ticket.remind_at
+        alarms = {"handle_80": after(remind_at), "handle_100": due}
+        # What rang before it was suspended doesn't ring again.
+        left = {name: _number(time) for name, time in alarms.items() if time > paused}
         return {
             "resumed": {
                 "suspended_at": _number(ticket.suspended_at),
                 "was_due_at": _number(ticket.handle_due_at),
                 "handle_due_at": _number(due),
                 "message": dump(at_json(due)),
+                "alarms": left,
             }
         }
+
+    def tick(self) -> list[Alarm]:
+        """Let ring what has come due: reminders, limits used up, tickets that go up for it.
+
+        To be called every few seconds, by any number of boxes: each alarm rings once.
+        """
+        now = self._clock.now()
+        step = {"at": now, "by": "desk", "note": ""}
+        call = {
+            "now": _number(now),
+            "most": str(_ALARMS_AT_ONCE),
+            "steps": {name: dump(step | {"facts": _facts_of(name)}) for name in ALARMS},
+            "done": {state: True for state, level in LEVEL_OF.items() if level == "done"},
+            "waiting": dict.fromkeys(sorted(WAITING), True),
+            "escalates": {
+                before: after for (before, name), after in TRANSITIONS.items() if name == "escalate"
+            },
+            "first_level": self.town.grids.top.code,
+        }
+        rang: list[Alarm] = []
+        while True:
+            due, found = self._run(self._tick, "letting alarms ring", call)
+            rang += [Alarm(ticket_id, name, up == "1") for ticket_id, name, up in found]
+            if int(due) < _ALARMS_AT_ONCE:
+                return rang
 
     def read_queue(self, grid_code: str) -> list[TicketMessage]:
         """What waits for a grid, oldest first, as it entered the queue, without taking it.
@@ -230,6 +271,10 @@ class Desk:
             "confirmed_at": _number(incident.confirmed_at),
             "last_seen_at": _number(incident.last_seen_at),
             "now": _number(now),
+            "alarms": {
+                name: _number(time)
+                for name, time in times_of(now, duty, self.town.holidays).items()
+            },
             "cool_down_s": _number(self._cool_down_s),
             "duty_radius_m": _number(duty.radius_m),
             "most_radius_m": _number(MOST_RADIUS_M),
@@ -267,6 +312,12 @@ def _rank(duty: Duty) -> int:
     """How grave a case is within its family: by hazard, then by what the duty says of its kind."""
     gravity = _GRAVITY.index(duty.hazard) if duty.hazard in _GRAVITY else 0
     return len(_SEVERITIES) * gravity + _SEVERITIES.index(duty.severity)
+
+
+def _facts_of(name: AlarmName) -> dict[str, str]:
+    """Which limit, and how much of it is used."""
+    limit, _, percent = name.partition("_")
+    return {"limit": limit, "used_percent": percent}
 
 
 def _fields(

@@ -154,6 +154,7 @@ def _ticket(
         suspended_at=_time(fields.get("suspended_at")),
         accept_due_at=float(fields["accept_due_at"]),
         handle_due_at=float(fields["handle_due_at"]),
+        remind_at=float(fields["handle_80_at"]),
         incidents=tuple(incidents),
         evidence=tuple(picture for picture in pictures if picture is not None),
         steps=tuple(Step(**json.loads(text)) for text in steps_json),

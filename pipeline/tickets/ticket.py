@@ -54,7 +54,8 @@ class Ticket:
     ``count`` is how many incidents were merged into it; ``incidents`` and ``evidence`` stand in the
     order in which they were confirmed. ``detected_at`` is when the incident that opened the case
     was confirmed, ``filed_at`` when the desk took it, ``closed_at`` when it was closed or rejected;
-    since ``suspended_at`` its clock stands; all times are Unix seconds UTC.
+    since ``suspended_at`` its clock stands; at ``remind_at`` four fifths of its handling time are
+    used; all times are Unix seconds UTC.
     """
 
     ticket_id: str
@@ -82,6 +83,7 @@ class Ticket:
     suspended_at: float | None
     accept_due_at: float
     handle_due_at: float
+    remind_at: float
     incidents: tuple[Incident, ...]
     evidence: tuple[EvidenceRef, ...]
     steps: tuple[Step, ...]

@@ -27,6 +27,7 @@ local function write_fields(id)
     redis.call('ZADD', key('tickets'), call.ticket.filed_at, id)
     redis.call('ZADD', key('due', 'accept'), call.ticket.accept_due_at, id)
     redis.call('ZADD', key('due', 'handle'), call.ticket.handle_due_at, id)
+    set_alarms(id, call.alarms)
 end
 
 -- Files the case under its number and hands it on: to the owner, or to the first level's review.
@@ -89,6 +90,11 @@ local function take_graver_hazard(id)
             redis.call('HSET', ticket, field, call.ticket[field])
             redis.call('HSET', message, field, call.message[field])
             redis.call('ZADD', key('due', name), 'XX', call.ticket[field], id)
+            local times = {}
+            for _, part in ipairs({'_80', '_100'}) do
+                times[name .. part] = call.alarms[name .. part]
+            end
+            set_alarms(id, times, 'XX')
         end
     end
     add_step(id, 'regrade', facts[4])

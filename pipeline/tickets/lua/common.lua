@@ -69,3 +69,29 @@ local function dequeue(id)
         redis.call('HDEL', key('waiting'), at[1])
     end
 end
+
+local ALARMS = {'accept_80', 'accept_100', 'handle_80', 'handle_100'}
+
+-- Sets those of a ticket's alarms that times names, or only moves them ('XX').
+local function set_alarms(id, times, how)
+    for _, name in ipairs(ALARMS) do
+        if times[name] then
+            local at, member = times[name], name .. '|' .. id
+            redis.call('HSET', key('ticket', id), name .. '_at', at)
+            if how then
+                redis.call('ZADD', key('alarms'), how, at, member)
+            else
+                redis.call('ZADD', key('alarms'), at, member)
+            end
+        end
+    end
+end
+
+-- of: 'accept', 'handle', or nil for all.
+local function drop_alarms(id, of)
+    for _, name in ipairs(ALARMS) do
+        if not of or string.sub(name, 1, 6) == of then
+            redis.call('ZREM', key('alarms'), name .. '|' .. id)
+        end
+    end
+end

@@ -34,17 +34,21 @@ elseif after == 'escalated' then
     enqueue(id, call.first_level, after)
 elseif after == 'accepted' then
     redis.call('ZREM', key('due', 'accept'), id)
+    drop_alarms(id, 'accept')
 elseif after == 'suspended' then
     redis.call('HSET', ticket, 'suspended_at', call.now)
     redis.call('ZREM', key('due', 'handle'), id)
+    drop_alarms(id, 'handle')
 elseif resumed then
     redis.call('HDEL', ticket, 'suspended_at')
     redis.call('HSET', ticket, 'handle_due_at', resumed.handle_due_at)
     redis.call('HSET', key('ticket', id, 'message'), 'handle_due_at', resumed.message)
     redis.call('ZADD', key('due', 'handle'), resumed.handle_due_at, id)
+    set_alarms(id, resumed.alarms)
 elseif call.done[after] then
     redis.call('HSET', ticket, 'closed_at', call.now)
     redis.call('ZREM', key('due', 'accept'), id)
     redis.call('ZREM', key('due', 'handle'), id)
+    drop_alarms(id)
 end
 return {'moved', state}
