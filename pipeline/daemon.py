@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Self
 
 from pipeline import __version__
 from pipeline.endpoints import serve_vitals
+from pipeline.errors import DeskUnavailableError, OutboxError
 from pipeline.ingest import PURPOSES, Coverage, LookSchedule, Workers
 from pipeline.judging import Counts, Judge
 from pipeline.model_choice import ModelWatch
@@ -137,6 +138,8 @@ class Daemon:
         for thread in self._threads:
             thread.join(timeout=self._settings.redis.timeout_s + 5.0)
         self._open.close()
+        with suppress(DeskUnavailableError, OutboxError):  # it stays for the next start
+            self._outbox.send(self._desk)
         self._outbox.close()
         if self._failed is not None and self._failed is not error:
             raise self._failed

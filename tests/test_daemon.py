@@ -36,7 +36,7 @@ from pipeline.rehearsal import (
 )
 from pipeline.settings import RedisSettings
 from pipeline.settings_file import load_settings
-from pipeline.tickets import CameraBoard, OpenDesk, open_desk, open_redis
+from pipeline.tickets import CameraBoard, OpenDesk, Outbox, open_desk, open_redis
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -357,3 +357,12 @@ def test_a_model_chosen_while_it_runs_takes_over_and_no_look_is_lost(stage, unti
     assert daemon.counts.looks > looks
     counts = daemon._schedule.counts()
     assert counts.put == counts.done + counts.replaced + counts.stopped
+
+
+def test_what_waits_at_the_end_reaches_the_desk_if_it_answers(stage, until, monkeypatch):
+    monkeypatch.setattr(Outbox, "drain", lambda *_, **__: None)  # nobody brings anything meanwhile
+    with stage.opened() as opened:
+        with stage.daemon(opened) as daemon:
+            until(daemon, daemon.backlog)
+            assert opened.desk.tickets() == []
+        assert len(opened.desk.tickets()) == 1

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger(__name__)
 _WATCH_STEP_S = 0.5
-_APART_S = 0.03
+_APART_S = 0.02
 """Cameras that begin together are opened this far apart: each costs some hundredths of a second of
 a core, and a machine that opens hundreds at once makes them all wait beyond their time."""
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _DARK_BELOW, _LIGHT_FROM = 22.0, 28.0
 # A sensor's noise changes every row; a quarter of them is enough to tell a repeated picture.
 _ROW_STEP = 4
-_LOOKS_AT_LEAST = 3
+_LOOKS_AT_LEAST = 2  # beside the one that began it
 # A lorry may stand before most of the picture, and fog may take most of it, for some minutes.
 _PARTLY_S = 600.0
 # A picture that is neither the view nor clearly another one: after so long it is another one.
@@ -71,7 +71,7 @@ class Verdict:
 
 
 class PictureHealth:
-    """Judges the looks of one camera. A fault counts after ``after_s`` seconds and three looks.
+    """Judges the looks of one camera. A fault counts after ``after_s`` seconds, two looks in a row.
 
     ``folder`` is where the camera's view is kept over a restart; without one it is learnt anew.
     """

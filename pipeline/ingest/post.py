@@ -42,10 +42,10 @@ class Patience:
     """For the first sign of life: a busy machine starts many workers at once."""
     silent_s: float = 10.0
     """For the next one."""
-    first_pause_s: float = 1.0
+    first_pause_s: float = 0.25
     most_pause_s: float = 60.0
     """Before the next start after a loss: the first, then doubled each time up to the most."""
-    healthy_s: float = 60.0
+    healthy_s: float = 30.0
     """Of life after which earlier losses are forgotten."""
     stop_s: float = 5.0
     """For a worker to leave its cameras in order."""
