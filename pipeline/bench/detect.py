@@ -52,7 +52,7 @@ def bench_detect(
     detector = Detector(settings)
     session = bare_session(settings.path, detector.provider, threads=0)
     looks = looks_in_ring(footage, detector.size, BUCKETS[-1], clock)
-    figures = []
+    looks_of, batches_of = [], []
     for batch in BUCKETS:
         say(f"批量 / batch {batch}")
         of_batch = looks[:batch]
@@ -63,17 +63,17 @@ def bench_detect(
             rounds=rounds,
             clock=clock,
         )
-        figures.append(
+        looks_of.append(
             Figure(
                 f"look_in_batch_of_{batch}",
                 1e3 * median(whole) / batch,
                 1e3 * median(bare) / batch,
-                "ms",
+                "ms a look",
                 "the whole path beside a bare session",
                 WHOLE_TARGET,
             )
         )
-        figures.append(
+        batches_of.append(
             Figure(
                 f"p99_of_batch_of_{batch}",
                 1e3 * float(np.quantile(whole, 0.99)),
@@ -83,7 +83,7 @@ def bench_detect(
             )
         )
     say("会话之外 / outside the session")
-    figures.append(_outside(settings, looks, rounds, clock))
+    figures = [*looks_of, *batches_of, _outside(settings, looks, rounds, clock)]
     if beside is not None:
         say("ultralytics")
         pictures = pictures_of(footage, BUCKETS[-1])
@@ -110,7 +110,7 @@ def _outside(settings: ModelSettings, looks: Sequence[Look], rounds: int, clock:
         "outside_the_session",
         ms,
         None,
-        "ms",
+        "ms a look",
         "more than the bare session takes for a look, on one thread",
         OUTSIDE_TARGET_MS,
         of_ratio=False,

@@ -31,11 +31,20 @@ def draw(figures: Sequence[Figure], file: Path, title: str) -> None:
         f'font-family="sans-serif" font-size="12">'
         f'<rect width="100%" height="100%" fill="white"/>'
         f'<text x="10" y="22" font-size="15">{escape(title)}</text>'
-        f'<text x="{width - 10}" y="22" text-anchor="end">'
-        f'<tspan fill="{_OURS}">■ 测得 / figure</tspan> '
-        f'<tspan fill="{_MISSED}">■ 未达标 / misses its target</tspan> '
-        f'<tspan fill="{_FLOOR}">■ 下限 / floor</tspan></text>{"".join(parts)}</svg>\n',
+        f"{_legend(width)}{''.join(parts)}</svg>\n",
         encoding="utf-8",
+    )
+
+
+def _legend(width: int) -> str:
+    told = (
+        (_OURS, "测得 / figure"),
+        (_MISSED, "未达标 / misses its target"),
+        (_FLOOR, "下限 / floor"),
+    )
+    return "".join(
+        f'<text x="{width - 500 + 170 * place}" y="22" fill="{colour}">■ {text}</text>'
+        for place, (colour, text) in enumerate(told)
     )
 
 
