@@ -8,7 +8,7 @@ from __future__ import annotations
 import signal
 import sys
 import threading
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
@@ -37,6 +37,9 @@ from pipeline.terminal import (
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+_TAIL_WAIT_S = 1.0
+"""How long ``queue tail`` waits for an entry before it looks if it should end."""
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 queue = typer.Typer(no_args_is_help=True, help="网格队列 / queues of the grids")
@@ -142,6 +145,36 @@ def queue_read(
         print_json([message.model_dump(mode="json") for message in messages])
         return
     out.print(show.messages(messages) if messages else f"{grid}: 没有待办 / nothing waits")
+
+
+@queue.command("tail")
+def queue_tail(
+    grid: Annotated[str, typer.Argument(help="code of the grid")],
+    settings_file: SettingsFile = None,
+    seconds: Annotated[float | None, typer.Option(min=0.1, help="stop after this long")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """跟踪网格队列(不取走) / what enters a grid's queue from now on, one line each."""
+    clock = SystemClock()
+    ends_s = None if seconds is None else clock.monotonic() + seconds
+    with opened_desk(settings_file) as opened, suppress(KeyboardInterrupt):
+        tail = opened.desk.follow_queue(grid)
+        away = False
+        while ends_s is None or clock.monotonic() < ends_s:
+            try:
+                messages = tail.read(_TAIL_WAIT_S)
+            except DeskUnavailableError as error:
+                if not away:
+                    err.print(f"{error}; 重试中 / trying again")
+                away = True
+                clock.sleep(_TAIL_WAIT_S)
+                continue
+            away = False
+            for message in messages:
+                out.print(
+                    message.model_dump_json() if as_json else show.message_line(message),
+                    soft_wrap=True,
+                )
 
 
 @queue.command("list")

@@ -37,6 +37,15 @@ def messages(waiting: Iterable[TicketMessage]) -> Table:
     return table
 
 
+def message_line(message: TicketMessage) -> str:
+    """One entry of a queue in one line."""
+    return (
+        f"{message.filed_at:%Y-%m-%d %H:%M:%S}Z {message.ticket_id} {message.state} "
+        f"{message.name_zh} {message.name_en}: {message.address}, ×{message.count}, "
+        f"受理 / accept by {message.accept_due_at:%m-%d %H:%M}Z"
+    )
+
+
 def waiting(counts: Mapping[str, int], names: Mapping[str, str]) -> Table:
     table = _table("网格 / grid", "名称 / name", "待办 / waiting")
     for code, count in sorted(counts.items()):

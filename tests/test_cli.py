@@ -75,7 +75,7 @@ def test_doctor_finds_a_good_town_good(gridwatch, town):
     assert answer.code == 0
     assert {finding["check"] for finding in findings} == {
         "python", "settings", "model", "heads", "town", "redis", "camera list", "disk",
-        "outbox",
+        "outbox", "holidays",
     }  # fmt: skip
     assert all(finding["good"] for finding in findings)
 
@@ -601,3 +601,10 @@ def test_either_a_model_or_that_of_the_settings_is_chosen(gridwatch, town, argum
     answer = gridwatch("model", "use", *arguments, "-s", town / "settings.yaml")
     assert answer.code == 2
     assert "--as-set" in answer.err
+
+
+def test_queue_tail_ends_by_itself_and_refuses_an_unknown_grid(gridwatch, town):
+    call = ("-s", town / "settings.yaml", "--seconds", "0.2")
+    answer = gridwatch("queue", "tail", "410182102030001", *call)
+    assert (answer.code, answer.out) == (0, "")
+    assert gridwatch("queue", "tail", "nowhere", *call).code != 0

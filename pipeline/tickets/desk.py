@@ -20,7 +20,7 @@ from pipeline.tickets.codec import dump, evidence_to_json, incident_to_json
 from pipeline.tickets.ground import DeskTown, Ground, check_code, ground_of
 from pipeline.tickets.keys import Keys
 from pipeline.tickets.limits import due_after_pause, due_at
-from pipeline.tickets.reading import Reader
+from pipeline.tickets.reading import QueueTail, Reader
 from pipeline.tickets.redis_errors import mapped
 from pipeline.tickets.ticket import EvidenceRef, Filing, Ticket
 from pipeline.tickets.transitions import (
@@ -216,6 +216,11 @@ class Desk:
         """
         check_code(self.town, grid_code)
         return self._reader.queue(grid_code)
+
+    def follow_queue(self, grid_code: str) -> QueueTail:
+        """What enters a grid's queue from now on. Raises UnknownGridError."""
+        check_code(self.town, grid_code)
+        return QueueTail(self._reader, grid_code)
 
     def waiting(self) -> dict[str, int]:
         """Grid code -> how many tickets wait to be taken on; grids with none are left out."""

@@ -84,6 +84,23 @@ class Reader:
             if entry in unacknowledged or _position(entry) > _position(delivered)
         ]
 
+    def newest_entry(self, code: str) -> str:
+        """The newest entry of a queue, or what stands before all."""
+        with mapped(f"reading the queue of {code}"):
+            entries = self._redis.xrevrange(self._keys.queue(code), count=1)
+        return str(entries[0][0]) if entries else "0-0"
+
+    def after(self, code: str, entry: str, wait_s: float) -> list[tuple[str, TicketMessage]]:
+        """Entries that came after this one; waits so long for a first."""
+        stream = self._keys.queue(code)
+        with mapped(f"following the queue of {code}"):
+            found = self._redis.xread({stream: entry}, block=max(1, round(1000 * wait_s)))
+        return [
+            (name, TicketMessage.model_validate_json(fields["json"]))
+            for _, entries in found or ()
+            for name, fields in entries
+        ]
+
     def waiting(self) -> dict[str, int]:
         """Grid code -> how many tickets wait for it."""
         with mapped("counting what waits"):
@@ -116,6 +133,26 @@ class Reader:
             for ticket_id, row in zip(ticket_ids, rows, strict=True)
             if row[0]
         ]
+
+
+class QueueTail:
+    """What enters a queue from now on, without taking it."""
+
+    def __init__(self, reader: Reader, code: str) -> None:
+        """Raises DeskUnavailableError."""
+        self._reader = reader
+        self._code = code
+        self._newest = reader.newest_entry(code)
+
+    def read(self, wait_s: float) -> list[TicketMessage]:
+        """What came since the last time, oldest first; waits up to ``wait_s`` for a first one.
+
+        Raises DeskUnavailableError; called again later it goes on where it was.
+        """
+        found = self._reader.after(self._code, self._newest, wait_s)
+        if found:
+            self._newest = found[-1][0]
+        return [message for _, message in found]
 
 
 def _position(entry: str) -> tuple[int, int]:
