@@ -154,4 +154,6 @@ class Sampler:
 
     @property
     def _early_s(self) -> float:
-        return _EARLY_SHARE * (self._interval_s if self._hurry_s is None else self._hurry_s)
+        if self._hurry_s is not None:
+            return self._hurry_s / 2  # the next key frame, however unevenly they come
+        return _EARLY_SHARE * self._interval_s

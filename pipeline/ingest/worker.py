@@ -40,8 +40,10 @@ _WHOLE_SPARE = 32
 _PR_SET_PDEATHSIG = 1
 _OOM_SCORE = "300"  # when memory ends, better a worker than the daemon or Redis
 # Hundreds of readers would leave two detector threads a hundredth of a full machine. What readers
-# can't read at once waits in the kernel; a detector that waits costs a look.
+# can't read at once waits in the kernel; a detector that waits costs a look. But cameras of a worker
+# that was lost must soon be back, so it is only after its first seconds that it steps back.
 _NICE = 5
+_NICE_BEATS = 15
 
 _log = structlog.get_logger(__name__)
 
@@ -137,6 +139,8 @@ class Worker:
             self._outgoing.put(None)
             self._beat_sent.wait()  # a daemon that doesn't read finds one beat, not hundreds
             count += 1
+            if count == _NICE_BEATS:
+                _step_back()
             if count % _TRIM_BEATS == 0:
                 self._give_back()
             self._clock.sleep(BEAT_S)
@@ -172,11 +176,17 @@ def _entries(folder: str) -> int:
     return len(os.listdir(folder))  # noqa: PTH208 - each second; no paths are needed
 
 
+def _step_back() -> None:
+    """Leave the cores to others when they are wanted; for Linux that is a matter of each thread."""
+    for thread in os.listdir("/proc/self/task"):  # noqa: PTH208 - names alone
+        with suppress(OSError):  # it has ended, or a sandbox doesn't want it
+            os.setpriority(os.PRIO_PROCESS, int(thread), _NICE)
+
+
 def _tie_to_parent() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    os.nice(_NICE)
     try:
         Path("/proc/self/oom_score_adj").write_text(_OOM_SCORE, encoding="ascii")
     except OSError:  # a sandbox that doesn't want it
