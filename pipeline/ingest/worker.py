@@ -40,8 +40,8 @@ _WHOLE_SPARE = 32
 _PR_SET_PDEATHSIG = 1
 _OOM_SCORE = "300"  # when memory ends, better a worker than the daemon or Redis
 # Hundreds of readers would leave two detector threads a hundredth of a full machine. What readers
-# can't read at once waits in the kernel; a detector that waits costs a look. But cameras of a worker
-# that was lost must soon be back, so it is only after its first seconds that it steps back.
+# can't read at once waits in the kernel; a detector that waits costs a look. But the cameras of a
+# lost worker must soon be back, so the new one steps back only after its first seconds.
 _NICE = 5
 _NICE_BEATS = 15
 

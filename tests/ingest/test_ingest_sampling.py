@@ -198,6 +198,6 @@ def test_a_picture_that_is_wanted_soon_comes_though_the_last_one_waits_and_the_i
     sampler.hurry(5.0)
     sampler.set_interval(80.0)
     (first, *_) = keys_decoded(sampler, range(1, 60))
-    assert first == 5
-    assert sampler.keep(5.0)
+    assert 2 < first <= 5
+    assert sampler.keep(float(first))
     assert keys_decoded(sampler, range(6, 60)) == []
