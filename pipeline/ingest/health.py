@@ -30,7 +30,9 @@ if TYPE_CHECKING:
 _DARK_BELOW, _LIGHT_FROM = 22.0, 28.0
 # A sensor's noise changes every row; a quarter of them is enough to tell a repeated picture.
 _ROW_STEP = 4
-_LOOKS_AT_LEAST = 2  # beside the one that began it
+_LOOKS_AT_LEAST = 3
+# So many that repeat the one before: three of one content.
+_REPEATS_AT_LEAST = 2
 # A lorry may stand before most of the picture, and fog may take most of it, for some minutes.
 _PARTLY_S = 600.0
 # A picture that is neither the view nor clearly another one: after so long it is another one.
@@ -71,7 +73,7 @@ class Verdict:
 
 
 class PictureHealth:
-    """Judges the looks of one camera. A fault counts after ``after_s`` seconds, two looks in a row.
+    """Judges the looks of one camera. A fault counts after ``after_s`` seconds and three looks.
 
     ``folder`` is where the camera's view is kept over a restart; without one it is learnt anew.
     """
@@ -98,7 +100,7 @@ class PictureHealth:
         if telling:
             self._judge_view(look, width, height)
         telling = telling and self._view.telling
-        if self._same.count >= _LOOKS_AT_LEAST and frozen_s >= self._after_s:
+        if self._same.count >= _REPEATS_AT_LEAST and frozen_s >= self._after_s:
             why = "画面静止不变，请重启摄像机 / the picture never changes; restart the camera"
             return Verdict("frozen", why, telling)
         if self._dark.count >= _LOOKS_AT_LEAST and dark_s >= self._after_s:
