@@ -6,6 +6,7 @@ GridwatchError
 │   ├── CameraListError     cameras.csv / cameras.yaml
 │   ├── GridMapError        grids.geojson
 │   ├── DutiesError         duties.yaml
+│   ├── HolidaysError       a town's own table of holidays
 │   ├── CoordinateError     coordinate without a datum, or impossible in it
 │   ├── CalibrationError    ground plane can't be made from pose or marked points
 │   ├── ModelError          model file, card or hash

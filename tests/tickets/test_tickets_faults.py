@@ -90,6 +90,8 @@ def test_every_command_says_when_redis_is_away(tmp_path: Path):
                 "update": lambda: desk.update(incident()),
                 "move": lambda: desk.move("YL20261123-000001", "accept", by="x"),
                 "read_queue": lambda: desk.read_queue(EAST),
+                "follow_queue": lambda: desk.follow_queue(EAST),
+                "tick": desk.tick,
                 "waiting": desk.waiting,
                 "ticket": lambda: desk.ticket("YL20261123-000001"),
                 "ticket_of": lambda: desk.ticket_of("incident"),
