@@ -6,6 +6,8 @@ for what the daemon gets from ingest: bringing pictures to the model's size and 
 
 from __future__ import annotations
 
+import sys
+from contextlib import redirect_stdout
 from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -93,7 +95,8 @@ def beside_ultralytics(
 
 def _loaded(weights: Path) -> Any:
     try:
-        ultralytics = import_module("ultralytics")
+        with redirect_stdout(sys.stderr):  # it greets on stdout, which is for results
+            ultralytics = import_module("ultralytics")
     except ImportError:
         raise BenchError(
             "needs ultralytics: pip install torch for the CPU first, then gridwatch[train]",
