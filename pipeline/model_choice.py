@@ -137,7 +137,7 @@ class ModelWatch:
         self._sha256 = detector.card.sha256
         self._apply = apply
         self._clock = clock
-        self._judged = self._content()
+        self._judged = b""  # a choice that the daemon could not begin with is told as well
 
     def run(self, stop: threading.Event) -> None:
         """Poll until ``stop`` is set."""

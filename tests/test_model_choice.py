@@ -146,6 +146,15 @@ def test_a_daemon_begins_with_the_model_of_its_settings_when_the_choice_is_gone(
     assert [one["event"] for one in logs] == ["model_refused"]
 
 
+def test_a_choice_that_the_daemon_could_not_begin_with_is_told(settings, tmp_path):
+    path = another(tmp_path)
+    choose(settings.data_dir, path)
+    path.unlink()
+    box = Box(settings)
+    box.watch.poll()
+    assert "is gone" in box.watch.problem
+
+
 def test_without_a_choice_a_wrong_model_of_the_settings_is_an_error(settings, tmp_path):
     missing = settings.model.model_copy(update={"path": tmp_path / "none.onnx"})
     with pytest.raises(ModelError, match="not found"):

@@ -12,7 +12,7 @@ it, whose input and output stay where they are.
 from __future__ import annotations
 
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as TooLate
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
@@ -68,7 +68,9 @@ class Lanes:
         rows = self._side_by_side(pictures[: count - joint], limit_s)
         for picture in pictures[count - joint :]:
             passed_s = time.perf_counter() - began_s
-            rows += _all_in([self._pool.submit(_run, self._joint, picture)], limit_s - passed_s)
+            rows += _all_in(
+                [_submitted(self._pool, _run, self._joint, picture)], limit_s - passed_s
+            )
         return rows
 
     def warm_up(self, picture: NDArray[np.uint8]) -> None:
@@ -82,7 +84,7 @@ class Lanes:
     def _side_by_side(
         self, pictures: Sequence[NDArray[np.uint8]], limit_s: float | None
     ) -> list[NDArray[np.float32]]:
-        runs = [self._pool.submit(_run, self._single, picture) for picture in pictures]
+        runs = [_submitted(self._pool, _run, self._single, picture) for picture in pictures]
         return _all_in(runs, limit_s)
 
 
@@ -117,7 +119,7 @@ class Buckets:
         for first in range(0, len(pictures), largest):
             part = pictures[first : first + largest]
             bucket = next(one for one in self._buckets if one.count >= len(part))
-            work = self._pool.submit(bucket.run, part)
+            work = _submitted(self._pool, bucket.run, part)
             rows += _all_in([work], _limit_s(bucket.usual_s))[0]
         return rows
 
@@ -195,6 +197,15 @@ def _all_in(runs: Iterable[Any], limit_s: float | None) -> list[Any]:
         ]
     except TooLate:
         raise RunError(f"a run got stuck: not done after {limit_s:.0f} s") from None
+    except CancelledError:  # another thread's run failed, and the session is being replaced
+        raise RunError("its session was closed meanwhile") from None
+
+
+def _submitted(pool: ThreadPoolExecutor, *work: Any) -> Future[Any]:
+    try:
+        return pool.submit(*work)
+    except RuntimeError:
+        raise RunError("its session was closed meanwhile") from None
 
 
 def _limit_s(usual_s: float) -> float:

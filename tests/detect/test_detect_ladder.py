@@ -236,6 +236,36 @@ def test_a_run_that_never_ends_is_stuck_and_its_looks_are_kept(tiny, look, monke
     assert "stuck" in logs[0]["why"]
 
 
+def test_a_session_that_another_thread_has_replaced_meanwhile_costs_no_look(tiny, look):
+    detector = Detector(tiny)
+    stale = detector._runner
+    stale.close()
+    with pytest.raises(RunError, match="closed meanwhile"):
+        stale([look.picture])
+    assert len(detector([look])[0]) == 1  # goes on in a fresh one
+
+
+def test_a_run_that_is_cancelled_with_its_session_is_done_again(look):
+    goes_on = threading.Event()
+    lanes = Lanes(Answers(goes_on.wait), Answers(ROWS), 1)
+    failed = []
+
+    def run():
+        try:
+            lanes([np.zeros(1)] * 3)
+        except RunError as error:
+            failed.append(str(error))
+
+    waiting = threading.Thread(target=run)
+    waiting.start()
+    while not lanes._pool._work_queue.qsize():
+        pass  # the first occupies the lane, the others wait
+    lanes.close()
+    goes_on.set()
+    waiting.join(20)
+    assert len(failed) == 1
+
+
 # --- lanes and buckets --------------------------------------------------------------------------
 
 
