@@ -93,7 +93,7 @@ class Worker:
                     assert_never(message)
 
     def _watch(self, message: Watch) -> None:
-        self._ingest.apply(message.cameras)
+        self._ingest.apply(message.cameras, message.suspicions)
         with self._lock:
             self._list_version = message.list_version
             self._spare = len(message.cameras) + _WHOLE_SPARE
@@ -161,6 +161,7 @@ class Worker:
                 list_version=self._list_version,
                 statuses=tuple(changed),
                 no_slot=tuple((*key, n) for key, n in no_slot.items()),
+                suspicions=self._ingest.suspicions(),
                 rss_bytes=_rss_bytes(),
                 fds=_entries("/proc/self/fd"),
                 threads=_entries("/proc/self/task"),
