@@ -194,6 +194,11 @@ class IngestSettings(Section):
         None, description="which frames become looks; null: keys for live cameras, auto for files"
     )
     interval_s: Seconds = Field(0.5, gt=0, description="a camera's looks are this far apart")
+    decoder: Literal["cpu", "nvdec"] = Field(
+        "cpu",
+        description="where key frames are decoded; nvdec: on the box's NVIDIA GPU, and by the "
+        "processor for cameras that it can't decode",
+    )
     transport: Literal["tcp", "udp"] = Field(
         "tcp",
         description="how cameras send; udp: for lines on which late pictures are worse than lost "

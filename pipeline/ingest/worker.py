@@ -23,6 +23,7 @@ import structlog
 
 from pipeline.clock import SystemClock
 from pipeline.ingest.cameras import Ingest
+from pipeline.ingest.device import DEVICE
 from pipeline.ingest.pace import Pace
 from pipeline.ingest.ring import FrameRing
 from pipeline.ingest.wire import Arrived, Beat, Begin, Channel, Fetch, Fetched, Stop, Watch
@@ -55,6 +56,8 @@ class Worker:
         self._channel = channel
         self._ring = FrameRing(begin.ring_fd, begin.size, begin.slots)
         self._clock = SystemClock(begin.steady_offset_s)
+        if begin.settings.decoder == "nvdec":
+            DEVICE.use("cuda", self._clock)
         self._ingest = Ingest(
             (),
             begin.settings,

@@ -69,7 +69,10 @@ ARRIVED = (
     b'"purpose":"whole"}]'
 )
 STATUS_TOLD = b'{"camera_id":"c","state":"live","since_at":2.5}'
-BEAT = b'[{"list_version":1,"statuses":[%s],"no_slot":[],"suspicions":{},"rss_bytes":1,"fds":2,"threads":3}]'
+BEAT = (
+    b'[{"list_version":1,"statuses":[%s],"no_slot":[],"suspicions":{},'
+    b'"rss_bytes":1,"fds":2,"threads":3}]'
+)
 
 
 @pytest.mark.parametrize("data", [ARRIVED, BEAT % STATUS_TOLD], ids=["arrived", "beat"])
