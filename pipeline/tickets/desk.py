@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING, Any
 from pipeline.errors import DeskError, UnknownTicketError
 from pipeline.hazards import family_of
 from pipeline.tickets.alarms import ALARMS, Alarm, AlarmName, times_of
-from pipeline.tickets.codec import dump, evidence_to_json, incident_to_json
-from pipeline.tickets.ground import DeskTown, Ground, check_code, ground_of
+from pipeline.tickets.closing import check_verified, checks, verify_call
+from pipeline.tickets.codec import dump, evidence_to_json
+from pipeline.tickets.finding import Finding, ground_for, of_incident, of_report
+from pipeline.tickets.ground import DeskTown, Ground, check_code
 from pipeline.tickets.keys import Keys
 from pipeline.tickets.limits import due_after_pause, due_at
 from pipeline.tickets.reading import QueueTail, Reader
@@ -41,10 +43,13 @@ from pipeline.tickets.wire import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
     from redis import Redis
 
     from pipeline.clock import Clock
     from pipeline.hazards.incident import Incident
+    from pipeline.tickets.report import Report
     from pipeline.town.duties import Duty
     from pipeline.town.holidays import Holidays
 
@@ -64,7 +69,7 @@ _SEARCH_SLACK_M = 2.0  # Redis' index rounds places to 0.6 m; the script decides
 
 
 class Desk:
-    """Files incidents as tickets.
+    """Files incidents and reports as tickets.
 
     ``cool_down_s``: a ticket done this shortly before an incident still takes it in; one that was
     closed is opened again. Every method raises DeskUnavailableError when Redis is away, read-only
@@ -85,14 +90,23 @@ class Desk:
         self._cool_down_s = cool_down_s
         self._keys = Keys(prefix)
         self._reader = Reader(redis, self._keys)
-        self._file: Any = redis.register_script(_script("common", "case", "file"))
-        self._update: Any = redis.register_script(_script("common", "case", "update"))
+        self._file: Any = redis.register_script(_script("common", "closing", "case", "file"))
+        self._update: Any = redis.register_script(_script("common", "closing", "case", "update"))
+        self._verify: Any = redis.register_script(_script("common", "closing", "verify"))
         self._tick: Any = redis.register_script(_script("common", "tick"))
-        self._move: Any = redis.register_script(_script("common", "move"))
+        self._move: Any = redis.register_script(_script("common", "closing", "move"))
 
     def file(self, incident: Incident, evidence: EvidenceRef | None = None) -> Filing:
         """Make a ticket of the incident, or part of one; filed again, it changes nothing."""
-        ticket_id, outcome = self._run(self._file, "filing", self._call(incident, evidence))
+        return self._filed(self._call(_name(incident), lambda: of_incident(incident), evidence))
+
+    def file_report(self, report: Report) -> Filing:
+        """Likewise of a report; it merges with what the cameras found, and with other reports."""
+        first, name = next(iter(report.pictures), None), f"report {report.report_id}"
+        return self._filed(self._call(name, lambda: of_report(report, self.town), first))
+
+    def _filed(self, call: dict[str, Any]) -> Filing:
+        ticket_id, outcome = self._run(self._file, "filing", call)
         return Filing(
             ticket_id,
             created=outcome == "created",
@@ -103,36 +117,66 @@ class Desk:
     def update(self, incident: Incident) -> str:
         """Later news of a filed incident: last seen, gone. Returns the ticket's number.
 
-        That it is gone is a step and evidence; it closes nothing. That it is still seen a minute
-        after its ticket was closed opens the ticket again, as found now; a rejected one stays
-        rejected. Raises UnknownTicketError if the incident was never filed.
+        That it is gone is a step and evidence; it closes only what was fed back and whose duty
+        leaves the check to the camera. That it is still seen a minute after its ticket was closed
+        opens the ticket again, as found now; a rejected one stays rejected. Raises
+        UnknownTicketError if the incident was never filed.
         """
-        news = {
-            "cleared": incident.cleared_at is not None,
-            "reopen_after_s": _number(_REOPEN_AFTER_S),
-        }
-        ticket_id = self._run(self._update, "updating", self._call(incident) | news)
+        news = {"cleared": incident.cleared_at is not None}
+        call = self._call(_name(incident), lambda: of_incident(incident))
+        ticket_id = self._run(self._update, "updating", call | news)
         if ticket_id is None:
             raise UnknownTicketError(f"incident {incident.incident_id} was never filed")
         return str(ticket_id)
 
     def move(
-        self, ticket_id: str, action: Action, *, by: str, note: str = "", command_id: str = ""
+        self,
+        ticket_id: str,
+        action: Action,
+        *,
+        by: str,
+        note: str = "",
+        command_id: str = "",
+        facts: Mapping[str, str] | None = None,
     ) -> Ticket:
         """Take one step that the table allows; the same ``command_id`` twice is taken once.
 
-        Raises UnknownTicketError, and DeskError where the table forbids it.
+        ``facts`` stand in the step. ``feed_back`` closes the ticket at once where its duty asks for
+        the camera's check alone and the camera has seen that it is gone. Raises UnknownTicketError,
+        and DeskError where the table forbids it.
         """
         command_id = command_id or uuid.uuid4().hex
-        while (moved := self._try_move(ticket_id, action, by, note, command_id)) is None:
+        step: dict[str, object] = {"by": by, "note": note, "facts": dict(facts or {})}
+        while (moved := self._try_move(ticket_id, action, step, command_id)) is None:
             pass  # its clock was changed meanwhile: work it out anew
         return moved
 
+    def verify(
+        self,
+        ticket_id: str,
+        *,
+        good: bool,
+        by: str,
+        note: str = "",
+        command_id: str = "",
+        facts: Mapping[str, str] | None = None,
+    ) -> Ticket:
+        """Say whether what was fed back is done; the same ``command_id`` twice is said once.
+
+        ``good``: it is closed, once the camera's check is done too where its duty asks for one.
+        Else it goes back to be done again (返工). Raises UnknownTicketError, and DeskError for a
+        ticket that was not fed back.
+        """
+        now, step = self._clock.now(), {"by": by, "note": note, "facts": dict(facts or {})}
+        call = verify_call(ticket_id, good=good, step=step, command_id=command_id, now=now)
+        check_verified(ticket_id, *self._run(self._verify, f"verifying {ticket_id}", call))
+        return self.ticket(ticket_id)
+
     def _try_move(
-        self, ticket_id: str, action: Action, by: str, note: str, command_id: str
+        self, ticket_id: str, action: Action, step: dict[str, object], command_id: str
     ) -> Ticket | None:
         now = self._clock.now()
-        call: dict[str, object] = {
+        call: dict[str, object] = checks(now) | {
             "ticket_id": ticket_id,
             "command_id": command_id,
             "after": {
@@ -142,7 +186,7 @@ class Desk:
             "first_level": self.town.grids.top.code,
             "now": _number(now),
             "action": action,
-            "step": dump({"at": now, "by": by, "note": note, "facts": {}}),
+            "step": dump({"at": now, **step}),
         }
         if action == "resume":
             call |= self._resumed(self.ticket(ticket_id), now)
@@ -231,8 +275,12 @@ class Desk:
         return self._reader.ticket(ticket_id)
 
     def ticket_of(self, incident_id: str) -> Ticket:
-        """The ticket that holds this incident. Raises UnknownTicketError."""
+        """The ticket that holds this incident or report. Raises UnknownTicketError."""
         return self._reader.ticket_of(incident_id)
+
+    def reported(self, from_at: float, to_at: float) -> Iterator[tuple[Report, Ticket]]:
+        """Residents' reports made between two times (Unix seconds), newest first, with tickets."""
+        return self._reader.reported(from_at, to_at)
 
     def tickets(
         self,
@@ -252,29 +300,35 @@ class Desk:
         with mapped(doing):
             return script(keys=[self._keys.root], args=[dump(given)])
 
-    def _call(self, incident: Incident, evidence: EvidenceRef | None = None) -> dict[str, Any]:
+    def _call(
+        self, name: str, finding: Callable[[], Finding], evidence: EvidenceRef | None = None
+    ) -> dict[str, Any]:
         try:
-            return self._incident_call(incident, evidence)
+            return self._finding_call(finding(), evidence)
         except ValueError as error:  # pydantic's ValidationError is one
             what = " ".join(str(error).split())
-            raise DeskError(f"incident {incident.incident_id} can't be filed: {what}") from None
+            raise DeskError(f"{name} can't be filed: {what}") from None
 
-    def _incident_call(self, incident: Incident, evidence: EvidenceRef | None) -> dict[str, Any]:
+    def _finding_call(self, found: Finding, evidence: EvidenceRef | None) -> dict[str, Any]:
         now = self._clock.now()
-        kind = incident.trail.get("kind")
-        duty = self.town.duties.of(incident.hazard, kind if isinstance(kind, str) else None)
-        ground = ground_of(self.town, incident.place)
-        fields = _fields(incident, duty, ground, now, self.town.holidays)
-        body = _body(incident, evidence, duty, ground, fields).model_dump(mode="json")
-        own_m = min(incident.place.radius_m, MOST_RADIUS_M)
+        duty = self.town.duties.of(found.hazard, found.kind)
+        ground = ground_for(found, self.town)
+        fields = _fields(found, duty, ground, now, self.town.holidays)
+        body = _body(found, evidence, duty, ground, fields).model_dump(mode="json")
+        own_m = min(found.place.radius_m, MOST_RADIUS_M)
+        review = duty.filing == "review" or not found.placed
         search_m = max(duty.radius_m, math.hypot(own_m, MOST_RADIUS_M)) + _SEARCH_SLACK_M
-        return {
-            "incident_id": incident.incident_id,
-            "incident": incident_to_json(incident),
+        return checks(now) | {
+            "incident_id": found.finding_id,
+            "incident": found.json,
+            "source": found.source,
+            "added": found.added,
+            "unplaced": None if found.placed else True,
+            "reopen_after_s": _number(_REOPEN_AFTER_S),
             "evidence": evidence_to_json(evidence),
-            "family": family_of(incident.hazard),
-            "confirmed_at": _number(incident.confirmed_at),
-            "last_seen_at": _number(incident.last_seen_at),
+            "family": family_of(found.hazard),
+            "confirmed_at": _number(found.found_at),
+            "last_seen_at": _number(found.last_seen_at),
             "now": _number(now),
             "alarms": {
                 name: _number(time)
@@ -286,20 +340,12 @@ class Desk:
             "search_m": _number(search_m),
             "number_prefix": _NUMBER_PREFIX,
             "day": format(at(now) + _CHINA, "%Y%m%d"),
-            "review_grid": self.town.grids.top.code if duty.filing == "review" else None,
+            "review_grid": self.town.grids.top.code if review else None,
             "ticket": fields,
             "message": {name: dump(value) for name, value in body.items()},
-            "step": self._step(incident),
+            # A step of the desk itself; its action and state are put in front by the script.
+            "step": dump({"at": now, "by": "desk", "note": "", "facts": dict(found.facts)}),
         }
-
-    def _step(self, incident: Incident) -> str:
-        """A step of the desk itself; its action and state are put in front by the script."""
-        facts = {
-            "incident_id": incident.incident_id,
-            "camera_id": incident.camera_id,
-            "hazard": incident.hazard,
-        }
-        return dump({"at": self._clock.now(), "by": "desk", "note": "", "facts": facts})
 
 
 @cache
@@ -311,6 +357,10 @@ def _script(*parts: str) -> str:
 def _number(value: float) -> str:
     """Exact text; numpy's scalars have another repr."""
     return repr(float(value))
+
+
+def _name(incident: Incident) -> str:
+    return f"incident {incident.incident_id}"
 
 
 def _rank(duty: Duty) -> int:
@@ -326,16 +376,17 @@ def _facts_of(name: AlarmName) -> dict[str, str]:
 
 
 def _fields(
-    incident: Incident, duty: Duty, ground: Ground, now: float, holidays: Holidays
+    found: Finding, duty: Duty, ground: Ground, now: float, holidays: Holidays
 ) -> dict[str, str]:
     """The fields of a new ticket; numbers as text, so that Redis keeps what Python wrote."""
-    place = incident.place
+    place = found.place
     called = ("kind", "event_code", "name_zh", "name_en", "department")
     return {
-        "source": "video",
-        "hazard": incident.hazard,
+        "source": found.source,
+        "hazard": found.hazard,
+        "verify": duty.verify,
         "rank": str(_rank(duty)),
-        "severity": max(incident.severity, duty.severity, key=_SEVERITIES.index),
+        "severity": max(found.severity, duty.severity, key=_SEVERITIES.index),
         "duty": dump({name: getattr(duty, name) for name in called}),
         "ground": dump(asdict(ground)),
         "grid": ground.grid_code,
@@ -343,7 +394,7 @@ def _fields(
         "lat": _number(place.lat),
         "radius_m": _number(place.radius_m),
         "method": place.method,
-        "detected_at": _number(incident.confirmed_at),
+        "detected_at": _number(found.found_at),
         "filed_at": _number(now),
         "accept_due_at": _number(due_at(now, duty.accept_limit, holidays)),
         "handle_due_at": _number(due_at(now, duty.handle_limit, holidays)),
@@ -351,24 +402,24 @@ def _fields(
 
 
 def _body(
-    incident: Incident,
+    found: Finding,
     evidence: EvidenceRef | None,
     duty: Duty,
     ground: Ground,
     fields: dict[str, str],
 ) -> TicketBody:
     """The queue's entry, but for the head, which only the script knows."""
-    place = incident.place
-    model = incident.trail.get("model")
+    place = found.place
+    found_zh, found_en = found.found
     return TicketBody(
-        source="video",
-        hazard=incident.hazard,
+        source=found.source,
+        hazard=found.hazard,
         kind=duty.kind,
         event_code=duty.event_code,
         name_zh=duty.name_zh,
         name_en=duty.name_en,
-        description_zh=f"视频智能发现{duty.name_zh}",
-        description_en=f"{duty.name_en} found by camera",
+        description_zh=f"{found_zh}{duty.name_zh}",
+        description_en=f"{duty.name_en} {found_en}",
         department=duty.department,
         severity=fields["severity"],
         place=PlacePart(lon=place.lon, lat=place.lat, radius_m=place.radius_m, method=place.method),
@@ -376,12 +427,12 @@ def _body(
         grid=GridPart(code=ground.grid_code, name=ground.grid_name),
         near_grids=list(ground.near_grids),
         micro_grid=ground.micro_code,
-        camera_id=incident.camera_id,
-        incident_id=incident.incident_id,
-        box=incident.box,
-        score=incident.score,
-        model=model if isinstance(model, str) else None,
-        detected_at=at(incident.confirmed_at),
+        camera_id=found.camera_id,
+        incident_id=found.finding_id,
+        box=found.box,
+        score=found.score,
+        model=found.model,
+        detected_at=at(found.found_at),
         filed_at=at(float(fields["filed_at"])),
         accept_due_at=at(float(fields["accept_due_at"])),
         handle_due_at=at(float(fields["handle_due_at"])),
