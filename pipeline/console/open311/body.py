@@ -6,6 +6,7 @@ Uploads show people who have not been covered yet, so they stay in memory.
 from __future__ import annotations
 
 import asyncio
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
@@ -15,7 +16,7 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from pipeline.console.open311.answers import GeoReportError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Callable, Iterator
 
     from fastapi import Request
 
@@ -25,21 +26,59 @@ FIELDS_BYTES = 65_536  # for everything in a report but its pictures
 _MOST_FIELDS = 100
 
 
+class Memory:
+    """How much of all bodies together may be held at a time, so that nobody can fill the memory.
+
+    Those without pictures are small and don't count. For the event loop's thread alone.
+    """
+
+    def __init__(self, most_bytes: int) -> None:
+        self._most = most_bytes
+        self._held = 0
+
+    @contextmanager
+    def share(self) -> Iterator[Callable[[int], None]]:
+        """Gives a function that takes so many bytes more; all are given back at the end.
+
+        It raises GeoReportError when there are no more.
+        """
+        taken = 0
+
+        def take(size: int) -> None:
+            nonlocal taken
+            if self._held + size > self._most:
+                text = "暂时繁忙，请稍后再试 / busy, try again later"
+                raise GeoReportError(503, text, Connection="close", Retry_After="10")
+            self._held += size
+            taken += size
+
+        try:
+            yield take
+        finally:
+            self._held -= taken
+
+
 class _InMemory(MultiPartParser):
     spool_max_size = 1 << 40
 
 
 async def read_form(
-    request: Request, *, pictures: int, picture_bytes: int, within_s: float
+    request: Request,
+    take: Callable[[int], None],
+    *,
+    pictures: int,
+    picture_bytes: int,
+    within_s: float,
 ) -> tuple[dict[str, str], list[bytes]]:
     """The fields, and the pictures in field ``media``. Raises GeoReportError.
 
-    A body that says, or turns out, to be too long is refused before the rest of it is read.
+    A body that says, or turns out, to be too long is refused before the rest of it is read; what
+    is read of a large one is asked of ``take`` first.
     """
     most = pictures * picture_bytes + FIELDS_BYTES
     try:
         async with asyncio.timeout(within_s):
-            content = await _read(request, most)
+            content = await _read(request, take, most)
     except TimeoutError:
         raise GeoReportError(
             408, f"it took longer than {within_s:g} s", Connection="close"
@@ -56,7 +95,7 @@ async def read_form(
     )
 
 
-async def _read(request: Request, most: int) -> bytes:
+async def _read(request: Request, take: Callable[[int], None], most: int) -> bytes:
     said = request.headers.get("content-length", "")
     if said.isdecimal() and int(said) > most:
         raise _too_large(most)
@@ -66,6 +105,8 @@ async def _read(request: Request, most: int) -> bytes:
         size += len(part)
         if size > most:
             raise _too_large(most)
+        if size > FIELDS_BYTES:
+            take(len(part))
         parts.append(part)
     return b"".join(parts)
 
