@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
+import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import httpx
 import numpy as np
 import pytest
 import yaml
@@ -133,3 +136,25 @@ def test_keys_are_made_listed_and_revoked(town):
     assert town.call("open311", "key", "revoke", "郑好拍").code == 0
     assert "郑好拍" in town.call("open311", "key", "list").out
     assert json.loads(town.call("open311", "key", "list", "--json").out)[0]["revoked_at"]
+
+
+def test_the_endpoint_is_served_until_it_is_stopped(town):
+    """A report comes in over HTTP with a key, and is a ticket for every other command."""
+    key = json.loads(town.call("open311", "key", "add", "郑好拍", "--json").out)["api_key"]
+    command = [sys.executable, "-m", "pipeline.cli", "open311", "serve", "--port", "0"]
+    settings = town.folder / "settings.yaml"
+    with subprocess.Popen(
+        [*command, "-s", settings], stderr=subprocess.PIPE, text=True, encoding="utf-8"
+    ) as server:
+        url = next(line for line in server.stderr if "Open311:" in line).split()[-1]
+        (endpoint,) = httpx.get(url).json()["endpoints"]
+        report = {"api_key": key, "service_code": "blockage.object", "description": "<i>坑"}
+        place = {"lat": "34.788803", "long": "113.496445"}
+        answer = httpx.post(f"{endpoint['url']}/requests.json", data={**report, **place})
+        assert answer.status_code == 201
+        (ticket,) = json.loads(town.call("tickets", "list", "--json").out)
+        assert ticket["reports"][0]["report_id"] == answer.json()[0]["service_request_id"]
+        assert ticket["reports"][0]["description"] == "<i>坑"
+        server.send_signal(signal.SIGTERM)
+        assert server.wait(timeout=30) == 0
+        server.stderr.read()

@@ -275,16 +275,16 @@ def test_at_most_a_thousand_are_given(town, clock, desk: Desk):
     assert found[0] == report(1002).report_id
 
 
-@pytest.mark.parametrize(
-    "query, words",
-    [
-        ({"status": "fixed"}, "allowed: open, closed"),
-        ({"start_date": "yesterday"}, "start_date 'yesterday'"),
-        ({"end_date": "9" * 30}, "end_date"),
-        ({"start_date": "2026-01-01T00:00:00Z", "end_date": "2026-06-01T00:00:00Z"}, "90 days"),
-        ({"start_date": "2026-02-01T00:00:00Z", "end_date": "2026-01-01T00:00:00Z"}, "before"),
-        ({"service_request_id": ",".join(f"R{n}" for n in range(101))}, "up to 100"),
-    ],
-)
-def test_what_can_not_be_asked_is_refused(town, query, words):
-    refused(town.client.get(f"{V2}/requests.json", params=query), 400, words)
+UNASKABLE = [
+    ({"status": "fixed"}, "allowed: open, closed"),
+    ({"start_date": "yesterday"}, "start_date 'yesterday'"),
+    ({"end_date": "9" * 30}, "end_date"),
+    ({"start_date": "2026-01-01T00:00:00Z", "end_date": "2026-06-01T00:00:00Z"}, "90 days"),
+    ({"start_date": "2026-02-01T00:00:00Z", "end_date": "2026-01-01T00:00:00Z"}, "before"),
+    ({"service_request_id": ",".join(f"R{n}" for n in range(101))}, "up to 100"),
+]
+
+
+def test_what_can_not_be_asked_is_refused(town):
+    for query, words in UNASKABLE:
+        refused(town.client.get(f"{V2}/requests.json", params=query), 400, words)
