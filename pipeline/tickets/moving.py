@@ -7,12 +7,15 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from pipeline.errors import UnknownTicketError
+from pipeline.tickets.closing import check_verified, checks, verify_call
 from pipeline.tickets.codec import dump, number
 from pipeline.tickets.limits import due_after_pause
 from pipeline.tickets.transitions import DONE, Action, after, next_state
 from pipeline.tickets.wire import at_json
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pipeline.clock import Clock
     from pipeline.tickets.ground import DeskTown
     from pipeline.tickets.reading import Reader
@@ -21,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Mover:
-    """Its method is the desk's of the same name."""
+    """Its methods are the desk's of the same names."""
 
     def __init__(self, scripts: Scripts, reader: Reader, town: DeskTown, clock: Clock) -> None:
         self._scripts = scripts
@@ -29,17 +32,43 @@ class Mover:
         self._town = town
         self._clock = clock
 
-    def move(self, ticket_id: str, action: Action, by: str, note: str, command_id: str) -> Ticket:
+    def move(
+        self,
+        ticket_id: str,
+        action: Action,
+        by: str,
+        note: str,
+        command_id: str,
+        facts: Mapping[str, str],
+    ) -> Ticket:
         command_id = command_id or uuid.uuid4().hex
-        while (moved := self._try_move(ticket_id, action, by, note, command_id)) is None:
+        step: dict[str, object] = {"by": by, "note": note, "facts": dict(facts)}
+        while (moved := self._try_move(ticket_id, action, step, command_id)) is None:
             pass  # its clock was changed meanwhile: work it out anew
         return moved
 
+    def verify(
+        self,
+        ticket_id: str,
+        good: bool,
+        by: str,
+        note: str,
+        command_id: str,
+        facts: Mapping[str, str],
+    ) -> Ticket:
+        step = {"by": by, "note": note, "facts": dict(facts)}
+        call = verify_call(
+            ticket_id, good=good, step=step, command_id=command_id, now=self._clock.now()
+        )
+        answer = self._scripts.run("verify", f"verifying {ticket_id}", call)
+        check_verified(ticket_id, *answer)
+        return self._reader.ticket(ticket_id)
+
     def _try_move(
-        self, ticket_id: str, action: Action, by: str, note: str, command_id: str
+        self, ticket_id: str, action: Action, step: dict[str, object], command_id: str
     ) -> Ticket | None:
         now = self._clock.now()
-        call: dict[str, object] = {
+        call: dict[str, object] = checks(now) | {
             "ticket_id": ticket_id,
             "command_id": command_id,
             "after": after(action),
@@ -47,7 +76,7 @@ class Mover:
             "first_level": self._town.grids.top.code,
             "now": number(now),
             "action": action,
-            "step": dump({"at": now, "by": by, "note": note, "facts": {}}),
+            "step": dump({"at": now, **step}),
         }
         if action == "resume":
             call |= self._resumed(self._reader.ticket(ticket_id), now)

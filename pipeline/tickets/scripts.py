@@ -18,10 +18,11 @@ if TYPE_CHECKING:
 
 # Each script stands behind the files that it shares with others.
 _PARTS = {
-    "file": ("common", "case", "file"),
-    "update": ("common", "case", "update"),
+    "file": ("common", "closing", "case", "file"),
+    "update": ("common", "closing", "case", "update"),
+    "verify": ("common", "closing", "verify"),
     "tick": ("common", "tick"),
-    "move": ("common", "move"),
+    "move": ("common", "closing", "move"),
 }
 
 
