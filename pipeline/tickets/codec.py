@@ -31,6 +31,11 @@ def dump(value: object) -> str:
     return _ENCODER.encode(value)
 
 
+def number(value: float) -> str:
+    """Exact text, which Redis keeps as it is; numpy's scalars have another repr."""
+    return repr(float(value))
+
+
 def incident_to_json(incident: Incident) -> str:
     """All fields of an incident, the trail included."""
     fields = {field.name: getattr(incident, field.name) for field in dataclasses.fields(Incident)}
