@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from pipeline import __version__, bench_commands, camera_commands, lab, show
+from pipeline import __version__, bench_commands, camera_commands, lab, show, ticket_commands
 from pipeline.clock import SystemClock
 from pipeline.errors import (
     DeskUnavailableError,
@@ -43,7 +43,7 @@ _TAIL_WAIT_S = 1.0
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 queue = typer.Typer(no_args_is_help=True, help="网格队列 / queues of the grids")
-tickets = typer.Typer(no_args_is_help=True, help="案卷 / tickets")
+tickets = ticket_commands.app
 for name, group in (
     ("queue", queue),
     ("tickets", tickets),
@@ -195,6 +195,7 @@ def tickets_list(
     state: Annotated[str | None, typer.Option(help="only this state")] = None,
     grid: Annotated[str | None, typer.Option(help="only this grid's")] = None,
     hazard: Annotated[str | None, typer.Option(help="only this hazard")] = None,
+    watched_by: Annotated[str | None, typer.Option(help="only what this grid watches")] = None,
     limit: Annotated[int, typer.Option(min=1)] = 100,
     as_json: AsJson = False,
 ) -> None:
@@ -205,7 +206,9 @@ def tickets_list(
     _one_of("--state", state, STATES)
     _one_of("--hazard", hazard, HAZARDS)
     with opened_desk(settings_file) as opened:
-        found = opened.desk.tickets(state=state, grid=grid, hazard=hazard, limit=limit)
+        found = opened.desk.tickets(
+            state=state, grid=grid, hazard=hazard, watcher=watched_by, limit=limit
+        )
     if as_json:
         print_json([asdict(ticket) for ticket in found])
         return

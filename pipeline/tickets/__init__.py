@@ -13,9 +13,11 @@ from pipeline.tickets.evidence import (
     write_evidence,
 )
 from pipeline.tickets.opening import OpenDesk, open_desk
+from pipeline.tickets.orders import Said
 from pipeline.tickets.outbox import Outbox, Refused
 from pipeline.tickets.patient import PatientOutbox
 from pipeline.tickets.redis_server import open_redis, redis_risks
+from pipeline.tickets.routing import MapRound
 from pipeline.tickets.ticket import EvidenceRef, Filing, Step, Ticket
 from pipeline.tickets.wire import TicketMessage
 
@@ -31,6 +33,7 @@ __all__ = [
     "Filer",
     "Filing",
     "Gap",
+    "MapRound",
     "Minute",
     "OpenDesk",
     "Outbox",
@@ -38,6 +41,7 @@ __all__ = [
     "Recent",
     "Refused",
     "RefusedList",
+    "Said",
     "Snapshot",
     "Step",
     "Ticket",

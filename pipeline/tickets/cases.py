@@ -17,6 +17,8 @@ from pipeline.tickets.limits import due_at
 from pipeline.tickets.wire import EvidencePart, GridPart, PlacePart, TicketBody, at
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pipeline.hazards.incident import Incident
     from pipeline.tickets.ground import DeskTown
     from pipeline.tickets.ticket import EvidenceRef
@@ -26,18 +28,26 @@ if TYPE_CHECKING:
 # Of one family the later is the graver; hazards that are alone in theirs don't stand here.
 _GRAVITY = ("road_damage", "road_collapse")
 _SEVERITIES = ("notice", "warning", "emergency")
+# What of a case goes by where it is.
+_PLACE_FIELDS = ("lon", "lat", "radius_m", "method", "grid", "ground")
+_PLACE_PARTS = ("place", "address", "grid", "near_grids", "watchers", "micro_grid")
 _NUMBER_PREFIX = "YL"  # Yulong
+MOST_LAT = 85.0  # Redis' index of places ends there
 _CHINA = timedelta(hours=8)  # a ticket's number carries the local date
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """``ticket`` and ``alarms`` as Redis keeps them, ``message`` field by field as JSON text."""
+    """``ticket`` and ``alarms`` as Redis keeps them, ``message`` field by field as JSON text.
+
+    ``around``: the grids within the place's error radius, its owner first.
+    """
 
     duty: Duty
     ticket: dict[str, str]
     message: dict[str, str]
     alarms: dict[str, str]
+    around: list[str]
 
     def call(self, town: DeskTown, now: float) -> dict[str, object]:
         """What a script needs to open it."""
@@ -50,20 +60,49 @@ class Case:
             "ticket": self.ticket,
             "message": self.message,
             "alarms": self.alarms,
+            "around": self.around,
         }
 
 
 def case_of(incident: Incident, evidence: EvidenceRef | None, town: DeskTown, now: float) -> Case:
     """The case of this incident, filed at ``now``; ValueError where JSON can't say it."""
+    if not abs(incident.place.lat) <= MOST_LAT:
+        raise ValueError(f"place.lat is {incident.place.lat}; allowed: -{MOST_LAT} to {MOST_LAT}")
     duty = duty_of(incident, town)
     ground = ground_of(town, incident.place)
-    ticket = _fields(incident, duty, ground, now, town.holidays)
+    ticket = _fields(incident, duty, ground, now, town.holidays) | {"map": town.grids.version}
     body = _body(incident, evidence, duty, ground, ticket).model_dump(mode="json")
     return Case(
         duty,
         ticket,
         {name: dump(value) for name, value in body.items()},
         {name: number(time) for name, time in times_of(now, duty, town.holidays).items()},
+        [ground.grid_code, *ground.near_grids],
+    )
+
+
+def case_of_all(incidents: Sequence[Incident], town: DeskTown, now: float) -> tuple[Incident, Case]:
+    """The one that leads them, and their case: the gravest, at the best place, most severe.
+
+    At least one, all of one family.
+    """
+    cases = {one.incident_id: case_of(one, None, town, now) for one in incidents}
+    lead = max(
+        incidents, key=lambda one: (int(cases[one.incident_id].ticket["rank"]), -one.confirmed_at)
+    )
+    best = min(incidents, key=lambda one: (one.place.radius_m, one.confirmed_at))
+    gravest = max(cases.values(), key=lambda case: _SEVERITIES.index(case.ticket["severity"]))
+    case, there = cases[lead.incident_id], cases[best.incident_id]
+    return lead, Case(
+        case.duty,
+        case.ticket
+        | {name: there.ticket[name] for name in _PLACE_FIELDS}
+        | {"severity": gravest.ticket["severity"]},
+        case.message
+        | {name: there.message[name] for name in _PLACE_PARTS}
+        | {"severity": gravest.message["severity"]},
+        case.alarms,
+        there.around,
     )
 
 
@@ -129,6 +168,7 @@ def _body(
         address=ground.address,
         grid=GridPart(code=ground.grid_code, name=ground.grid_name),
         near_grids=list(ground.near_grids),
+        watchers=list(ground.near_grids),
         micro_grid=ground.micro_code,
         camera_id=incident.camera_id,
         incident_id=incident.incident_id,

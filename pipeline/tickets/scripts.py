@@ -21,7 +21,11 @@ _PARTS = {
     "file": ("common", "case", "file"),
     "update": ("common", "case", "update"),
     "tick": ("common", "tick"),
-    "move": ("common", "move"),
+    "move": ("common", "command", "move"),
+    "merge": ("common", "case", "command", "merge"),
+    "split": ("common", "case", "command", "split"),
+    "reroute": ("common", "command", "reroute"),
+    "map": ("common", "map"),
 }
 
 

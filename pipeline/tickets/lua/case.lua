@@ -10,24 +10,17 @@ local FINDING = {
 
 local index = key('place', call.family)
 
-local function write_all(hash, fields)
-    local pairs_of = {}
-    for name, value in pairs(fields) do
-        pairs_of[#pairs_of + 1] = name
-        pairs_of[#pairs_of + 1] = value
-    end
-    redis.call('HSET', hash, unpack(pairs_of))
-end
-
 local function write_fields(id)
     write_all(key('ticket', id), call.ticket)
     write_all(key('ticket', id, 'message'), call.message)
     redis.call('GEOADD', index, call.ticket.lon, call.ticket.lat, id)
-    redis.call('ZADD', key('grid', call.ticket.grid), call.ticket.filed_at, id)
-    redis.call('ZADD', key('tickets'), call.ticket.filed_at, id)
-    redis.call('ZADD', key('due', 'accept'), call.ticket.accept_due_at, id)
-    redis.call('ZADD', key('due', 'handle'), call.ticket.handle_due_at, id)
-    set_alarms(id, call.alarms)
+    set_watchers(id, call.around)
+    start_clocks(id, call.alarms)
+end
+
+local function next_number()
+    local number = redis.call('INCR', key('sequence', call.day))
+    return call.number_prefix .. call.day .. '-' .. string.format('%06d', number)
 end
 
 -- Files the case under its number and hands it on: to the owner, or to the first level's review.
@@ -49,15 +42,29 @@ end
 local function reopen(id)
     local ticket = key('ticket', id)
     redis.call('ZREM', key('grid', redis.call('HGET', ticket, 'grid')), id)
-    redis.call('HDEL', ticket, 'closed_at', 'dispatched_at')
+    redis.call('HDEL', ticket, 'closed_at', 'dispatched_at', 'by_hand')
     open_case(id, 'reopen')
 end
 
-local function raise_severity(id)
-    local ticket, severity = key('ticket', id), call.ticket.severity
+-- found, here and below, is what else is known of the case: call, or another ticket's fields.
+local function raise_severity(id, found)
+    local ticket, severity = key('ticket', id), found.ticket.severity
     if RANK[severity] > RANK[redis.call('HGET', ticket, 'severity')] then
         redis.call('HSET', ticket, 'severity', severity)
-        redis.call('HSET', key('ticket', id, 'message'), 'severity', call.message.severity)
+        redis.call('HSET', key('ticket', id, 'message'), 'severity', found.message.severity)
+        raise_version(id)
+    end
+end
+
+-- The owner stays; who watches goes by the better place.
+local function take_better_place(id, found)
+    local ticket, better = key('ticket', id), found.ticket
+    if tonumber(better.radius_m) < tonumber(redis.call('HGET', ticket, 'radius_m')) then
+        redis.call('HSET', ticket, 'lon', better.lon, 'lat', better.lat,
+            'radius_m', better.radius_m, 'method', better.method)
+        redis.call('HSET', key('ticket', id, 'message'), 'place', found.message.place)
+        redis.call('GEOADD', index, better.lon, better.lat, id)
+        set_watchers(id, found.around)
     end
 end
 
@@ -73,26 +80,26 @@ end
 
 -- A hole that turns out to be a collapse must not keep the time limits of a pothole, nor a crash
 -- those of a parked car.
-local function take_graver_hazard(id)
+local function take_graver_hazard(id, found)
     local ticket, message = key('ticket', id), key('ticket', id, 'message')
     local facts = redis.call('HMGET', ticket, 'rank', 'accept_due_at', 'handle_due_at', 'state')
-    if tonumber(call.ticket.rank) <= tonumber(facts[1]) then
+    if tonumber(found.ticket.rank) <= tonumber(facts[1]) then
         return
     end
-    redis.call('HSET', ticket, 'hazard', call.ticket.hazard, 'rank', call.ticket.rank,
-        'duty', call.ticket.duty)
+    redis.call('HSET', ticket, 'hazard', found.ticket.hazard, 'rank', found.ticket.rank,
+        'duty', found.ticket.duty)
     for _, field in ipairs(FINDING) do
-        redis.call('HSET', message, field, call.message[field])
+        redis.call('HSET', message, field, found.message[field])
     end
     for position, name in ipairs({'accept', 'handle'}) do
         local field = name .. '_due_at'
-        if tonumber(call.ticket[field]) < tonumber(facts[position + 1]) then
-            redis.call('HSET', ticket, field, call.ticket[field])
-            redis.call('HSET', message, field, call.message[field])
-            redis.call('ZADD', key('due', name), 'XX', call.ticket[field], id)
+        if tonumber(found.ticket[field]) < tonumber(facts[position + 1]) then
+            redis.call('HSET', ticket, field, found.ticket[field])
+            redis.call('HSET', message, field, found.message[field])
+            redis.call('ZADD', key('due', name), 'XX', found.ticket[field], id)
             local times = {}
             for _, part in ipairs({'_80', '_100'}) do
-                times[name .. part] = call.alarms[name .. part]
+                times[name .. part] = found.alarms[name .. part]
             end
             set_alarms(id, times, 'XX')
         end
