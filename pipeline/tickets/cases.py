@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pipeline.tickets.ticket import EvidenceRef
     from pipeline.town.duties import Duty
     from pipeline.town.holidays import Holidays
+    from pipeline.town.place import Place
 
 # Of one family the later is the graver; hazards that are alone in theirs don't stand here.
 _GRAVITY = ("road_damage", "road_collapse")
@@ -33,6 +34,7 @@ _PLACE_FIELDS = ("lon", "lat", "radius_m", "method", "grid", "ground")
 _PLACE_PARTS = ("place", "address", "grid", "near_grids", "watchers", "micro_grid")
 _NUMBER_PREFIX = "YL"  # Yulong
 MOST_LAT = 85.0  # Redis' index of places ends there
+MOST_ERROR_M = 1e6  # whoever knows less than that knows nothing
 _CHINA = timedelta(hours=8)  # a ticket's number carries the local date
 
 
@@ -66,8 +68,7 @@ class Case:
 
 def case_of(incident: Incident, evidence: EvidenceRef | None, town: DeskTown, now: float) -> Case:
     """The case of this incident, filed at ``now``; ValueError where JSON can't say it."""
-    if not abs(incident.place.lat) <= MOST_LAT:
-        raise ValueError(f"place.lat is {incident.place.lat}; allowed: -{MOST_LAT} to {MOST_LAT}")
+    _check_place(incident.place)
     duty = duty_of(incident, town)
     ground = ground_of(town, incident.place)
     ticket = _fields(incident, duty, ground, now, town.holidays) | {"map": town.grids.version}
@@ -104,6 +105,18 @@ def case_of_all(incidents: Sequence[Incident], town: DeskTown, now: float) -> tu
         case.alarms,
         there.around,
     )
+
+
+def _check_place(place: Place) -> None:
+    """Before anything is asked of the map: not a number is nowhere, and huge ones are far away."""
+    for name, least, most in (
+        ("lon", -180.0, 180.0),
+        ("lat", -MOST_LAT, MOST_LAT),
+        ("radius_m", 0.0, MOST_ERROR_M),
+    ):
+        value = getattr(place, name)
+        if not least <= value <= most:  # NaN is in no range
+            raise ValueError(f"place.{name} is {value}; allowed: {least:g} to {most:g}")
 
 
 def duty_of(incident: Incident, town: DeskTown) -> Duty:

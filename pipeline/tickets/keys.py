@@ -75,7 +75,7 @@ class Keys:
         return f"{self.root}:filed_maps"
 
     def map(self, version: str) -> str:
-        """Set of the open tickets whose owner was told by this version of the grid map."""
+        """Sorted set of the open tickets whose owner this grid map told, by time of filing."""
         return f"{self.root}:map:{version}"
 
     def queue(self, code: str) -> str:

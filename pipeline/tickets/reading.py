@@ -74,12 +74,13 @@ class Reader:
         return made
 
     def of_other_maps(self, version: str, *, most: int) -> list[str]:
-        """Open tickets whose owner was told by another version of the grid map, up to ``most``."""
-        found: list[str] = []
+        """Open tickets whose owner another version of the grid map told, the oldest ``most``."""
+        found: list[tuple[float, str]] = []
         with mapped("looking for tickets of other grid maps"):
-            for other in sorted(self._redis.smembers(self._keys.filed_maps) - {version}):
-                found += self._redis.srandmember(self._keys.map(other), most - len(found))
-        return found
+            for other in self._redis.smembers(self._keys.filed_maps) - {version}:
+                oldest = self._redis.zrange(self._keys.map(other), 0, most - 1, withscores=True)
+                found += [(filed_at, ticket_id) for ticket_id, filed_at in oldest]
+        return [ticket_id for _, ticket_id in sorted(found)[:most]]
 
     def adopt_unknown_maps(self) -> None:
         """Note open tickets that were filed before maps had versions, as of an unknown one."""
@@ -89,9 +90,13 @@ class Reader:
             for page in self._pages(self._keys.state(state)):
                 with mapped("noting tickets of unknown grid maps"):
                     maps = [self._redis.hget(self._keys.ticket(one), "map") for one in page]
-                    old = [one for one, known in zip(page, maps, strict=True) if known is None]
+                    old = {
+                        one: self._redis.zscore(self._keys.tickets, one)
+                        for one, known in zip(page, maps, strict=True)
+                        if known is None
+                    }
                     if old:
-                        self._redis.sadd(self._keys.map("unknown"), *old)
+                        self._redis.zadd(self._keys.map("unknown"), old)
                         self._redis.sadd(self._keys.filed_maps, "unknown")
 
     def newest(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from pipeline.hazards import family_of
@@ -86,6 +87,7 @@ class Model:
         self.where: dict[str, str] = {}
         self.queues: dict[str, list[str]] = {}
         self.maps: list[str] = []
+        self.sequence: dict[str, int] = {}
 
     # What the town says.
 
@@ -125,7 +127,7 @@ class Model:
             return "duplicate", self.where[found.incident_id]
         near = [case for case in self.cases.values() if self.same(case, found, now)]
         if not near:
-            case = self.new_case()
+            case = self.new_case(now)
             self.keep(case, found)
             self.open_case(case, found, now, "file")
             return "created", case.number
@@ -154,8 +156,10 @@ class Model:
         )
         return distance_m(case.place, found.place) <= reach_m
 
-    def new_case(self):
-        case = Case(f"YL20261123-{len(self.cases) + 1:06d}")
+    def new_case(self, now):
+        day = (datetime.fromtimestamp(now, UTC) + timedelta(hours=8)).strftime("%Y%m%d")
+        self.sequence[day] = self.sequence.get(day, 0) + 1
+        case = Case(f"YL{day}-{self.sequence[day]:06d}")
         self.cases[case.number] = case
         return case
 
@@ -325,7 +329,7 @@ class Model:
         if len(part) != len(names) or not part or not rest:
             raise Refused("refused")
         self.judge(case, "split", expected, grids)
-        new = self.new_case()
+        new = self.new_case(now)
         case.made[command_id] = new.number
         for found in part:
             del case.incidents[found.incident_id]
@@ -377,7 +381,7 @@ class Model:
         else:
             self.maps.append(version)
         rerouted = set()
-        for case in self.cases.values():
+        for case in sorted(self.cases.values(), key=lambda one: (one.filed_at, one.number)):
             if case.state in DONE or case.map == version:
                 continue
             case.map = version

@@ -25,7 +25,7 @@ def test_a_merged_ticket_hands_everything_over_and_its_number_leads_to_the_other
     carries_on = desk.merge(one, other, by="镇", note="同一处")
     assert carries_on.ticket_id == other
     assert carries_on.count == 2
-    assert set(carries_on.incidents) == {A, B}
+    assert list(carries_on.incidents) in ([A, B], [B, A])
     assert len(carries_on.evidence) == 2
     gone = desk.ticket(one)
     assert (gone.state, gone.merged_into, gone.count, gone.incidents) == ("merged", other, 0, ())

@@ -22,6 +22,7 @@ from ticket_town import EAST, NOON, TOWN, WEST, duty, incident, small_town, town
 
 from pipeline.clock import ManualClock
 from pipeline.errors import DeskError, DeskUnavailableError, ForeignGridError, StaleTicketError
+from pipeline.hazards import family_of
 from pipeline.tickets import Desk
 from pipeline.tickets.embedded_redis import _program
 from pipeline.tickets.transitions import ACTIONS, TRANSITIONS
@@ -116,10 +117,10 @@ TOWNS = [town_of(0), town_of(250)]
 picks = st.integers(0, 1000)
 findings = st.fixed_dictionaries(
     {
-        "number": st.integers(0, 12),
+        "number": st.integers(0, 30),
         "hazard": st.sampled_from(["road_damage", "road_collapse", "blockage", "crowd"]),
         "crash": st.booleans(),
-        "spot": st.integers(0, 4),
+        "spot": st.integers(0, 3),
         "jitter_m": st.sampled_from([0.0, 1.7, 3.1, -2.3]),
         "radius_m": st.sampled_from([2.0, 4.0, 6.0, 9.0]),
         "severity": st.sampled_from(["notice", "warning", "emergency"]),
@@ -244,7 +245,7 @@ class Machine:
             self.send("move", (number, action), how)
 
     def next(self, pick, choice, how) -> None:
-        number = self.pick(pick)
+        number = self.pick(pick, lambda case: case.state not in DONE)
         if number is None:
             return
         state = self.model.cases[number].state
@@ -253,12 +254,18 @@ class Machine:
             self.send("move", (number, able[choice % len(able)]), {**how, "grids": None})
 
     def merge(self, pick, other, how) -> None:
-        number, into = self.pick(pick), self.pick(other)
-        if number is not None:
-            self.send("merge", (number, into), how)
+        number = self.pick(pick, lambda case: case.state not in DONE)
+        if number is None:
+            return
+        family = family_of(self.model.cases[number].hazard)
+        into = self.pick(
+            other,
+            lambda case: family_of(case.hazard) == family and case.number != number,
+        )
+        self.send("merge", (number, into), how)
 
     def split(self, pick, choice, how) -> None:
-        number = self.pick(pick)
+        number = self.pick(pick, lambda case: len(case.incidents) > 1)
         if number is None:
             return
         names = sorted(self.model.cases[number].incidents)
@@ -329,8 +336,12 @@ class Machine:
             assert ticket.ticket_id == expected
         return "done"
 
-    def pick(self, pick):
+    def pick(self, pick, likely=lambda _: True):
+        """Any ticket; most often one of the likely."""
         numbers = sorted(self.model.cases)
+        chosen = [number for number in numbers if likely(self.model.cases[number])]
+        if chosen and pick % 8:
+            numbers = chosen
         return numbers[pick % len(numbers)] if numbers else None
 
     # Looking.

@@ -126,9 +126,10 @@ end
 
 -- Open tickets are known by the map that told their owner, so that a new one finds them.
 local function keep_map(id)
-    local map = redis.call('HGET', key('ticket', id), 'map') or 'unknown'
+    local facts = redis.call('HMGET', key('ticket', id), 'map', 'filed_at')
+    local map = facts[1] or 'unknown'
     redis.call('SADD', key('filed_maps'), map)
-    redis.call('SADD', key('map', map), id)
+    redis.call('ZADD', key('map', map), facts[2], id)
 end
 
 local function start_clocks(id, alarms)
@@ -143,7 +144,7 @@ local function stop_clocks(id)
     redis.call('ZREM', key('due', 'accept'), id)
     redis.call('ZREM', key('due', 'handle'), id)
     drop_alarms(id)
-    redis.call('SREM', key('map', redis.call('HGET', key('ticket', id), 'map') or 'unknown'), id)
+    redis.call('ZREM', key('map', redis.call('HGET', key('ticket', id), 'map') or 'unknown'), id)
 end
 
 -- Puts the ticket into the lists that are read from the newest.

@@ -12,7 +12,7 @@ local grid, state, old_map = facts[1], facts[2], facts[4] or 'unknown'
 local no = refusal(id, call.expected, call.after)
 if no then
     if call.map and no[1] == 'refused' then
-        redis.call('SREM', key('map', old_map), id) -- it was done meanwhile
+        redis.call('ZREM', key('map', old_map), id) -- it was done meanwhile
     end
     return no
 end
@@ -25,7 +25,7 @@ carry_out(id)
 redis.call('HSET', ticket, 'ground', call.ground)
 write_all(message, call.message)
 if call.map then
-    redis.call('SREM', key('map', old_map), id)
+    redis.call('ZREM', key('map', old_map), id)
     redis.call('HSET', ticket, 'map', call.map)
     keep_map(id)
 end
