@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 COVERAGE_S = 60.0
 """How often the ledger takes what was counted."""
 TICK_S = 10.0
-"""How often the desk's alarms are asked for."""
+"""How often the desk's alarms are asked for, and tickets of other grid maps."""
 CLOCK_SET_S = 5.0
 """A wall clock that moved this far from the time of the pictures is worth a word."""
 FINE = ("connecting", "live", "disabled")
@@ -56,7 +56,8 @@ class Teller:
         self._away: set[str] = set()  # what can't be told at present
         self._clock_off_s = 0.0
         self._superseded_by: str | None = None
-        self._ledger_at = self._ticked_at = clock.monotonic()
+        self._ledger_at = clock.monotonic()
+        self._ticked_at = self._ledger_at - TICK_S  # what came due while no box ran is due now
 
     @property
     def desk_reachable(self) -> bool:
