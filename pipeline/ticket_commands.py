@@ -33,7 +33,6 @@ _STEPS: tuple[tuple[str, Action, str, bool], ...] = (
     ("dispatch", "dispatch", "派遣给责任网格 / hand it to the grid that owns it", False),
     ("accept", "accept", "受理 / take it on", False),
     ("handle", "handle", "开始处置 / begin to handle it", False),
-    ("feedback", "feed_back", "反馈:已处置 / say that it is handled", False),
     ("rework", "rework", "返工 / send it back to be handled again", True),
     ("close", "close", "结案 / close it", False),
     ("return", "return", "退回:不属本网格 / give it back, it is not ours", True),
@@ -59,9 +58,9 @@ def _add(name: str, action: Action, text: str) -> None:
         command_id: CommandId = "",
         as_json: AsJson = False,
     ) -> None:
-        said = _said(by, note, expect, on_behalf, command_id)
+        orders = said(by, note, expect, on_behalf, command_id)
         with opened_desk(settings_file) as opened:
-            _tell(opened.desk.move(ticket_id, action, **said), as_json=as_json)
+            _tell(opened.desk.move(ticket_id, action, **orders), as_json=as_json)
 
 
 def _add_with_reason(name: str, action: Action, text: str) -> None:
@@ -76,9 +75,9 @@ def _add_with_reason(name: str, action: Action, text: str) -> None:
         command_id: CommandId = "",
         as_json: AsJson = False,
     ) -> None:
-        said = _said(by, note, expect, on_behalf, command_id)
+        orders = said(by, note, expect, on_behalf, command_id)
         with opened_desk(settings_file) as opened:
-            _tell(opened.desk.move(ticket_id, action, **said), as_json=as_json)
+            _tell(opened.desk.move(ticket_id, action, **orders), as_json=as_json)
 
 
 for _name, _action, _text, _needs_reason in _STEPS:
@@ -101,9 +100,9 @@ def tickets_merge(
     as_json: AsJson = False,
 ) -> None:
     """合并:同一案件 / make a ticket part of another; its number leads there."""
-    said = _said(by, note, expect, on_behalf, command_id)
+    orders = said(by, note, expect, on_behalf, command_id)
     with opened_desk(settings_file) as opened:
-        ticket = opened.desk.merge(ticket_id, into, expected_into=expect_into, **said)
+        ticket = opened.desk.merge(ticket_id, into, expected_into=expect_into, **orders)
     _tell(ticket, as_json=as_json)
 
 
@@ -120,9 +119,9 @@ def tickets_split(
     as_json: AsJson = False,
 ) -> None:
     """拆分:误并的另立案卷 / make a new ticket of incidents that were wrongly merged."""
-    said = _said(by, note, expect, on_behalf, command_id)
+    orders = said(by, note, expect, on_behalf, command_id)
     with opened_desk(settings_file) as opened:
-        _tell(opened.desk.split(ticket_id, incidents, **said), as_json=as_json)
+        _tell(opened.desk.split(ticket_id, incidents, **orders), as_json=as_json)
 
 
 @app.command("reroute")
@@ -149,8 +148,8 @@ def tickets_reroute(
             raise InputError(
                 "is missing", where="GRID", allowed="a grid's code, or no arguments at all"
             )
-        said = _said(by, note, expect, on_behalf, command_id)
-        _tell(opened.desk.reroute(ticket_id, grid, **said), as_json=as_json)
+        orders = said(by, note, expect, on_behalf, command_id)
+        _tell(opened.desk.reroute(ticket_id, grid, **orders), as_json=as_json)
 
 
 def _follow_map(desk: Desk, *, as_json: bool) -> None:
@@ -170,7 +169,7 @@ def _follow_map(desk: Desk, *, as_json: bool) -> None:
     out.print(f"已改派 / re-routed: {len(rerouted)}")
 
 
-def _said(
+def said(
     by: str | None, note: str, expect: int | None, on_behalf: list[str] | None, command_id: str
 ) -> Said:
     return {

@@ -1,26 +1,25 @@
-"""What an incident would be as a case of its own: its fields, its message, its limits.
+"""What a finding would be as a case of its own: its fields, its message, its limits.
 
 The scripts decide what becomes of it; this is what they need to know about the town.
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from pipeline.hazards import family_of
 from pipeline.tickets.alarms import times_of
 from pipeline.tickets.codec import dump, number
-from pipeline.tickets.ground import Ground, ground_of
+from pipeline.tickets.finding import Finding, ground_for
 from pipeline.tickets.limits import due_at
 from pipeline.tickets.wire import EvidencePart, GridPart, PlacePart, TicketBody, at
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pipeline.hazards.incident import Incident
-    from pipeline.tickets.ground import DeskTown
+    from pipeline.tickets.ground import DeskTown, Ground
     from pipeline.tickets.ticket import EvidenceRef
     from pipeline.town.duties import Duty
     from pipeline.town.holidays import Holidays
@@ -29,12 +28,12 @@ if TYPE_CHECKING:
 # Of one family the later is the graver; hazards that are alone in theirs don't stand here.
 _GRAVITY = ("road_damage", "road_collapse")
 _SEVERITIES = ("notice", "warning", "emergency")
+MOST_LAT = 85.0  # Redis' index of places ends there
+MOST_ERROR_M = 1e6  # whoever knows less than that knows nothing
 # What of a case goes by where it is.
 _PLACE_FIELDS = ("lon", "lat", "radius_m", "method", "grid", "ground")
 _PLACE_PARTS = ("place", "address", "grid", "near_grids", "watchers", "micro_grid")
 _NUMBER_PREFIX = "YL"  # Yulong
-MOST_LAT = 85.0  # Redis' index of places ends there
-MOST_ERROR_M = 1e6  # whoever knows less than that knows nothing
 _CHINA = timedelta(hours=8)  # a ticket's number carries the local date
 
 
@@ -42,14 +41,17 @@ _CHINA = timedelta(hours=8)  # a ticket's number carries the local date
 class Case:
     """``ticket`` and ``alarms`` as Redis keeps them, ``message`` field by field as JSON text.
 
-    ``around``: the grids within the place's error radius, its owner first.
+    ``review``: a person looks first. ``around``: the grids within the place's error radius, its
+    owner first. ``unplaced``: nobody has said where it is.
     """
 
     duty: Duty
+    review: bool
     ticket: dict[str, str]
     message: dict[str, str]
     alarms: dict[str, str]
     around: list[str]
+    unplaced: bool
 
     def call(self, town: DeskTown, now: float) -> dict[str, object]:
         """What a script needs to open it."""
@@ -58,52 +60,54 @@ class Case:
             "family": family_of(self.duty.hazard),
             "number_prefix": _NUMBER_PREFIX,
             "day": format(at(now) + _CHINA, "%Y%m%d"),
-            "review_grid": town.grids.top.code if self.duty.filing == "review" else None,
+            "review_grid": town.grids.top.code if self.review else None,
             "ticket": self.ticket,
             "message": self.message,
             "alarms": self.alarms,
             "around": self.around,
+            "unplaced": self.unplaced or None,
         }
 
 
-def case_of(incident: Incident, evidence: EvidenceRef | None, town: DeskTown, now: float) -> Case:
-    """The case of this incident, filed at ``now``; ValueError where JSON can't say it."""
-    _check_place(incident.place)
-    duty = duty_of(incident, town)
-    ground = ground_of(town, incident.place)
-    ticket = _fields(incident, duty, ground, now, town.holidays) | {"map": town.grids.version}
-    body = _body(incident, evidence, duty, ground, ticket).model_dump(mode="json")
+def case_of(found: Finding, evidence: EvidenceRef | None, town: DeskTown, now: float) -> Case:
+    """The case of this finding, filed at ``now``; ValueError where JSON can't say it."""
+    _check_place(found.place)
+    duty = town.duties.of(found.hazard, found.kind)
+    ground = ground_for(found, town)
+    ticket = _fields(found, duty, ground, now, town.holidays) | {"map": town.grids.version}
+    body = _body(found, evidence, duty, ground, ticket).model_dump(mode="json")
     return Case(
         duty,
+        duty.filing == "review" or not found.placed,
         ticket,
         {name: dump(value) for name, value in body.items()},
         {name: number(time) for name, time in times_of(now, duty, town.holidays).items()},
         [ground.grid_code, *ground.near_grids],
+        not found.placed,
     )
 
 
-def case_of_all(incidents: Sequence[Incident], town: DeskTown, now: float) -> tuple[Incident, Case]:
+def case_of_all(findings: Sequence[Finding], town: DeskTown, now: float) -> tuple[Finding, Case]:
     """The one that leads them, and their case: the gravest, at the best place, most severe.
 
     At least one, all of one family.
     """
-    cases = {one.incident_id: case_of(one, None, town, now) for one in incidents}
-    lead = max(
-        incidents, key=lambda one: (int(cases[one.incident_id].ticket["rank"]), -one.confirmed_at)
-    )
-    best = min(incidents, key=lambda one: (one.place.radius_m, one.confirmed_at))
+    cases = {one.finding_id: case_of(one, None, town, now) for one in findings}
+    lead = max(findings, key=lambda one: (int(cases[one.finding_id].ticket["rank"]), -one.found_at))
+    best = min(findings, key=lambda one: (not one.placed, one.place.radius_m, one.found_at))
     gravest = max(cases.values(), key=lambda case: _SEVERITIES.index(case.ticket["severity"]))
-    case, there = cases[lead.incident_id], cases[best.incident_id]
-    return lead, Case(
-        case.duty,
-        case.ticket
+    case, there = cases[lead.finding_id], cases[best.finding_id]
+    return lead, replace(
+        case,
+        review=case.duty.filing == "review" or there.unplaced,
+        ticket=case.ticket
         | {name: there.ticket[name] for name in _PLACE_FIELDS}
         | {"severity": gravest.ticket["severity"]},
-        case.message
+        message=case.message
         | {name: there.message[name] for name in _PLACE_PARTS}
         | {"severity": gravest.message["severity"]},
-        case.alarms,
-        there.around,
+        around=there.around,
+        unplaced=there.unplaced,
     )
 
 
@@ -119,12 +123,6 @@ def _check_place(place: Place) -> None:
             raise ValueError(f"place.{name} is {value}; allowed: {least:g} to {most:g}")
 
 
-def duty_of(incident: Incident, town: DeskTown) -> Duty:
-    """The duty of its hazard, and of its kind where the list of duties tells kinds apart."""
-    kind = incident.trail.get("kind")
-    return town.duties.of(incident.hazard, kind if isinstance(kind, str) else None)
-
-
 def _rank(duty: Duty) -> int:
     """How grave a case is within its family: by hazard, then by what the duty says of its kind."""
     gravity = _GRAVITY.index(duty.hazard) if duty.hazard in _GRAVITY else 0
@@ -132,16 +130,17 @@ def _rank(duty: Duty) -> int:
 
 
 def _fields(
-    incident: Incident, duty: Duty, ground: Ground, now: float, holidays: Holidays
+    found: Finding, duty: Duty, ground: Ground, now: float, holidays: Holidays
 ) -> dict[str, str]:
     """The fields of a new ticket; numbers as text, so that Redis keeps what Python wrote."""
-    place = incident.place
+    place = found.place
     called = ("kind", "event_code", "name_zh", "name_en", "department")
     return {
-        "source": "video",
-        "hazard": incident.hazard,
+        "source": found.source,
+        "hazard": found.hazard,
+        "verify": duty.verify,
         "rank": str(_rank(duty)),
-        "severity": max(incident.severity, duty.severity, key=_SEVERITIES.index),
+        "severity": max(found.severity, duty.severity, key=_SEVERITIES.index),
         "duty": dump({name: getattr(duty, name) for name in called}),
         "ground": dump(asdict(ground)),
         "grid": ground.grid_code,
@@ -149,7 +148,7 @@ def _fields(
         "lat": number(place.lat),
         "radius_m": number(place.radius_m),
         "method": place.method,
-        "detected_at": number(incident.confirmed_at),
+        "detected_at": number(found.found_at),
         "filed_at": number(now),
         "accept_due_at": number(due_at(now, duty.accept_limit, holidays)),
         "handle_due_at": number(due_at(now, duty.handle_limit, holidays)),
@@ -157,24 +156,24 @@ def _fields(
 
 
 def _body(
-    incident: Incident,
+    found: Finding,
     evidence: EvidenceRef | None,
     duty: Duty,
     ground: Ground,
     fields: dict[str, str],
 ) -> TicketBody:
     """The queue's entry, but for the head, which only the script knows."""
-    place = incident.place
-    model = incident.trail.get("model")
+    place = found.place
+    found_zh, found_en = found.found
     return TicketBody(
-        source="video",
-        hazard=incident.hazard,
+        source=found.source,
+        hazard=found.hazard,
         kind=duty.kind,
         event_code=duty.event_code,
         name_zh=duty.name_zh,
         name_en=duty.name_en,
-        description_zh=f"视频智能发现{duty.name_zh}",
-        description_en=f"{duty.name_en} found by camera",
+        description_zh=f"{found_zh}{duty.name_zh}",
+        description_en=f"{duty.name_en} {found_en}",
         department=duty.department,
         severity=fields["severity"],
         place=PlacePart(lon=place.lon, lat=place.lat, radius_m=place.radius_m, method=place.method),
@@ -183,12 +182,12 @@ def _body(
         near_grids=list(ground.near_grids),
         watchers=list(ground.near_grids),
         micro_grid=ground.micro_code,
-        camera_id=incident.camera_id,
-        incident_id=incident.incident_id,
-        box=incident.box,
-        score=incident.score,
-        model=model if isinstance(model, str) else None,
-        detected_at=at(incident.confirmed_at),
+        camera_id=found.camera_id,
+        incident_id=found.finding_id,
+        box=found.box,
+        score=found.score,
+        model=found.model,
+        detected_at=at(found.found_at),
         filed_at=at(float(fields["filed_at"])),
         accept_due_at=at(float(fields["accept_due_at"])),
         handle_due_at=at(float(fields["handle_due_at"])),

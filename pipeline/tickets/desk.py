@@ -19,7 +19,7 @@ from pipeline.tickets.routing import Router
 from pipeline.tickets.scripts import Scripts
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterator
     from typing import Unpack
 
     from redis import Redis
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from pipeline.hazards.incident import Incident
     from pipeline.tickets.alarms import Alarm
     from pipeline.tickets.orders import Said
+    from pipeline.tickets.report import Report
     from pipeline.tickets.routing import MapRound
     from pipeline.tickets.ticket import EvidenceRef, Filing, Ticket
     from pipeline.tickets.transitions import Action
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
 
 class Desk:
-    """Files incidents as tickets.
+    """Files incidents and reports as tickets.
 
     ``cool_down_s``: a ticket done this shortly before an incident still takes it in; one that was
     closed is opened again. Every method raises DeskUnavailableError when Redis is away, read-only
@@ -65,23 +66,37 @@ class Desk:
         """Make a ticket of the incident, or part of one; filed again, it changes nothing."""
         return self._intake.file(incident, evidence)
 
+    def file_report(self, report: Report) -> Filing:
+        """Likewise of a report; it merges with what the cameras found, and with other reports."""
+        return self._intake.file_report(report)
+
     def update(self, incident: Incident) -> str:
         """Later news of a filed incident: last seen, gone. Returns the ticket's number.
 
-        That it is gone is a step and evidence; it closes nothing. That it is still seen a minute
-        after its ticket was closed opens the ticket again, as found now; a rejected one stays
-        rejected. Raises UnknownTicketError if the incident was never filed.
+        That it is gone is a step and evidence; it closes only what was fed back and whose duty
+        leaves the check to the camera. That it is still seen a minute after its ticket was closed
+        opens the ticket again, as found now; a rejected one stays rejected. Raises
+        UnknownTicketError if the incident was never filed.
         """
         return self._intake.update(incident)
 
     def move(self, ticket_id: str, action: Action, **said: Unpack[Said]) -> Ticket:
         """Take one step that the table allows; the same ``command_id`` twice is taken once.
 
-        ``reject`` needs a ``note``; ``reopen`` starts new clocks. This and every other command
-        raises UnknownTicketError, StaleTicketError, ForeignGridError, and DeskError where the table
-        forbids it; then nothing has changed. ``Said`` tells its keywords.
+        ``reject`` needs a ``note``; ``reopen`` starts new clocks; ``feed_back`` closes the ticket
+        at once where its duty asks for the camera's check alone and that has seen it gone. This
+        and every other command raises UnknownTicketError, StaleTicketError, ForeignGridError, and
+        DeskError where the table forbids it; then nothing has changed. ``Said`` tells its keywords.
         """
         return self._mover.move(ticket_id, action, self._order(said))
+
+    def verify(self, ticket_id: str, *, good: bool, **said: Unpack[Said]) -> Ticket:
+        """Say whether what was fed back is done; the same ``command_id`` twice is said once.
+
+        ``good``: it is closed, once the camera's check is done too where its duty asks for one.
+        Else it goes back to be done again (返工). Raises as ``move`` does.
+        """
+        return self._mover.verify(ticket_id, self._order(said), good=good)
 
     def merge(
         self, ticket_id: str, into: str, *, expected_into: int | None = None, **said: Unpack[Said]
@@ -155,8 +170,12 @@ class Desk:
         return ticket
 
     def ticket_of(self, incident_id: str) -> Ticket:
-        """The ticket that holds this incident. Raises UnknownTicketError."""
+        """The ticket that holds this incident or report. Raises UnknownTicketError."""
         return self._reader.ticket_of(incident_id)
+
+    def reported(self, from_at: float, to_at: float) -> Iterator[tuple[Report, Ticket]]:
+        """Residents' reports made between two times (Unix seconds), newest first, with tickets."""
+        return self._reader.reported(from_at, to_at)
 
     def tickets(
         self,

@@ -1,4 +1,4 @@
-"""Incidents as they come to the desk: filed, or as later news of what was filed."""
+"""Incidents and reports as they come to the desk: filed, or as later news of what was filed."""
 
 from __future__ import annotations
 
@@ -7,13 +7,18 @@ from typing import TYPE_CHECKING
 
 from pipeline.errors import DeskError, UnknownTicketError
 from pipeline.tickets.cases import case_of
-from pipeline.tickets.codec import dump, evidence_to_json, incident_to_json, number
+from pipeline.tickets.closing import checks
+from pipeline.tickets.codec import dump, evidence_to_json, number
+from pipeline.tickets.finding import Finding, of_incident, of_report
 from pipeline.tickets.ticket import Filing
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pipeline.clock import Clock
     from pipeline.hazards.incident import Incident
     from pipeline.tickets.ground import DeskTown
+    from pipeline.tickets.report import Report
     from pipeline.tickets.scripts import Scripts
     from pipeline.tickets.ticket import EvidenceRef
 
@@ -35,7 +40,14 @@ class Intake:
         self._cool_down_s = cool_down_s
 
     def file(self, incident: Incident, evidence: EvidenceRef | None) -> Filing:
-        ticket_id, outcome = self._scripts.run("file", "filing", self._call(incident, evidence))
+        return self._filed(self._call(_name(incident), lambda: of_incident(incident), evidence))
+
+    def file_report(self, report: Report) -> Filing:
+        first, name = next(iter(report.pictures), None), f"report {report.report_id}"
+        return self._filed(self._call(name, lambda: of_report(report, self._town), first))
+
+    def _filed(self, call: dict[str, object]) -> Filing:
+        ticket_id, outcome = self._scripts.run("file", "filing", call)
         return Filing(
             ticket_id,
             created=outcome == "created",
@@ -44,46 +56,48 @@ class Intake:
         )
 
     def update(self, incident: Incident) -> str:
-        news = {
-            "cleared": incident.cleared_at is not None,
-            "reopen_after_s": number(_REOPEN_AFTER_S),
-        }
-        ticket_id = self._scripts.run("update", "updating", self._call(incident, None) | news)
+        news = {"cleared": incident.cleared_at is not None}
+        call = self._call(_name(incident), lambda: of_incident(incident), None)
+        ticket_id = self._scripts.run("update", "updating", call | news)
         if ticket_id is None:
             raise UnknownTicketError(f"incident {incident.incident_id} was never filed")
         return str(ticket_id)
 
-    def _call(self, incident: Incident, evidence: EvidenceRef | None) -> dict[str, object]:
+    def _call(
+        self, name: str, finding: Callable[[], Finding], evidence: EvidenceRef | None
+    ) -> dict[str, object]:
         try:
-            return self._incident_call(incident, evidence)
+            return self._finding_call(finding(), evidence)
         except ValueError as error:  # pydantic's ValidationError is one
             what = " ".join(str(error).split())
-            raise DeskError(f"incident {incident.incident_id} can't be filed: {what}") from None
+            raise DeskError(f"{name} can't be filed: {what}") from None
 
-    def _incident_call(self, incident: Incident, evidence: EvidenceRef | None) -> dict[str, object]:
+    def _finding_call(self, found: Finding, evidence: EvidenceRef | None) -> dict[str, object]:
         now = self._clock.now()
-        case = case_of(incident, evidence, self._town, now)
-        own_m = min(incident.place.radius_m, MOST_RADIUS_M)
+        case = case_of(found, evidence, self._town, now)
+        own_m = min(found.place.radius_m, MOST_RADIUS_M)
         search_m = max(case.duty.radius_m, math.hypot(own_m, MOST_RADIUS_M)) + _SEARCH_SLACK_M
-        return case.call(self._town, now) | {
-            "incident_id": incident.incident_id,
-            "incident": incident_to_json(incident),
-            "evidence": evidence_to_json(evidence),
-            "confirmed_at": number(incident.confirmed_at),
-            "last_seen_at": number(incident.last_seen_at),
-            "cool_down_s": number(self._cool_down_s),
-            "duty_radius_m": number(case.duty.radius_m),
-            "most_radius_m": number(MOST_RADIUS_M),
-            "search_m": number(search_m),
-            "step": _step(incident, now),
-        }
+        return (
+            checks(now)
+            | case.call(self._town, now)
+            | {
+                "incident_id": found.finding_id,
+                "incident": found.json,
+                "source": found.source,
+                "added": found.added,
+                "reopen_after_s": number(_REOPEN_AFTER_S),
+                "evidence": evidence_to_json(evidence),
+                "confirmed_at": number(found.found_at),
+                "last_seen_at": number(found.last_seen_at),
+                "cool_down_s": number(self._cool_down_s),
+                "duty_radius_m": number(case.duty.radius_m),
+                "most_radius_m": number(MOST_RADIUS_M),
+                "search_m": number(search_m),
+                # A step of the desk itself; its action and state are put in front by the script.
+                "step": dump({"at": now, "by": "desk", "note": "", "facts": dict(found.facts)}),
+            }
+        )
 
 
-def _step(incident: Incident, now: float) -> str:
-    """A step of the desk itself; its action and state are put in front by the script."""
-    facts = {
-        "incident_id": incident.incident_id,
-        "camera_id": incident.camera_id,
-        "hazard": incident.hazard,
-    }
-    return dump({"at": now, "by": "desk", "note": "", "facts": facts})
+def _name(incident: Incident) -> str:
+    return f"incident {incident.incident_id}"

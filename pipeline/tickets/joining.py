@@ -8,6 +8,7 @@ from pipeline.errors import DeskError
 from pipeline.hazards import family_of
 from pipeline.tickets.cases import case_of_all
 from pipeline.tickets.codec import dump
+from pipeline.tickets.finding import of_incident, of_report
 from pipeline.tickets.ground import around
 from pipeline.tickets.orders import Order, check_number, raise_refusal
 from pipeline.tickets.transitions import after
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from pipeline.clock import Clock
-    from pipeline.hazards.incident import Incident
+    from pipeline.tickets.finding import Finding
     from pipeline.tickets.ground import DeskTown
     from pipeline.tickets.reading import Reader
     from pipeline.tickets.scripts import Scripts
@@ -60,7 +61,7 @@ class Joiner:
             "expected_into": None if expected_into is None else str(expected_into),
             "takes_in": after("take_in"),
             "family": families[0],
-            "around": around(self._town, one.place),
+            "around": around(self._town, one.place) if one.placed else [one.grid_code],
             "seen": {ticket_id: str(one.version), into: str(other.version)},
             "step": order.step(now, {"into": into}),
             "step_into": order.step(now, {"from": ticket_id}),
@@ -81,45 +82,50 @@ class Joiner:
         if made is not None:
             return ["repeated", ticket_id, made]
         ticket = self._reader.ticket(ticket_id)
-        part = [one for one in ticket.incidents if one.incident_id in incident_ids]
-        rest = [one for one in ticket.incidents if one.incident_id not in incident_ids]
+        findings = [of_incident(one) for one in ticket.incidents]
+        findings += [of_report(one, self._town) for one in ticket.reports]
+        part = [one for one in findings if one.finding_id in incident_ids]
+        rest = [one for one in findings if one.finding_id not in incident_ids]
         _check_parts(ticket_id, incident_ids, part, rest)
         lead, new = case_of_all(part, self._town, now)
         rest_lead, left = case_of_all(rest, self._town, now)
-        facts = {
-            "from": ticket_id,
-            "incident_id": lead.incident_id,
-            "camera_id": lead.camera_id,
-            "hazard": lead.hazard,
-        }
-        names = [one.incident_id for one in part]
+        names = [one.finding_id for one in part]
         call |= new.call(self._town, now) | {
             "incidents": names,
             "facts": dump(",".join(names)),
-            "lead": lead.incident_id,
+            "lead": lead.finding_id,
+            "sources": _sources(part),
             "rest": {
-                "lead": rest_lead.incident_id,
+                "lead": rest_lead.finding_id,
+                "sources": _sources(rest),
                 "ticket": left.ticket,
                 "message": left.message,
                 "around": left.around,
+                "unplaced": left.unplaced,  # not None: in a script null is true
             },
             "seen": {ticket_id: str(ticket.version)},
             "step": order.step(now, None),
-            "step_of_new": order.step(now, facts),
+            "step_of_new": order.step(now, {"from": ticket_id, **lead.facts}),
         }
         answer: list[Any] = self._scripts.run("split", f"splitting {ticket_id}", call)
         return answer
 
 
+def _sources(findings: list[Finding]) -> str:
+    """As Redis keeps them: in the order in which they were found, each once."""
+    ordered = sorted(findings, key=lambda one: one.found_at)
+    return ",".join(dict.fromkeys(one.source for one in ordered))
+
+
 def _check_parts(
-    ticket_id: str, named: Collection[str], part: list[Incident], rest: list[Incident]
+    ticket_id: str, named: Collection[str], part: list[Finding], rest: list[Finding]
 ) -> None:
-    there = {one.incident_id for one in part}
+    there = {one.finding_id for one in part}
     strange = sorted(set(named) - there)
     if strange:
-        raise DeskError(f"{ticket_id} holds no incident {', '.join(strange)[:200]}")
+        raise DeskError(f"{ticket_id} holds no incident or report {', '.join(strange)[:200]}")
     if not part or not rest:
         raise DeskError(
-            f"{ticket_id} holds {len(part) + len(rest)} incidents and {len(part)} were named; "
-            "allowed: some of them, but not all"
+            f"{ticket_id} holds {len(part) + len(rest)} incidents and reports, and {len(part)} "
+            "were named; allowed: some of them, but not all"
         )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from pipeline.errors import DeskError
 from pipeline.hazards import family_of
 from pipeline.tickets.alarms import times_of
+from pipeline.tickets.closing import checks
 from pipeline.tickets.codec import dump, number
 from pipeline.tickets.limits import due_after_pause, due_at
 from pipeline.tickets.orders import Order, raise_refusal
@@ -22,11 +23,11 @@ if TYPE_CHECKING:
     from pipeline.tickets.transitions import Action
 
 # These say more than that they happen: the desk has a method for each, or takes them by itself.
-_NOT_HERE: frozenset[Action] = frozenset({"file", "merge", "take_in", "split", "reroute"})
+_NOT_HERE: frozenset[Action] = frozenset({"file", "verify", "merge", "take_in", "split", "reroute"})
 
 
 class Mover:
-    """Its method is the desk's of the same name."""
+    """Its methods are the desk's of the same names."""
 
     def __init__(self, scripts: Scripts, reader: Reader, town: DeskTown, clock: Clock) -> None:
         self._scripts = scripts
@@ -44,9 +45,19 @@ class Mover:
         raise_refusal(answer, action)
         return self._reader.ticket(ticket_id)
 
+    def verify(self, ticket_id: str, order: Order, *, good: bool) -> Ticket:
+        now = self._clock.now()
+        action: Action = "verify" if good else "rework"
+        call = checks(now) | order.call(ticket_id, action, self._town, now) | {"good": good}
+        answer = self._scripts.run("verify", f"verifying {ticket_id}", call)
+        if answer[0] == "refused":
+            raise DeskError(f"{ticket_id} is {answer[2]}; only what was fed back can be verified")
+        raise_refusal(answer, action)
+        return self._reader.ticket(ticket_id)
+
     def _try_move(self, ticket_id: str, action: Action, order: Order) -> list[str]:
         now = self._clock.now()
-        call = order.call(ticket_id, action, self._town, now)
+        call = checks(now) | order.call(ticket_id, action, self._town, now)
         if action in ("resume", "reopen"):
             ticket = self._reader.ticket(ticket_id)
             clocks = _resumed if action == "resume" else _reopened

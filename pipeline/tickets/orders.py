@@ -34,6 +34,7 @@ class Said(TypedDict, total=False):
     ``expected``: the ticket's version on which it was decided; when it has another by now, the
     command is refused. ``grids``: codes of the grids on whose behalf it is given; a ticket that
     none of them, nor a grid below one of them, has in hand is refused. None: the desk's own people.
+    ``facts`` stand in the step.
     """
 
     by: Required[str]
@@ -41,6 +42,7 @@ class Said(TypedDict, total=False):
     command_id: NotRequired[str]
     expected: NotRequired[int | None]
     grids: NotRequired[Collection[str] | None]
+    facts: NotRequired[Mapping[str, str] | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,7 @@ class Order:
     command_id: str
     expected: int | None
     permits: frozenset[str] | None
+    facts: Mapping[str, str]
 
     @classmethod
     def of(cls, said: Said, town: DeskTown) -> Order:
@@ -67,6 +70,7 @@ class Order:
             said.get("command_id") or uuid.uuid4().hex,
             said.get("expected"),
             None if grids is None else _permits(grids, town),
+            dict(said.get("facts") or {}),
         )
 
     def call(self, ticket_id: str, action: Action, town: DeskTown, now: float) -> dict[str, Any]:
@@ -85,7 +89,7 @@ class Order:
     def step(self, now: float, facts: Mapping[str, str] | None) -> str:
         """Its line in the history; None: the script puts the facts in front."""
         line: dict[str, object] = {"at": now, "by": self.by, "note": self.note}
-        return dump(line if facts is None else line | {"facts": facts})
+        return dump(line if facts is None else line | {"facts": {**self.facts, **facts}})
 
 
 def table_of(action: Action, town: DeskTown, now: float) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from pipeline.tickets.codec import dump
-from pipeline.tickets.ground import around, check_code, ground_of
+from pipeline.tickets.ground import Ground, around, check_code, ground_of
 from pipeline.tickets.orders import raise_refusal, table_of
 from pipeline.tickets.wire import GridPart
 
@@ -22,8 +22,7 @@ if TYPE_CHECKING:
     from pipeline.tickets.orders import Order
     from pipeline.tickets.reading import Reader
     from pipeline.tickets.scripts import Scripts
-    from pipeline.tickets.ticket import Ticket
-    from pipeline.town.place import Place
+    from pipeline.tickets.ticket import Facts, Ticket
 
 _AT_ONCE = 1000
 """Tickets looked at in one round: a second or two."""
@@ -63,7 +62,7 @@ class Router:
         now = self._clock.now()
         call = order.call(ticket_id, "reroute", self._town, now)
         facts = self._reader.facts(ticket_id)
-        call |= self._owned_by(grid, facts.place) | {
+        call |= self._owned_by(grid, facts) | {
             "seen": {ticket_id: str(facts.version)},
             "step": order.step(now, {"from": facts.grid_code, "to": grid}),
         }
@@ -90,8 +89,9 @@ class Router:
         """
         now = self._clock.now()
         facts = self._reader.facts(ticket_id)
-        owner = self._town.grids.owner(facts.place).code
-        if facts.by_hand and facts.grid_code in self._town.grids:
+        grids = self._town.grids
+        owner = (grids.owner(facts.place) if facts.placed else grids.top).code
+        if facts.by_hand and facts.grid_code in grids:
             owner = facts.grid_code  # a person knew better
         told = {
             "from": facts.grid_code,
@@ -101,7 +101,7 @@ class Router:
         }
         call = {
             **table_of("reroute", self._town, now),
-            **self._owned_by(owner, facts.place),
+            **self._owned_by(owner, facts),
             "ticket_id": ticket_id,
             "map": version,
             "seen": {ticket_id: str(facts.version)},
@@ -110,10 +110,15 @@ class Router:
         outcome = self._scripts.run("reroute", f"re-routing {ticket_id}", call)[0]
         return bool(outcome == "done")
 
-    def _owned_by(self, code: str, place: Place) -> dict[str, Any]:
+    def _owned_by(self, code: str, facts: Facts) -> dict[str, Any]:
         """The place as the town knows it, but for the owner."""
         name = self._town.grids.get(code).name
-        ground = replace(ground_of(self._town, place), grid_code=code, grid_name=name)
+        near: list[str] = []
+        if facts.placed:
+            ground = replace(ground_of(self._town, facts.place), grid_code=code, grid_name=name)
+            near = around(self._town, facts.place)
+        else:
+            ground = Ground(code, name, near_grids=(), micro_code=None, address=facts.address)
         return {
             "grid": code,
             "ground": dump(asdict(ground)),
@@ -122,5 +127,5 @@ class Router:
                 "micro_grid": dump(ground.micro_code),
                 "address": dump(ground.address),
             },
-            "around": around(self._town, place),
+            "around": near,
         }

@@ -18,12 +18,13 @@ if TYPE_CHECKING:
 
 # Each script stands behind the files that it shares with others.
 _PARTS = {
-    "file": ("common", "case", "file"),
-    "update": ("common", "case", "update"),
+    "file": ("common", "closing", "case", "file"),
+    "update": ("common", "closing", "case", "update"),
     "tick": ("common", "tick"),
-    "move": ("common", "command", "move"),
-    "merge": ("common", "case", "command", "merge"),
-    "split": ("common", "case", "command", "split"),
+    "move": ("common", "closing", "command", "move"),
+    "verify": ("common", "closing", "command", "verify"),
+    "merge": ("common", "closing", "case", "command", "merge"),
+    "split": ("common", "closing", "case", "command", "split"),
     "reroute": ("common", "command", "reroute"),
     "map": ("common", "map"),
 }

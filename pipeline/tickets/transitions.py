@@ -34,6 +34,7 @@ Action = Literal[
     "handle",
     "feed_back",
     "rework",
+    "verify",
     "close",
     "return",
     "escalate",
@@ -69,6 +70,7 @@ TRANSITIONS: dict[tuple[State, Action], State] = {
     ("accepted", "feed_back"): "fed_back",
     ("handling", "feed_back"): "fed_back",
     ("fed_back", "rework"): "handling",
+    ("fed_back", "verify"): "fed_back",  # closed, once every check that is asked for is done
     ("fed_back", "close"): "closed",
     ("returned", "dispatch"): "dispatched",
     ("returned", "reject"): "rejected",

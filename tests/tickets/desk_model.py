@@ -60,6 +60,8 @@ class Case:
     alarm_at: dict = field(default_factory=dict)
     pending: set = field(default_factory=set)  # alarms that have not rung
     incidents: dict = field(default_factory=dict)
+    fed_back_at: float | None = None
+    still: bool = False
     commands: set = field(default_factory=set)
     made: dict = field(default_factory=dict)  # command -> ticket split off
     version: int = 0
@@ -140,6 +142,7 @@ class Model:
             self.take_better_place(case, found.place)
             case.step(now, "add_incident")
             self.take_graver(case, found, now)
+            self.still_there(case, found, now)
         return "merged", case.number
 
     def same(self, case, found, now):
@@ -197,6 +200,7 @@ class Model:
 
     def reopen(self, case, found, now):
         case.closed_at, case.by_hand = None, False
+        self.forget_feedback(case)
         self.open_case(case, found, now, "reopen")
 
     def raise_severity(self, case, severity):
@@ -245,6 +249,18 @@ class Model:
             self.reopen(case, found, now)
         elif case.closed_at is None:
             self.take_graver(case, found, now)
+            self.still_there(case, found, now)
+
+    def still_there(self, case, found, now):
+        """Whoever checks what was fed back is told, once for each feedback."""
+        if case.state == "fed_back" and found.last_seen_at > case.fed_back_at + 60:
+            if not case.still:
+                case.step(now, "see_still")
+            case.still = True
+
+    @staticmethod
+    def forget_feedback(case):
+        case.fed_back_at, case.still = None, False
 
     # Commands.
 
@@ -265,6 +281,9 @@ class Model:
         case.commands.add(command_id)
         self.leave(case)
         case.state = TRANSITIONS[case.state, action]
+        self.forget_feedback(case)
+        if action == "feed_back":
+            case.fed_back_at = now
         if action == "reopen":
             case.closed_at = None
             self.start_clocks(case, now)
@@ -282,6 +301,23 @@ class Model:
             case.stop("accept", "handle")
         case.step(now, action, by, note)
         self.wait(case)
+
+    def verify(self, number, now, *, good, by, note, command_id, expected, grids):
+        """A person has looked, which is all that the duties of this town ask for."""
+        case = self.cases[number]
+        if command_id in case.commands:
+            return
+        self.judge(case, "verify" if good else "rework", expected, grids)
+        case.commands.add(command_id)
+        self.forget_feedback(case)
+        if good:
+            case.step(now, "verify", by, note)
+            case.state, case.closed_at = "closed", now
+            case.stop("accept", "handle")
+            case.step(now, "close")
+        else:
+            case.state = "handling"
+            case.step(now, "rework", by, note)
 
     def resume(self, case, now):
         duty = self.town.duties.of(case.hazard, case.kind)
@@ -313,6 +349,7 @@ class Model:
         one.incidents = {}
         self.leave(one)
         one.state, one.merged_into, one.closed_at = "merged", into, now
+        self.forget_feedback(one)
         one.stop("accept", "handle")
         one.step(now, "merge", by, note)
         self.raise_severity(other, one.severity)

@@ -193,7 +193,7 @@ def test_splitting_off_nothing_all_or_what_is_elsewhere_is_refused_whole(desk, r
     cases = [
         (DeskError, "0 were named", [], {}),
         (DeskError, "not all", [pothole.incident_id, hole.incident_id], {}),
-        (DeskError, "no incident elsewhere", [hole.incident_id, "elsewhere"], {}),
+        (DeskError, "no incident or report elsewhere", [hole.incident_id, "elsewhere"], {}),
         (StaleTicketError, "has changed", [hole.incident_id], {"expected": 1}),
         (ForeignGridError, EAST, [hole.incident_id], {"grids": [WEST]}),
     ]

@@ -36,7 +36,7 @@ HISTORIES = int(os.environ.get("GRIDWATCH_HISTORIES", "0"))
 IN_THE_SUITE = 50
 COMMANDS = 50
 BEAT_S = 97.3  # so that no clock ever rings on the very second of another
-MOVES = sorted(set(ACTIONS) - {"file", "merge", "take_in", "split", "reroute"})
+MOVES = sorted(set(ACTIONS) - {"file", "merge", "take_in", "split", "reroute", "verify"})
 ON_BEHALF = [None, None, None, [TOWN], [EAST], [WEST]]
 
 
@@ -146,6 +146,7 @@ commands = st.one_of(
     st.tuples(st.just("next"), picks, picks, said),
     st.tuples(st.just("merge"), picks, picks, said),
     st.tuples(st.just("split"), picks, picks, said),
+    st.tuples(st.just("verify"), picks, st.booleans(), said),
     st.tuples(st.just("reroute"), picks, st.sampled_from([EAST, WEST, TOWN]), said),
     st.tuples(st.just("again"), picks),
     st.tuples(st.just("look"), picks),
@@ -272,6 +273,11 @@ class Machine:
         chosen = [name for place, name in enumerate(names) if choice >> place & 1]
         self.send("split", (number, chosen), how)
 
+    def verify(self, pick, good, how) -> None:
+        number = self.pick(pick, lambda case: case.state == "fed_back")
+        if number is not None:
+            self.send("verify", (number,), how, good=good)
+
     def reroute(self, pick, grid, how) -> None:
         number = self.pick(pick)
         if number is not None:
@@ -282,11 +288,11 @@ class Machine:
         if self.sent:
             self.carry_out(*self.sent[pick % len(self.sent)])
 
-    def send(self, kind, what, how) -> None:
+    def send(self, kind, what, how, **more) -> None:
         number = what[0]
         version = self.model.cases[number].version
         old = self.screens.get(number) or [version]
-        orders = {
+        orders = more | {
             "by": how["by"],
             "grids": how["grids"],
             "note": "因故",
@@ -357,7 +363,7 @@ class Machine:
         assert ticket.count == len(case.incidents)
         for name in (
             "state", "hazard", "kind", "severity", "place", "version", "watchers", "closed_at",
-            "suspended_at", "merged_into", "filed_at",
+            "suspended_at", "merged_into", "fed_back_at", "filed_at",
         ):  # fmt: skip
             assert getattr(ticket, name) == getattr(case, name), name
         assert ticket.grid_code == case.grid

@@ -1,19 +1,42 @@
 -- What filing and later news have in common: how a case is opened, opened again and made graver.
--- call.ticket and call.message say what it would be if the incident were all that is known of it.
+-- call.ticket and call.message say what it would be if the finding, an incident or a report, were
+-- all that is known of it. call.unplaced: it has no place by which another finding could meet it.
 
 local RANK = {notice = 0, warning = 1, emergency = 2}
 
 -- The parts of a message that tell what was found, as against where, whose and since when.
 local FINDING = {
     'hazard', 'kind', 'event_code', 'name_zh', 'name_en', 'description_zh', 'description_en',
-    'department', 'camera_id', 'incident_id', 'box', 'score', 'model', 'evidence'}
+    'department', 'source', 'camera_id', 'incident_id', 'box', 'score', 'model', 'evidence'}
 
 local index = key('place', call.family)
+
+-- A ticket says of everything it is made of where that came from, in the order it came.
+local function add_source(id, source)
+    local ticket = key('ticket', id)
+    local facts = redis.call('HMGET', ticket, 'sources', 'source')
+    local known = facts[1] or facts[2]
+    if not known then
+        redis.call('HSET', ticket, 'sources', source)
+    elseif not string.find(',' .. known .. ',', ',' .. source .. ',', 1, true) then
+        redis.call('HSET', ticket, 'sources', known .. ',' .. source)
+    end
+end
+
+local function mark_place(id, place, unplaced)
+    if unplaced then
+        redis.call('HSET', key('ticket', id), 'unplaced', '1')
+        redis.call('ZREM', index, id)
+    else
+        redis.call('HDEL', key('ticket', id), 'unplaced')
+        redis.call('GEOADD', index, place.lon, place.lat, id)
+    end
+end
 
 local function write_fields(id)
     write_all(key('ticket', id), call.ticket)
     write_all(key('ticket', id, 'message'), call.message)
-    redis.call('GEOADD', index, call.ticket.lon, call.ticket.lat, id)
+    mark_place(id, call.ticket, call.unplaced)
     set_watchers(id, call.around)
     start_clocks(id, call.alarms)
 end
@@ -42,7 +65,7 @@ end
 local function reopen(id)
     local ticket = key('ticket', id)
     redis.call('ZREM', key('grid', redis.call('HGET', ticket, 'grid')), id)
-    redis.call('HDEL', ticket, 'closed_at', 'dispatched_at', 'by_hand')
+    redis.call('HDEL', ticket, 'closed_at', 'dispatched_at', 'by_hand', unpack(FED_BACK))
     open_case(id, 'reopen')
 end
 
@@ -63,7 +86,7 @@ local function take_better_place(id, found)
         redis.call('HSET', ticket, 'lon', better.lon, 'lat', better.lat,
             'radius_m', better.radius_m, 'method', better.method)
         redis.call('HSET', key('ticket', id, 'message'), 'place', found.message.place)
-        redis.call('GEOADD', index, better.lon, better.lat, id)
+        mark_place(id, better)
         set_watchers(id, found.around)
     end
 end
@@ -87,7 +110,7 @@ local function take_graver_hazard(id, found)
         return
     end
     redis.call('HSET', ticket, 'hazard', found.ticket.hazard, 'rank', found.ticket.rank,
-        'duty', found.ticket.duty)
+        'duty', found.ticket.duty, 'verify', found.ticket.verify)
     for _, field in ipairs(FINDING) do
         redis.call('HSET', message, field, found.message[field])
     end

@@ -56,9 +56,11 @@ local function message_of(id, state)
         texts[#texts + 1] = '"' .. fields[i] .. '":' .. fields[i + 1]
     end
     table.sort(texts)
-    local facts = redis.call('HMGET', key('ticket', id), 'count', 'version')
+    local facts = redis.call(
+        'HMGET', key('ticket', id), 'count', 'version', 'sources', 'source')
+    local sources = string.gsub(facts[3] or facts[4], ',', '","')
     local head = '"ticket_id":"' .. id .. '","state":"' .. state .. '","count":' .. facts[1]
-        .. ',"version":' .. facts[2]
+        .. ',"version":' .. (facts[2] or '0') .. ',"sources":["' .. sources .. '"]'
     return '{' .. head .. ',' .. table.concat(texts, ',') .. '}'
 end
 

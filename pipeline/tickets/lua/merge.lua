@@ -46,10 +46,14 @@ move_all('incidents', function(incident)
 end)
 move_all('evidence')
 redis.call('HINCRBY', key('ticket', into), 'count', found.ticket.count)
+for source in string.gmatch(found.ticket.sources or found.ticket.source, '[^,]+') do
+    add_source(into, source)
+end
 
 dequeue(id)
 redis.call('HSET', key('ticket', id), 'count', '0', 'merged_into', into, 'closed_at', call.now)
 redis.call('ZREM', index, id)
+redis.call('HDEL', key('ticket', id), unpack(FED_BACK))
 stop_clocks(id)
 set_state(id, 'merged')
 add_step(id, 'merge', 'merged')

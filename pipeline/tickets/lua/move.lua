@@ -17,8 +17,10 @@ local function start_anew()
     write_all(ticket, start.ticket)
     write_all(message, start.message)
     redis.call('HDEL', ticket, 'closed_at', 'dispatched_at')
-    local place = redis.call('HMGET', ticket, 'lon', 'lat')
-    redis.call('GEOADD', key('place', start.family), place[1], place[2], id)
+    local place = redis.call('HMGET', ticket, 'lon', 'lat', 'unplaced')
+    if not place[3] then
+        redis.call('GEOADD', key('place', start.family), place[1], place[2], id)
+    end
     start_clocks(id, start.alarms)
     list(id)
 end
@@ -46,13 +48,17 @@ elseif call.resumed then
     redis.call('ZADD', key('due', 'handle'), resumed.handle_due_at, id)
     set_alarms(id, resumed.alarms)
 elseif call.done[after] then
-    redis.call('HSET', ticket, 'closed_at', call.now)
-    stop_clocks(id)
+    finish(id)
 end
+redis.call('HDEL', ticket, unpack(FED_BACK))
 set_state(id, after)
 if after == 'dispatched' then
     redis.call('HSET', ticket, 'dispatched_at', call.now)
 end
 add_step(id, call.action, after)
+if after == 'fed_back' then
+    redis.call('HSET', ticket, 'fed_back_at', call.now)
+    settle(id)
+end
 wait(id, after)
 return {'done', id}

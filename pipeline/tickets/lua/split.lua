@@ -13,6 +13,10 @@ if no then
     return no
 end
 
+-- Fields of a ticket that go by what it holds.
+local OF_FINDINGS = {
+    'source', 'hazard', 'verify', 'rank', 'duty', 'severity', 'lon', 'lat', 'radius_m', 'method'}
+
 local function message_evidence(of, incident)
     return redis.call('HGET', key('ticket', of, 'evidence'), incident) or 'null'
 end
@@ -34,14 +38,15 @@ end
 local function forget_the_rest()
     local rest, message = call.rest, key('ticket', id, 'message')
     rest.message.evidence = message_evidence(id, rest.lead)
-    for _, field in ipairs({'hazard', 'rank', 'duty', 'severity', 'lon', 'lat', 'radius_m', 'method'}) do
+    for _, field in ipairs(OF_FINDINGS) do
         redis.call('HSET', ticket, field, rest.ticket[field])
     end
+    redis.call('HSET', ticket, 'sources', rest.sources)
     for _, field in ipairs(FINDING) do
         redis.call('HSET', message, field, rest.message[field])
     end
     redis.call('HSET', message, 'severity', rest.message.severity, 'place', rest.message.place)
-    redis.call('GEOADD', index, rest.ticket.lon, rest.ticket.lat, id)
+    mark_place(id, rest.ticket, rest.unplaced)
     set_watchers(id, rest.around)
 end
 
@@ -58,5 +63,6 @@ add_step(id, 'split', redis.call('HGET', ticket, 'state'))
 replace_entry(id)
 call.step = step_of_new
 call.message.evidence = message_evidence(new, call.lead)
+redis.call('HSET', key('ticket', new), 'sources', call.sources)
 open_case(new, 'file')
 return {'done', id, new}
