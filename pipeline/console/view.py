@@ -69,6 +69,9 @@ ACTION_NAMES = {
     "resume": "恢复",
     "reject": "不予立案",
     "merge": "合并",
+    "take_in": "并入案卷",
+    "split": "拆分",
+    "reroute": "改派",
 }
 
 
