@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from pipeline import __version__, bench_commands, camera_commands, lab, show
+from pipeline import __version__, archive_commands, bench_commands, camera_commands, lab, show
 from pipeline.clock import SystemClock
 from pipeline.errors import (
     DeskUnavailableError,
@@ -52,6 +52,7 @@ for name, group in (
 ):
     app.add_typer(group, name=name)
 app.add_typer(lab.app)
+app.add_typer(archive_commands.app)
 
 
 def main() -> None:
@@ -205,7 +206,9 @@ def tickets_list(
     _one_of("--state", state, STATES)
     _one_of("--hazard", hazard, HAZARDS)
     with opened_desk(settings_file) as opened:
-        found = opened.desk.tickets(state=state, grid=grid, hazard=hazard, limit=limit)
+        found = opened.desk.tickets(
+            state=state, grid=grid, hazard=hazard, limit=limit, archived=True
+        )
     if as_json:
         print_json([asdict(ticket) for ticket in found])
         return

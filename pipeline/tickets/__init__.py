@@ -1,5 +1,7 @@
 """Who fixes it by when: tickets, their queues, and how nothing gets lost on the way."""
 
+from pipeline.tickets.archive import Archive, Archivist, Found, Moved, Query
+from pipeline.tickets.audit import Audit, Line, Verdict
 from pipeline.tickets.board import STALE_S, CameraBoard, RefusedList, Told
 from pipeline.tickets.coverage import CoverageLedger, Gap, Recent
 from pipeline.tickets.coverage_records import Covered, Minute
@@ -22,6 +24,9 @@ from pipeline.tickets.wire import TicketMessage
 __all__ = [
     "PRIVACY_SCORE",
     "STALE_S",
+    "Archive",
+    "Archivist",
+    "Audit",
     "CameraBoard",
     "CoverageLedger",
     "Covered",
@@ -30,11 +35,15 @@ __all__ = [
     "EvidenceRef",
     "Filer",
     "Filing",
+    "Found",
     "Gap",
+    "Line",
     "Minute",
+    "Moved",
     "OpenDesk",
     "Outbox",
     "PatientOutbox",
+    "Query",
     "Recent",
     "Refused",
     "RefusedList",
@@ -43,6 +52,7 @@ __all__ = [
     "Ticket",
     "TicketMessage",
     "Told",
+    "Verdict",
     "open_desk",
     "open_redis",
     "redis_risks",

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 from pipeline.errors import DeskError, UnknownTicketError
 from pipeline.hazards import family_of
 from pipeline.tickets.alarms import ALARMS, Alarm, AlarmName, times_of
+from pipeline.tickets.archive import Past
+from pipeline.tickets.archive.past import Filed
 from pipeline.tickets.codec import dump, evidence_to_json, incident_to_json
 from pipeline.tickets.ground import DeskTown, Ground, check_code, ground_of
 from pipeline.tickets.keys import Keys
@@ -41,10 +43,13 @@ from pipeline.tickets.wire import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from redis import Redis
 
     from pipeline.clock import Clock
     from pipeline.hazards.incident import Incident
+    from pipeline.tickets.archive import Archive, Found, Query
     from pipeline.town.duties import Duty
     from pipeline.town.holidays import Holidays
 
@@ -79,12 +84,14 @@ class Desk:
         clock: Clock,
         prefix: str = "gridwatch",
         cool_down_s: float = 600.0,
+        archive: Archive | None = None,
     ) -> None:
         self.town = town
         self._clock = clock
         self._cool_down_s = cool_down_s
         self._keys = Keys(prefix)
-        self._reader = Reader(redis, self._keys)
+        self._past = None if archive is None else Past(redis, self._keys, archive)
+        self._reader = Reader(redis, self._keys, self._past)
         self._file: Any = redis.register_script(_script("common", "case", "file"))
         self._update: Any = redis.register_script(_script("common", "case", "update"))
         self._tick: Any = redis.register_script(_script("common", "tick"))
@@ -92,7 +99,14 @@ class Desk:
 
     def file(self, incident: Incident, evidence: EvidenceRef | None = None) -> Filing:
         """Make a ticket of the incident, or part of one; filed again, it changes nothing."""
-        ticket_id, outcome = self._run(self._file, "filing", self._call(incident, evidence))
+        call = self._call(incident, evidence)
+        while True:
+            past = self._filed_before(incident)
+            if past.ticket_id is not None:
+                return Filing(past.ticket_id, created=False, merged=False, duplicate=True)
+            ticket_id, outcome = self._run(self._file, "filing", call | (past.mark or {}))
+            if outcome != "moved":  # nothing went to the archive since we looked there
+                break
         return Filing(
             ticket_id,
             created=outcome == "created",
@@ -111,10 +125,17 @@ class Desk:
             "cleared": incident.cleared_at is not None,
             "reopen_after_s": _number(_REOPEN_AFTER_S),
         }
-        ticket_id = self._run(self._update, "updating", self._call(incident) | news)
-        if ticket_id is None:
-            raise UnknownTicketError(f"incident {incident.incident_id} was never filed")
+        call = self._call(incident) | news
+        while (ticket_id := self._run(self._update, "updating", call)) is None:
+            if self._past is None or not self._past.bring_back(incident.incident_id):
+                raise UnknownTicketError(f"incident {incident.incident_id} was never filed")
         return str(ticket_id)
+
+    def _filed_before(self, incident: Incident) -> Filed:
+        if self._past is None:
+            return Filed()
+        age_s = self._clock.now() - incident.confirmed_at
+        return self._past.filed(incident.incident_id, age_s)
 
     def move(
         self, ticket_id: str, action: Action, *, by: str, note: str = "", command_id: str = ""
@@ -149,6 +170,8 @@ class Desk:
         outcome, state = self._run(self._move, f"moving {ticket_id}", call)
         if outcome == "changed":
             return None
+        if outcome == "unknown" and self._past is not None and self._past.ticket(ticket_id):
+            raise DeskError(f"ticket {ticket_id} is in the archive and takes no more steps")
         if outcome == "unknown":
             raise UnknownTicketError(f"there is no ticket {ticket_id}")
         if outcome == "refused":
@@ -241,11 +264,30 @@ class Desk:
         grid: str | None = None,
         hazard: str | None = None,
         limit: int = 100,
+        archived: bool = False,
     ) -> list[Ticket]:
-        """The newest tickets, newest first. Raises UnknownGridError."""
+        """The newest tickets, newest first; ``archived``: those in the archive as well.
+
+        Raises UnknownGridError.
+        """
         if grid is not None:
             check_code(self.town, grid)
-        return self._reader.newest(state=state, grid=grid, hazard=hazard, limit=limit)
+        found = self._reader.newest(state=state, grid=grid, hazard=hazard, limit=limit)
+        if archived and self._past is not None:
+            found += self._reader.archived(state=state, grid=grid, hazard=hazard, limit=limit)
+            found.sort(key=lambda ticket: ticket.filed_at, reverse=True)
+        return found[:limit]
+
+    def histories(self, since_day: str = "0", until_day: str = "9") -> Iterator[Ticket]:
+        """Live and archived tickets first filed on these local days (``20261123``), each once.
+
+        Without their incidents and evidence: for figures over many.
+        """
+        return self._reader.histories(since_day, until_day)
+
+    def search(self, query: Query) -> list[Found]:
+        """What the archive has, newest first. Raises ArchiveUnavailableError."""
+        return [] if self._past is None else self._past.search(query)
 
     def _run(self, script: Any, doing: str, call: dict[str, Any]) -> Any:
         given = {name: value for name, value in call.items() if value is not None}

@@ -6,6 +6,8 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import UnknownTicketError
+from pipeline.tickets.archive import Query
+from pipeline.tickets.archive.tables import day_of
 from pipeline.tickets.codec import evidence_from_json, incident_from_json
 from pipeline.tickets.redis_errors import mapped
 from pipeline.tickets.ticket import Step, Ticket
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
 
     from redis import Redis
 
+    from pipeline.tickets.archive import Past
+    from pipeline.tickets.archive.packed import Packed
     from pipeline.tickets.keys import Keys
 
 _PAGE = 100  # tickets fetched in one exchange
@@ -27,21 +31,28 @@ _ALL = 10**6  # XPENDING wants a count
 class Reader:
     """Reads what the desk wrote. Raises DeskUnavailableError when Redis is away."""
 
-    def __init__(self, redis: Redis, keys: Keys) -> None:
+    def __init__(self, redis: Redis, keys: Keys, past: Past | None = None) -> None:
         self._redis: Any = redis  # redis-py types every answer as one that may be awaited
         self._keys = keys
+        self._past = past
 
     def ticket(self, ticket_id: str) -> Ticket:
         """Raises UnknownTicketError."""
         found = self._fetch([ticket_id])
-        if not found:
+        if found:
+            return found[0]
+        # Tickets go from Redis to the archive, so asked in this order it is in one of them.
+        packed = None if self._past is None else self._past.ticket(ticket_id)
+        if packed is None:
             raise UnknownTicketError(f"there is no ticket {ticket_id}")
-        return found[0]
+        return _unpacked(packed)
 
     def ticket_of(self, incident_id: str) -> Ticket:
         """Raises UnknownTicketError."""
         with mapped("looking an incident up"):
             ticket_id = self._redis.hget(self._keys.incidents, incident_id)
+        if ticket_id is None and self._past is not None:
+            ticket_id = self._past.ticket_of(incident_id)
         if ticket_id is None:
             raise UnknownTicketError(f"there is no incident {incident_id}")
         return self.ticket(ticket_id)
@@ -66,6 +77,43 @@ class Reader:
             if len(found) >= limit:
                 break
         return found[:limit]
+
+    def archived(
+        self, *, state: str | None, grid: str | None, hazard: str | None, limit: int
+    ) -> list[Ticket]:
+        """The newest ``limit`` tickets of the archive that fit, newest first."""
+        if self._past is None:
+            return []
+        wanted = Query(state=state, grid=grid, hazard=hazard, limit=limit)
+        return [_unpacked(packed) for packed in self._past.tickets(wanted)]
+
+    def histories(self, since_day: str, until_day: str) -> Iterator[Ticket]:
+        """Live and archived tickets first filed on these local days (``20261123``), each once.
+
+        Without their incidents and evidence.
+        """
+        seen = set()
+        with mapped("listing tickets"):
+            live = self._redis.zrange(self._keys.tickets, 0, -1)
+        within = [name for name in live if since_day <= day_of(name) <= until_day]
+        for start in range(0, len(within), _PAGE):
+            for ticket_id, fields, steps in self._brief(within[start : start + _PAGE]):
+                seen.add(ticket_id)
+                yield _ticket(ticket_id, fields, [], {}, steps)
+        if self._past is not None:
+            for ticket_id, fields, steps in self._past.histories(since_day, until_day):
+                if ticket_id not in seen:
+                    yield _ticket(ticket_id, fields, [], {}, steps)
+
+    def _brief(self, ticket_ids: Sequence[str]) -> list[tuple[str, dict[str, str], list[str]]]:
+        with mapped("reading tickets"):
+            pipe = self._redis.pipeline(transaction=False)
+            for ticket_id in ticket_ids:
+                pipe.hgetall(self._keys.ticket(ticket_id))
+                pipe.lrange(self._keys.ticket(ticket_id, "steps"), 0, -1)
+            answers = pipe.execute()
+        rows = zip(ticket_ids, answers[::2], answers[1::2], strict=True)
+        return [row for row in rows if row[1]]
 
     def queue(self, code: str) -> list[TicketMessage]:
         """What waits: entries that no consumer has acknowledged, oldest first."""
@@ -158,6 +206,16 @@ class QueueTail:
 def _position(entry: str) -> tuple[int, int]:
     milliseconds, _, sequence = entry.partition("-")
     return int(milliseconds), int(sequence)
+
+
+def _unpacked(packed: Packed) -> Ticket:
+    return _ticket(
+        packed.ticket_id,
+        packed.fields,
+        list(packed.hash("incidents").values()),
+        packed.hash("evidence"),
+        list(packed.steps),
+    )
 
 
 def _ticket(
