@@ -153,7 +153,8 @@ def test_each_index_is_used_and_nothing_is_sorted(filled):
         def noting(statement, *more):
             known = ("ticket_groups", "ticket_cells", "tickets.key IN")
             if not any(part in str(statement) for part in known):
-                sql = statement.compile(db.engine, compile_kwargs={"literal_binds": True})
+                asked = statement.params(*more)
+                sql = asked.compile(db.engine, compile_kwargs={"literal_binds": True})
                 plan = db.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}")
                 plans.extend(str(row[3]) for row in plan)
             return real(statement, *more)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import select, union_all
+from sqlalchemy import bindparam, select, union_all
 
 from pipeline.errors import InputError
 from pipeline.tickets.archive.tables import (
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 
 _CHINA = timedelta(hours=8)  # the day in a ticket's number is the local one
 _DAY = timedelta(days=1)
-_BRANCHES = 200  # of one statement; SQLite allows 500
 _MOST_HITS = 5000  # of one statement; SQLite allows 32,766 values
 
 
@@ -88,16 +87,12 @@ def found_in(db: Connection, words: Words, query: Query) -> list[Found]:
     if query.text is not None:
         return [Found(*row[1:]) for row in _by_words(db, words, query)]
     if query.box is not None and query.grid is None:
-        branches = list(_by_cells(db, query))
-    elif query.grid or query.hazard or query.state:
-        branches = list(_by_groups(db, query))
-    else:
-        branches = [_newest(query)]
-    rows: list[Any] = []
-    for start in range(0, len(branches), _BRANCHES):
-        some = branches[start : start + _BRANCHES]
-        parts = [select(branch.limit(query.limit).subquery()) for branch in some]
-        rows += db.execute(union_all(*parts) if len(parts) > 1 else parts[0]).all()
+        return [Found(*row[1:]) for row in _by_cells(db, query)]
+    branches = [_newest(query)]
+    if query.grid or query.hazard or query.state:
+        branches = list(_by_groups(db, query))  # a dozen at most
+    parts = [select(branch.limit(query.limit).subquery()) for branch in branches]
+    rows = db.execute(union_all(*parts)).all() if parts else []
     newest = heapq.nlargest(query.limit, rows, key=lambda row: row.key)
     return [Found(*row[1:]) for row in newest]
 
@@ -132,12 +127,26 @@ def _by_words(db: Connection, words: Words, query: Query) -> list[Any]:
     return found[: query.limit]
 
 
-def _by_cells(db: Connection, query: Query) -> Iterator[Select[Any]]:
+def _by_cells(db: Connection, query: Query) -> list[Any]:
+    """Cell after cell, each only for what is newer than the worst that would still be told."""
     assert query.box is not None
     rows, columns = cells_within(*query.box)
-    for cell in db.execute(select(cells.c.cell)).scalars():
+    there = db.execute(select(cells.c.cell)).scalars().all()
+    fitting = [tickets.c.cell == bindparam("at"), tickets.c.key > bindparam("newer_than")]
+    newest = (
+        select(tickets.c.key)
+        .where(*fitting, *_times(query), *_others(query))
+        .order_by(tickets.c.key.desc())
+        .limit(query.limit)
+    )
+    keys: list[int] = []
+    for cell in there:
         if cell // 10**6 in rows and cell % 10**6 in columns:
-            yield _newest(query, tickets.c.cell == cell)
+            worst = keys[-1] if len(keys) == query.limit else 0
+            found = db.execute(newest, {"at": cell, "newer_than": worst}).scalars()
+            keys = heapq.nlargest(query.limit, [*keys, *found])
+    chosen = select(*_COLUMNS).where(tickets.c.key.in_(keys)).order_by(tickets.c.key.desc())
+    return list(db.execute(chosen).all())
 
 
 def _by_groups(db: Connection, query: Query) -> Iterator[Select[Any]]:
