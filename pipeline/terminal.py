@@ -104,11 +104,16 @@ def asked_for(arguments: Sequence[str]) -> tuple[str, str, list[str]]:
         subject = rest[0]
     else:
         subject = next(filter(_NUMBER.fullmatch, rest), "")
-    said = [
-        "***" if before.startswith("-") and _SECRET.search(before) else one
-        for before, one in pairwise(["", *rest])
-    ]
+    said = [_masked(before, one) for before, one in pairwise(["", *rest])]
     return action, subject, said
+
+
+def _masked(before: str, one: str) -> str:
+    """A word of the command line, without a secret in it."""
+    name, given, _ = one.partition("=")
+    if given and name.startswith("-") and _SECRET.search(name):
+        return f"{name}=***"
+    return "***" if before.startswith("-") and _SECRET.search(before) else one
 
 
 def _user() -> str:
