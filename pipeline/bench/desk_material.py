@@ -170,7 +170,7 @@ def _likeness(
     grids: list[Any],
 ) -> Packed:
     grid = rng.choice(grids)
-    at = _moment(ticket_id) + rng.random() * 3600
+    at = _moment(ticket_id[2:10]) + rng.random() * 3600
     rejected = rng.random() < 0.05
     state = "rejected" if rejected else "closed"
     note = f"{rng.choice(_WORDS)}{rng.randrange(10_000)}"
@@ -213,7 +213,7 @@ def questions(count: int) -> dict[str, list[Query]]:
     grids = [grid.code for grid in yulong().grids if grid.level == 3]
 
     def days() -> dict[str, Any]:
-        since = _moment(f"YL{_day(rng.randrange(1000))}-000001")
+        since = _moment(_day(rng.randrange(1000)))
         return {"since": since, "until": since + 30 * 86400.0}
 
     def box(side: float) -> tuple[float, float, float, float]:
@@ -247,9 +247,10 @@ def _day(number: int) -> str:
     return format(_FIRST_DAY + timedelta(days=number), "%Y%m%d")
 
 
-def _moment(ticket_id: str) -> float:
-    """Eight in the morning on the day of this number (Unix seconds)."""
-    return datetime.strptime(ticket_id[2:10], "%Y%m%d").replace(tzinfo=UTC).timestamp()
+@cache
+def _moment(day: str) -> float:
+    """Eight in the morning on this local day (Unix seconds)."""
+    return datetime.strptime(day, "%Y%m%d").replace(tzinfo=UTC).timestamp()
 
 
 def _flat(pairs: Mapping[str, str]) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ is found by any part of it, case and punctuation aside.
 from __future__ import annotations
 
 import unicodedata
-from itertools import pairwise
+from operator import add
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import BigInteger, Column, Index, Table, Text, bindparam, text
@@ -35,7 +35,8 @@ def words_of(parts: Iterable[str], marks: Mapping[str, str]) -> list[str]:
         left -= len(letters)
         if letters:
             # The last letter once more by itself: one letter is looked for as the start of a pair.
-            found += [_GAP, *map(_pair, pairwise(letters)), _code(letters[-1])]
+            codes = list(map(_code, letters))
+            found += [_GAP, *map(add, codes, codes[1:]), codes[-1]]
     return found
 
 
@@ -45,7 +46,8 @@ def words_asked(query: str, marks: Mapping[str, str]) -> tuple[list[str], list[s
     A single letter comes back as one word of five digits: the start of a pair.
     """
     letters = _letters(query)
-    pairs = [_pair(two) for two in pairwise(letters)] or [_code(one) for one in letters]
+    codes = list(map(_code, letters))
+    pairs = list(map(add, codes, codes[1:])) or codes
     return [_mark(name, value) for name, value in sorted(marks.items())], pairs
 
 
@@ -56,10 +58,6 @@ def _letters(part: str) -> str:
 
 def _code(letter: str) -> str:
     return f"{ord(letter):05x}"
-
-
-def _pair(two: tuple[str, str]) -> str:
-    return _code(two[0]) + _code(two[1])
 
 
 def _mark(name: str, value: str) -> str:
