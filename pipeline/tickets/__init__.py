@@ -14,10 +14,14 @@ from pipeline.tickets.evidence import (
     snapshot_of,
     write_evidence,
 )
+from pipeline.tickets.feedback import Feedback
 from pipeline.tickets.opening import OpenDesk, open_desk
 from pipeline.tickets.outbox import Outbox, Refused
 from pipeline.tickets.patient import PatientOutbox
+from pipeline.tickets.pictures import PrivacyLook, read_upload
 from pipeline.tickets.redis_server import open_redis, redis_risks
+from pipeline.tickets.report import Report, report_id_of, reported_place
+from pipeline.tickets.reporting import ReportDesk, Reported, from_camera
 from pipeline.tickets.ticket import EvidenceRef, Filing, Step, Ticket
 from pipeline.tickets.wire import TicketMessage
 
@@ -33,6 +37,7 @@ __all__ = [
     "Desk",
     "EmbeddedRedis",
     "EvidenceRef",
+    "Feedback",
     "Filer",
     "Filing",
     "Found",
@@ -43,19 +48,27 @@ __all__ = [
     "OpenDesk",
     "Outbox",
     "PatientOutbox",
+    "PrivacyLook",
     "Query",
     "Recent",
     "Refused",
     "RefusedList",
+    "Report",
+    "ReportDesk",
+    "Reported",
     "Snapshot",
     "Step",
     "Ticket",
     "TicketMessage",
     "Told",
     "Verdict",
+    "from_camera",
     "open_desk",
     "open_redis",
+    "read_upload",
     "redis_risks",
+    "report_id_of",
+    "reported_place",
     "snapshot_of",
     "write_evidence",
 ]

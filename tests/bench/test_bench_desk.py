@@ -12,10 +12,10 @@ from pipeline.clock import SystemClock
 def measured():
     said = []
     figures = bench_desk(
-        filings=60,
-        clients=2,
+        filings=40,
+        clients=1,
         opened=100,
-        archived=300,
+        archived=200,
         clock=SystemClock(),
         tell=lambda what, done, total: said.append((what, done, total)),
     )

@@ -20,7 +20,7 @@ from pipeline.errors import (
     SettingsError,
     UnknownTicketError,
 )
-from pipeline.tickets import Archive, EvidenceRef, Query
+from pipeline.tickets import Archive, EvidenceRef, Query, Report
 
 
 def test_a_ticket_moves_whole_and_leaves_nothing_behind(place: Place):
@@ -141,7 +141,7 @@ def test_an_archived_incident_filed_again_is_a_duplicate(place: Place):
 def test_it_is_a_duplicate_even_if_it_moves_while_it_is_filed(place: Place, monkeypatch):
     ticket_id = place.closed()
     place.later(8)
-    past = place.desk._past
+    past = place.desk._intake._past
     filed = past.filed
 
     def filed_then_moved(*asked):
@@ -152,6 +152,34 @@ def test_it_is_a_duplicate_even_if_it_moves_while_it_is_filed(place: Place, monk
     monkeypatch.setattr(past, "filed", filed_then_moved)
     filing = place.desk.file(incident())
     assert (filing.ticket_id, filing.duplicate) == (ticket_id, True)
+
+
+def test_a_residents_report_is_found_and_not_filed_twice_when_its_ticket_is_archived(place: Place):
+    report = Report(
+        report_id="R0123456789abcdef0123",
+        source="resident",
+        by="app",
+        hazard="road_damage",
+        kind=None,
+        place=None,
+        address="西村小学门口",
+        description="有个坑",
+        reported_at=NOON,
+    )
+    ticket_id = place.desk.file_report(report).ticket_id
+    place.desk.move(ticket_id, "accept", by="王")
+    place.desk.move(ticket_id, "feed_back", by="王")
+    place.desk.verify(ticket_id, good=True, by="李")
+    before = place.desk.ticket(ticket_id)
+    place.later(8)
+    assert place.archivist.round().tickets == 1
+    assert place.desk.ticket(ticket_id) == before
+    assert place.desk.ticket_of(report.report_id) == before
+    assert list(place.desk.reported(NOON - 1, NOON + 1)) == [(report, before)]
+    filing = place.desk.file_report(report)
+    assert (filing.ticket_id, filing.duplicate) == (ticket_id, True)
+    with pytest.raises(DeskError, match="in the archive"):
+        place.desk.verify(ticket_id, good=False, by="李")
 
 
 def test_news_that_it_is_still_there_brings_it_back_and_opens_it(place: Place):

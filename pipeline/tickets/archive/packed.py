@@ -58,8 +58,7 @@ class Packed:
     def quiet_since(self) -> float:
         """The last moment at which anything was heard of it (Unix seconds)."""
         incidents = self.hash("incidents").values()
-        seen = [float(json.loads(one)["last_seen_at"]) for one in incidents]
-        return max([self.closed_at, *seen])
+        return max([self.closed_at, *map(_last_heard, map(json.loads, incidents))])
 
     @property
     def closed_at(self) -> float:
@@ -136,6 +135,11 @@ def packed_from_rows(
     for name, kind, content in json.loads(row.rest):
         parts[name] = (kind, tuple(content))
     return Packed(row.ticket_id, row.take, row.digest, parts)
+
+
+def _last_heard(found: dict[str, Any]) -> float:
+    """Of an incident when it was last seen, of a report when it was made."""
+    return float(found["last_seen_at"] if "last_seen_at" in found else found["reported_at"])
 
 
 def _flat(pairs: Mapping[str, str]) -> tuple[str, ...]:

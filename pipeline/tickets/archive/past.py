@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import ArchiveUnavailableError
-from pipeline.hazards import family_of
 from pipeline.tickets.archive.scripts import script_of
 from pipeline.tickets.archive.tables import key_of
 from pipeline.tickets.codec import dump
@@ -101,7 +100,6 @@ class Past:
         call = {
             "ticket_id": packed.ticket_id,
             "parts": packed.flat(),
-            "family": family_of(packed.fields["hazard"]),
             "incidents": list(packed.hash("incidents")),
         }
         with mapped(f"bringing {ticket_id} back"):

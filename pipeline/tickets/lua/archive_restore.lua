@@ -1,4 +1,5 @@
--- Puts an archived ticket back as it was, unless it is there. It is done, so nothing waits or rings.
+-- Puts an archived ticket back as it was, unless it is there. It is done, so nothing waits or rings,
+-- and so long ago that nothing at its place is merged with it.
 
 local id = call.ticket_id
 local ticket = key('ticket', id)
@@ -13,11 +14,10 @@ for _, part in ipairs(call.parts) do
         redis.call(WRITE[kind], at, unpack(content, i, math.min(i + 999, #content)))
     end
 end
-local facts = redis.call('HMGET', ticket, 'state', 'grid', 'filed_at', 'lon', 'lat')
+local facts = redis.call('HMGET', ticket, 'state', 'grid', 'filed_at')
 redis.call('ZADD', key('state', facts[1]), facts[3], id)
 redis.call('ZADD', key('grid', facts[2]), facts[3], id)
 redis.call('ZADD', key('tickets'), facts[3], id)
-redis.call('GEOADD', key('place', call.family), facts[4], facts[5], id)
 for _, incident in ipairs(call.incidents) do
     redis.call('HSETNX', key('incidents'), incident, id)
 end
