@@ -13,12 +13,11 @@ from pipeline.hazards import family_of
 from pipeline.tickets.alarms import times_of
 from pipeline.tickets.codec import dump, number
 from pipeline.tickets.finding import Finding, ground_for
-from pipeline.tickets.ground import Ground
 from pipeline.tickets.limits import due_at
 from pipeline.tickets.wire import EvidencePart, GridPart, PlacePart, TicketBody, at
 
 if TYPE_CHECKING:
-    from pipeline.tickets.ground import DeskTown
+    from pipeline.tickets.ground import DeskTown, Ground
     from pipeline.tickets.ticket import EvidenceRef
     from pipeline.town.duties import Duty
     from pipeline.town.holidays import Holidays

@@ -110,7 +110,9 @@ class Desk:
         Else it goes back to be done again (返工). Raises UnknownTicketError, and DeskError for a
         ticket that was not fed back.
         """
-        return self._mover.verify(ticket_id, good, by, note, command_id, facts or {})
+        return self._mover.verify(
+            ticket_id, good=good, by=by, note=note, command_id=command_id, facts=facts or {}
+        )
 
     def tick(self) -> list[Alarm]:
         """Let ring what has come due: reminders, limits used up, tickets that go up for it.

@@ -50,6 +50,7 @@ class Mover:
     def verify(
         self,
         ticket_id: str,
+        *,
         good: bool,
         by: str,
         note: str,
