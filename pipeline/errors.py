@@ -23,7 +23,7 @@ GridwatchError
 ├── WorkerError             a worker process can't be started, or what it says makes no sense
 ├── DeskError               the desk refused or could not be reached
 │   ├── DeskUnavailableError   Redis away, read-only or out of memory: try again later
-│   ├── ArchiveUnavailableError (a DeskUnavailableError)  its database is away
+│   │   └── ArchiveUnavailableError   the archive's database is away, or another one
 │   ├── ArchiveError        the archive is another town's, or will not take something
 │   ├── UnknownTicketError
 │   └── UnknownGridError
