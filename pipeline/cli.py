@@ -17,6 +17,7 @@ import typer
 
 from pipeline import (
     __version__,
+    archive_commands,
     bench_commands,
     camera_commands,
     lab,
@@ -62,6 +63,7 @@ for name, group in (
 ):
     app.add_typer(group, name=name)
 app.add_typer(lab.app)
+app.add_typer(archive_commands.app)
 report_commands.add_to(app, tickets)
 
 
@@ -218,7 +220,12 @@ def tickets_list(
     _one_of("--hazard", hazard, HAZARDS)
     with opened_desk(settings_file) as opened:
         found = opened.desk.tickets(
-            state=state, grid=grid, hazard=hazard, watcher=watched_by, limit=limit
+            state=state,
+            grid=grid,
+            hazard=hazard,
+            watcher=watched_by,
+            limit=limit,
+            archived=True,
         )
     if as_json:
         print_json([asdict(ticket) for ticket in found])

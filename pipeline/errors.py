@@ -23,6 +23,8 @@ GridwatchError
 ├── WorkerError             a worker process can't be started, or what it says makes no sense
 ├── DeskError               the desk refused or could not be reached
 │   ├── DeskUnavailableError   Redis away, read-only or out of memory: try again later
+│   │   └── ArchiveUnavailableError   the archive's database is away, or another one
+│   ├── ArchiveError        the archive is another town's, or will not take something
 │   ├── UnknownTicketError
 │   ├── StaleTicketError       decided on what the ticket no longer is
 │   ├── ForeignGridError       somebody else's ticket
@@ -192,6 +194,14 @@ class DeskError(GridwatchError):
 
 class DeskUnavailableError(DeskError):
     """Redis is away, read-only or out of memory; the same call may succeed later."""
+
+
+class ArchiveUnavailableError(DeskUnavailableError):
+    """The archive's database is away, or isn't the one that tickets went to."""
+
+
+class ArchiveError(DeskError):
+    """The archive is another town's, or will not take something."""
 
 
 class UnknownTicketError(DeskError):

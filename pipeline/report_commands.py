@@ -13,7 +13,15 @@ import typer
 from pipeline import show
 from pipeline.clock import SystemClock
 from pipeline.errors import DeskUnavailableError, PictureError, ReportError
-from pipeline.terminal import AsJson, SettingsFile, err, out, print_json, town_settings
+from pipeline.terminal import (
+    AsJson,
+    SettingsFile,
+    audited,
+    err,
+    out,
+    print_json,
+    town_settings,
+)
 from pipeline.ticket_commands import CommandId, Expect, For, said
 
 if TYPE_CHECKING:
@@ -145,6 +153,7 @@ def _reports(settings: Settings) -> Iterator[tuple[Town, ReportDesk, Desk | None
         outbox = stack.enter_context(Outbox(settings.data_dir / "outbox.sqlite", clock))
         try:
             opened = stack.enter_context(open_desk(settings, clock))
+            stack.enter_context(audited(opened.audit))
             town, desk = opened.town, opened.desk
         except DeskUnavailableError as error:
             err.print(str(error), style="yellow", soft_wrap=True)

@@ -275,6 +275,20 @@ class EvidenceSettings(Section):
     min_free_mb: int = Field(200, ge=0, description="below this much free disk only tickets go on")
 
 
+class ArchiveSettings(Section):
+    """Where tickets go that nobody acts on any more."""
+
+    url: str | None = Field(
+        None,
+        repr=False,
+        description="postgresql:// URL, the same for all boxes; null: an SQLite file in data_dir",
+    )
+    after_days: float = Field(
+        7.0, ge=2, le=3650, description="nobody has heard of a done ticket for so long: it moves"
+    )
+    every_s: Seconds = Field(600.0, gt=0, description="how often a box looks for such tickets")
+
+
 class ReportSettings(Section):
     """What residents and staff report."""
 
@@ -295,6 +309,10 @@ class TicketSettings(Section):
     cool_down_s: Seconds = Field(600.0, description="a ticket closed this recently still merges")
     retry_s: Seconds = Field(2.0, gt=0, description="pause before the outbox tries Redis again")
     evidence: EvidenceSettings = EvidenceSettings()
+    archive: ArchiveSettings = ArchiveSettings()
+    file_within_s: Seconds = Field(
+        600.0, description="a finding is filed in time (按时立案) if it is decided on within this"
+    )
     reports: ReportSettings = ReportSettings()
 
 

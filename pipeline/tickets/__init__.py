@@ -1,5 +1,7 @@
 """Who fixes it by when: tickets, their queues, and how nothing gets lost on the way."""
 
+from pipeline.tickets.archive import Archive, Archivist, Found, Moved, Query
+from pipeline.tickets.audit import Audit, Line, Verdict
 from pipeline.tickets.board import STALE_S, CameraBoard, RefusedList, Told
 from pipeline.tickets.coverage import CoverageLedger, Gap, Recent
 from pipeline.tickets.coverage_records import Covered, Minute
@@ -28,6 +30,9 @@ from pipeline.tickets.wire import TicketMessage
 __all__ = [
     "PRIVACY_SCORE",
     "STALE_S",
+    "Archive",
+    "Archivist",
+    "Audit",
     "CameraBoard",
     "CoverageLedger",
     "Covered",
@@ -37,13 +42,17 @@ __all__ = [
     "Feedback",
     "Filer",
     "Filing",
+    "Found",
     "Gap",
+    "Line",
     "MapRound",
     "Minute",
+    "Moved",
     "OpenDesk",
     "Outbox",
     "PatientOutbox",
     "PrivacyLook",
+    "Query",
     "Recent",
     "Refused",
     "RefusedList",
@@ -56,6 +65,7 @@ __all__ = [
     "Ticket",
     "TicketMessage",
     "Told",
+    "Verdict",
     "from_camera",
     "open_desk",
     "open_redis",

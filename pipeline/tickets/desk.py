@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pipeline.tickets.archive import Past
 from pipeline.tickets.ground import DeskTown, check_code
 from pipeline.tickets.intake import Intake
 from pipeline.tickets.joining import Joiner
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from pipeline.clock import Clock
     from pipeline.hazards.incident import Incident
     from pipeline.tickets.alarms import Alarm
+    from pipeline.tickets.archive import Archive, Found, Query
     from pipeline.tickets.orders import Said
     from pipeline.tickets.report import Report
     from pipeline.tickets.routing import MapRound
@@ -51,12 +53,14 @@ class Desk:
         clock: Clock,
         prefix: str = "gridwatch",
         cool_down_s: float = 600.0,
+        archive: Archive | None = None,
     ) -> None:
         self.town = town
         self._keys = Keys(prefix)
-        self._reader = Reader(redis, self._keys)
+        past = None if archive is None else Past(redis, self._keys, archive)
+        self._reader = Reader(redis, self._keys, past)
         scripts = Scripts(redis, self._keys)
-        self._intake = Intake(scripts, town, clock, cool_down_s)
+        self._intake = Intake(scripts, town, clock, cool_down_s, past)
         self._mover = Mover(scripts, self._reader, town, clock)
         self._joiner = Joiner(scripts, self._reader, town, clock)
         self._router = Router(scripts, self._reader, town, clock)
@@ -185,14 +189,33 @@ class Desk:
         hazard: str | None = None,
         watcher: str | None = None,
         limit: int = 100,
+        archived: bool = False,
     ) -> list[Ticket]:
-        """The newest tickets, newest first. Raises UnknownGridError."""
+        """The newest tickets, newest first; ``archived``: those in the archive as well.
+
+        Nobody watches a ticket that is in the archive. Raises UnknownGridError.
+        """
         for code in (grid, watcher):
             if code is not None:
                 check_code(self.town, code)
-        return self._reader.newest(
+        found = self._reader.newest(
             state=state, grid=grid, hazard=hazard, watcher=watcher, limit=limit
         )
+        if archived and watcher is None:
+            found += self._reader.archived(state=state, grid=grid, hazard=hazard, limit=limit)
+            found.sort(key=lambda ticket: ticket.filed_at, reverse=True)
+        return found[:limit]
+
+    def histories(self, since_day: str = "0", until_day: str = "9") -> Iterator[Ticket]:
+        """Live and archived tickets first filed on these local days (``20261123``), each once.
+
+        Without their incidents, reports and evidence: for figures over many.
+        """
+        return self._reader.histories(since_day, until_day)
+
+    def search(self, query: Query) -> list[Found]:
+        """What the archive has, newest first. Raises ArchiveUnavailableError."""
+        return self._reader.search(query)
 
     def _order(self, said: Said) -> Order:
         return Order.of(said, self.town)

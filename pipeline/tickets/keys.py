@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+TICKET_PARTS = ("incidents", "evidence", "message", "steps", "commands")
+"""Every part of a ticket that has a key of its own: the archive moves just these."""
+
 
 @dataclass(frozen=True, slots=True)
 class Keys:
@@ -44,6 +47,17 @@ class Keys:
     def refused_lists(self) -> str:
         """Hash: box -> why it didn't take over its camera list as it stands, as JSON."""
         return f"{self.root}:refused_lists"
+
+    def archive(self, what: str) -> str:
+        """``home``: the archive tickets go to; ``lease``: who is at it; two counters.
+
+        ``generation``: how often tickets went; ``takes``: how many snapshots were taken.
+        """
+        return f"{self.root}:archive:{what}"
+
+    def audit(self, part: str | None = None) -> str:
+        """Stream of the audit's newest lines, or its ``head``: number and hash of the newest."""
+        return f"{self.root}:audit" + (f":{part}" if part else "")
 
     @property
     def coverage_as_of(self) -> str:

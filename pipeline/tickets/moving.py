@@ -42,7 +42,7 @@ class Mover:
             raise DeskError("reject needs a reason; found none")
         while (answer := self._try_move(ticket_id, action, order))[0] == "changed":
             pass  # its clock was changed meanwhile: work it out anew
-        raise_refusal(answer, action)
+        self._refuse(answer, action)
         return self._reader.ticket(ticket_id)
 
     def verify(self, ticket_id: str, order: Order, *, good: bool) -> Ticket:
@@ -52,8 +52,14 @@ class Mover:
         answer = self._scripts.run("verify", f"verifying {ticket_id}", call)
         if answer[0] == "refused":
             raise DeskError(f"{ticket_id} is {answer[2]}; only what was fed back can be verified")
-        raise_refusal(answer, action)
+        self._refuse(answer, action)
         return self._reader.ticket(ticket_id)
+
+    def _refuse(self, answer: list[str], action: Action) -> None:
+        """As ``raise_refusal`` does, and of a ticket in the archive."""
+        if answer[0] == "unknown":
+            self._reader.refuse_gone(answer[1])
+        raise_refusal(answer, action)
 
     def _try_move(self, ticket_id: str, action: Action, order: Order) -> list[str]:
         now = self._clock.now()

@@ -12,7 +12,7 @@ import difflib
 import hashlib
 import json
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Literal
 
@@ -34,6 +34,7 @@ Level = Literal[1, 2, 3]
 GridKind = Literal["standard", "dedicated", "micro"]
 
 _CRACK_M = 1.0  # left between neighbours by rounded or redrawn borders
+_REMEMBERED = 1024  # places
 _BORDER_M = 0.01  # nearer than this is on the border: arithmetic is no reason to change owners
 
 
@@ -76,6 +77,9 @@ class GridMap:
         )
         self._micros = _Index((grid for grid in self if grid.kind == "micro"), self._frame)
         self._outline = in_metres(self.top.shape, self._frame)
+        # One place is asked about several times in a row: whose, where, how to call it.
+        self._owner_at = lru_cache(_REMEMBERED)(self._find_owner)
+        self._micro_at = lru_cache(_REMEMBERED)(self._find_micro)
 
     def __iter__(self) -> Iterator[Grid]:
         return iter(self._by_code.values())
@@ -109,8 +113,7 @@ class GridMap:
 
     def owner(self, at: Place | tuple[float, float]) -> Grid:
         """The one grid that owns this place, given as a Place or (lon, lat) in WGS-84."""
-        point = self._point(at)
-        return self._third.first(point) or self._second.first(point) or self.top
+        return self._owner_at(*_lon_lat(at))
 
     def near(self, place: Place) -> tuple[Grid, ...]:
         """Every third-level or dedicated grid within the error radius; the owner comes first."""
@@ -120,7 +123,7 @@ class GridMap:
 
     def micro(self, at: Place | tuple[float, float]) -> Grid | None:
         """The micro-grid (微网格) around the place."""
-        return self._micros.first(self._point(at))
+        return self._micro_at(*_lon_lat(at))
 
     def address(self, at: Place | tuple[float, float]) -> str:
         """Where it is in short Chinese: town, village, grid and micro-grid."""
@@ -140,9 +143,19 @@ class GridMap:
         """Metres from the place to the town; 0 inside."""
         return float(shapely.distance(self._outline, self._point(at)))
 
+    def _find_owner(self, lon: float, lat: float) -> Grid:
+        point = self._point((lon, lat))
+        return self._third.first(point) or self._second.first(point) or self.top
+
+    def _find_micro(self, lon: float, lat: float) -> Grid | None:
+        return self._micros.first(self._point((lon, lat)))
+
     def _point(self, at: Place | tuple[float, float]) -> Point:
-        lon, lat = (at.lon, at.lat) if isinstance(at, Place) else at
-        return Point(*self._frame.xy(lon, lat))
+        return Point(*self._frame.xy(*_lon_lat(at)))
+
+
+def _lon_lat(at: Place | tuple[float, float]) -> tuple[float, float]:
+    return (at.lon, at.lat) if isinstance(at, Place) else at
 
 
 class _Index:

@@ -49,9 +49,9 @@ end
 -- Files the case under its number and hands it on: to the owner, or to the first level's review.
 local function open_case(id, action)
     write_fields(id)
-    set_state(id, 'filed')
     add_step(id, action, 'filed')
     if call.review_grid then
+        set_state(id, 'filed')
         enqueue(id, call.review_grid, 'filed')
     else
         set_state(id, 'dispatched')

@@ -95,16 +95,18 @@ local ALARMS = {'accept_80', 'accept_100', 'handle_80', 'handle_100'}
 
 -- Sets those of a ticket's alarms that times names, or only moves them ('XX').
 local function set_alarms(id, times, how)
+    local fields, members = {}, {how}
     for _, name in ipairs(ALARMS) do
         if times[name] then
-            local at, member = times[name], name .. '|' .. id
-            redis.call('HSET', key('ticket', id), name .. '_at', at)
-            if how then
-                redis.call('ZADD', key('alarms'), how, at, member)
-            else
-                redis.call('ZADD', key('alarms'), at, member)
-            end
+            fields[#fields + 1] = name .. '_at'
+            fields[#fields + 1] = times[name]
+            members[#members + 1] = times[name]
+            members[#members + 1] = name .. '|' .. id
         end
+    end
+    if #fields > 0 then
+        redis.call('HSET', key('ticket', id), unpack(fields))
+        redis.call('ZADD', key('alarms'), unpack(members))
     end
 end
 
@@ -156,6 +158,15 @@ local function list(id)
     redis.call('ZADD', key('grid', facts[2]), facts[1], id)
     for _, code in ipairs(cjson.decode(facts[3] or '[]')) do
         redis.call('ZADD', key('watch', code), facts[1], id)
+    end
+end
+
+local function unlist(id)
+    local facts = redis.call('HMGET', key('ticket', id), 'grid', 'watchers')
+    redis.call('ZREM', key('tickets'), id)
+    redis.call('ZREM', key('grid', facts[1]), id)
+    for _, code in ipairs(cjson.decode(facts[2] or '[]')) do
+        redis.call('ZREM', key('watch', code), id)
     end
 end
 

@@ -1,5 +1,6 @@
 -- One finding, an incident or a report, becomes a new ticket, or part of one that is there, or
--- changes nothing because it has been filed before. Answers {ticket number, 'created' | 'merged' | 'duplicate'}.
+-- changes nothing because it has been filed before. Answers {ticket number, 'created' | 'merged' |
+-- 'duplicate'}, or 'moved' where tickets went to the archive since the caller looked for it there.
 
 local EARTH_M = 6371008.8
 local STALE_S = 2 * 86400 -- an incident may reach the desk this late and still find a closed ticket
@@ -80,6 +81,10 @@ end
 local before = redis.call('HGET', key('incidents'), call.incident_id)
 if before then
     return {before, 'duplicate'}
+end
+if call.archive_generation
+    and call.archive_generation ~= (redis.call('GET', key('archive', 'generation')) or '0') then
+    return {'', 'moved'} -- it may just have gone there: look again
 end
 local same = not call.unplaced and same_case()
 if same then
