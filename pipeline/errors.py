@@ -22,6 +22,9 @@ GridwatchError
 │   ├── DeskUnavailableError   Redis away, read-only or out of memory: try again later
 │   ├── UnknownTicketError
 │   └── UnknownGridError
+├── AccountError            a user, token or password can't be so, or the accounts can't be read
+│   ├── SignInError         not let in
+│   └── TooManyAttemptsError   not now: too many wrong passwords
 ├── EvidenceError           a picture could not be blurred or written; never stops a ticket
 └── OutboxError             the local outbox could not be opened or written
 """
@@ -183,6 +186,22 @@ class UnknownTicketError(DeskError):
 
 class UnknownGridError(DeskError):
     pass
+
+
+class AccountError(GridwatchError):
+    """A user, token or password can't be so, or the accounts can't be read."""
+
+
+class SignInError(AccountError):
+    """Not let in; says no more than that."""
+
+
+class TooManyAttemptsError(AccountError):
+    """Too many wrong passwords; ``wait_s`` from now it may be tried again."""
+
+    def __init__(self, wait_s: int) -> None:
+        self.wait_s = wait_s
+        super().__init__(f"too many attempts; try again in {-(-wait_s // 60)} min")
 
 
 class EvidenceError(GridwatchError):
