@@ -1,6 +1,7 @@
 """Who fixes it by when: tickets, their queues, and how nothing gets lost on the way."""
 
 from pipeline.tickets.board import STALE_S, CameraBoard, RefusedList, Told
+from pipeline.tickets.changes import Change, Changes
 from pipeline.tickets.coverage import CoverageLedger, Gap, Recent
 from pipeline.tickets.coverage_records import Covered, Minute
 from pipeline.tickets.desk import Desk
@@ -23,6 +24,8 @@ __all__ = [
     "PRIVACY_SCORE",
     "STALE_S",
     "CameraBoard",
+    "Change",
+    "Changes",
     "CoverageLedger",
     "Covered",
     "Desk",

@@ -41,6 +41,8 @@ from pipeline.tickets.wire import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from redis import Redis
 
     from pipeline.clock import Clock
@@ -117,19 +119,28 @@ class Desk:
         return str(ticket_id)
 
     def move(
-        self, ticket_id: str, action: Action, *, by: str, note: str = "", command_id: str = ""
+        self,
+        ticket_id: str,
+        action: Action,
+        *,
+        by: str,
+        note: str = "",
+        command_id: str = "",
+        facts: Mapping[str, str] | None = None,
     ) -> Ticket:
         """Take one step that the table allows; the same ``command_id`` twice is taken once.
 
+        ``facts`` stand in the step, such as ``photo``, a picture of the staff's below ``evidence``.
         Raises UnknownTicketError, and DeskError where the table forbids it.
         """
         command_id = command_id or uuid.uuid4().hex
-        while (moved := self._try_move(ticket_id, action, by, note, command_id)) is None:
+        said: dict[str, object] = {"by": by, "note": note, "facts": dict(facts or {})}
+        while (moved := self._try_move(ticket_id, action, said, command_id)) is None:
             pass  # its clock was changed meanwhile: work it out anew
         return moved
 
     def _try_move(
-        self, ticket_id: str, action: Action, by: str, note: str, command_id: str
+        self, ticket_id: str, action: Action, said: dict[str, object], command_id: str
     ) -> Ticket | None:
         now = self._clock.now()
         call: dict[str, object] = {
@@ -142,7 +153,7 @@ class Desk:
             "first_level": self.town.grids.top.code,
             "now": _number(now),
             "action": action,
-            "step": dump({"at": now, "by": by, "note": note, "facts": {}}),
+            "step": dump({"at": now, **said}),
         }
         if action == "resume":
             call |= self._resumed(self.ticket(ticket_id), now)

@@ -26,6 +26,11 @@ class Keys:
         return f"{self.root}:incidents"
 
     @property
+    def changes(self) -> str:
+        """Channel on which each new step is told: ``TICKET|GRID|STEPS``."""
+        return f"{self.root}:changes"
+
+    @property
     def waiting(self) -> str:
         """Hash: grid code -> entries that wait in its queue."""
         return f"{self.root}:waiting"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pipeline.tickets.board import CameraBoard
+from pipeline.tickets.changes import Changes
 from pipeline.tickets.coverage import CoverageLedger
 from pipeline.tickets.desk import Desk
 from pipeline.tickets.redis_server import open_redis
@@ -27,6 +28,7 @@ class OpenDesk:
     desk: Desk
     board: CameraBoard
     coverage: CoverageLedger
+    changes: Changes
 
 
 @contextmanager
@@ -42,4 +44,5 @@ def open_desk(settings: Settings, clock: Clock) -> Iterator[OpenDesk]:
             CoverageLedger(
                 redis, clock=clock, prefix=prefix, keep_days=settings.ingest.coverage.keep_days
             ),
+            Changes(redis, prefix=prefix),
         )
