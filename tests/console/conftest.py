@@ -1,8 +1,179 @@
-"""The console shows what the tickets room files: its small town serves here too."""
+"""A console over a real desk, and somebody of every role in it."""
 
 from __future__ import annotations
 
+import shutil
 import sys
+import uuid
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+import httpx
+import numpy as np
+import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tickets"))
+
+from ticket_town import NOON, incident, small_town
+
+from pipeline.clock import ManualClock
+from pipeline.console import Accounts, create_app, serve
+from pipeline.console.accounts import ROLES
+from pipeline.settings import ConsoleSettings, EvidenceSettings, RedisSettings
+from pipeline.tickets import Changes, Desk, open_redis, write_evidence
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from fastapi import FastAPI
+    from redis import Redis
+
+EAST, WEST, TOP = "410182102001002", "410182102001001", "410182102"
+PASSWORD = "rain-at-night-7"
+CAMERAS = [
+    {
+        "camera_id": "cam-1",
+        "name": "郑上路",
+        "state": "live",
+        "since_at": NOON - 60,
+        "why": "",
+        "grid": EAST,
+        "lon": 113.448,
+        "lat": 34.785,
+    },
+    {
+        "camera_id": "cam-2",
+        "state": "unreachable",
+        "since_at": NOON - 600,
+        "why": "拒绝连接 <b>",
+        "grid": WEST,
+        "lon": 113.441,
+        "lat": 34.786,
+    },
+    {"camera_id": "cam-3", "state": None, "since_at": None, "why": "", "grid": EAST},
+]
+
+
+def grids_of(role: str) -> list[str]:
+    """The eastern grid belongs to those who must have one, and to one who may."""
+    return [EAST] if role in ("member", "head", "viewer") else []
+
+
+@dataclass
+class Running:
+    """A console that is served: its desk, its accounts, its address."""
+
+    desk: Desk
+    accounts: Accounts
+    clock: ManualClock
+    folder: Path
+    app: FastAPI
+    url: str
+    stop: Callable[[], None]
+    browsers: ExitStack
+
+    def browser(self, name: str | None = None, **more: object) -> httpx.Client:
+        """A browser of this user, signed in; None: of nobody."""
+        # Nothing of this is encrypted; reading the system's certificates takes its time.
+        client = httpx.Client(base_url=self.url, timeout=20, verify=False, **more)  # type: ignore[arg-type]
+        self.browsers.callback(client.close)
+        if name is not None:
+            client.cookies.set("gridwatch", self.accounts.sessions.begin(name))
+        return client
+
+    def file(self, number: int = 0, *, picture: bool = True, **more: object) -> str:
+        """A ticket, east of the border of the two grids unless told otherwise."""
+        found = incident(number, **more)  # type: ignore[arg-type]
+        ref = None
+        if picture:
+            pixels = np.random.default_rng(number).integers(0, 255, (90, 160, 3), np.uint8)
+            ref = write_evidence(
+                pixels,
+                np.zeros((0, 4), np.float32),
+                [],
+                incident=found,
+                settings=EvidenceSettings(min_free_mb=0),
+                data_dir=self.folder,
+            )
+        return self.desk.file(found, ref).ticket_id
+
+
+@pytest.fixture(scope="session")
+def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Redis]:
+    folder = tmp_path_factory.mktemp("redis")
+    with open_redis(RedisSettings(), folder, fsync=False) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def accounts_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A user of every role, named after it; made once, for hashing takes its time."""
+    file = tmp_path_factory.mktemp("accounts") / "accounts.sqlite"
+    with Accounts(file, ManualClock(NOON)) as accounts:
+        for role in ROLES:
+            accounts.users.add(role, role, grids_of(role), PASSWORD)
+        accounts.users.add("李四", "member", [EAST], PASSWORD)
+        accounts.users.add("west", "head", [WEST], PASSWORD)
+    return file
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock(NOON)
+
+
+@pytest.fixture
+def prefix() -> str:
+    """Every test has a desk of its own."""
+    return uuid.uuid4().hex
+
+
+@pytest.fixture
+def desk(redis: Redis, clock: ManualClock, prefix: str) -> Desk:
+    return Desk(redis, small_town(), clock=clock, prefix=prefix)
+
+
+@pytest.fixture
+def changes(redis: Redis, prefix: str) -> Changes:
+    return Changes(redis, prefix=prefix)
+
+
+@pytest.fixture
+def accounts(accounts_file: Path, clock: ManualClock, tmp_path: Path) -> Iterator[Accounts]:
+    """Those users, for one test."""
+    file = tmp_path / "users.sqlite"
+    shutil.copy(accounts_file, file)
+    with Accounts(file, clock) as opened:
+        yield opened
+
+
+@pytest.fixture
+def start(
+    desk: Desk, changes: Changes, clock: ManualClock, accounts: Accounts, tmp_path: Path
+) -> Iterator[Callable[..., Running]]:
+    """Serve a console with these settings until the test is over."""
+    with ExitStack() as stack:
+
+        def begin(**settings: object) -> Running:
+            app = create_app(
+                desk,
+                tmp_path / "evidence",
+                lambda: CAMERAS,
+                accounts,
+                settings=ConsoleSettings(**settings),
+                changes=changes,
+                clock=clock,
+            )
+            serving = stack.enter_context(ExitStack())
+            url = serving.enter_context(serve(app, port=0))
+            browsers = stack.enter_context(ExitStack())
+            return Running(desk, accounts, clock, tmp_path, app, url, serving.close, browsers)
+
+        yield begin
+
+
+@pytest.fixture
+def console(start: Callable[..., Running]) -> Running:
+    return start()
