@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import csv
 import sys
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -16,10 +18,9 @@ from pipeline.errors import AccountError, InputError
 from pipeline.terminal import AsJson, SettingsFile, err, out, print_json, town_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from collections.abc import Iterable, Iterator
 
-    from pipeline.console.accounts import Accounts
+    from pipeline.console.accounts import Accounts, Role
 
 app = typer.Typer(no_args_is_help=True, help="控制台用户 / users of the console")
 
@@ -49,6 +50,36 @@ def users_add(
         password, shown = _password(password_stdin)
         user = accounts.users.add(name, role, grids or (), password)
     _tell(user.name, shown, as_json=as_json)
+
+
+@app.command("import")
+def users_import(
+    source: Annotated[Path, typer.Argument(help="CSV: name, role, grids (separated by spaces)")],
+    settings_file: SettingsFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """批量新增用户 / many new users; each gets a made-up password, shown once as CSV."""
+    rows = _rows_of(source)
+    with _opened(settings_file) as accounts:
+        from pipeline.console.accounts import made_up_password
+
+        known = {user.name for user in accounts.users.all()}
+        for where, name, *_ in rows:
+            if name in known:
+                raise InputError("is a user already", file=source, where=where, found=name)
+            known.add(name)
+        _check_grids(settings_file, (code for *_, grids in rows for code in grids))
+        made = []
+        for _, name, role, grids in rows:
+            password = made_up_password()
+            accounts.users.add(name, role, grids, password)
+            made.append({"name": name, "password": password})
+    if as_json:
+        print_json(made)
+        return
+    for one in made:
+        out.print(f"{one['name']},{one['password']}", highlight=False, soft_wrap=True)
+    err.print(f"{len(made)} 个用户，密码只显示这一次 / users; the passwords are shown this once")
 
 
 @app.command("list")
@@ -102,6 +133,29 @@ def users_disable(
     out.print(f"{name}: {'可用 / active' if undo else '已停用 / disabled'}", highlight=False)
 
 
+def _rows_of(source: Path) -> list[tuple[str, str, Role, list[str]]]:
+    """Line, name, role and grids of each user; the whole list is refused for one bad line."""
+    from pipeline.console.accounts.users import check_user, checked_name
+
+    try:
+        lines = list(csv.DictReader(source.read_text("utf-8-sig").splitlines()))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError("can't be read", file=source, found=error, allowed="CSV, UTF-8") from None
+    rows = []
+    for number, line in enumerate(lines, start=2):
+        where = f"line {number}"
+        grids = (line.get("grids") or "").split()
+        try:
+            name = checked_name(line.get("name") or "")
+            role = check_user(line.get("role") or "", grids)
+        except AccountError as error:
+            raise InputError(str(error), file=source, where=where) from None
+        rows.append((where, name, role, grids))
+    if not rows:
+        raise InputError("no users in it", file=source, allowed="columns name, role, grids")
+    return rows
+
+
 @contextmanager
 def _opened(settings_file: Path | None) -> Iterator[Accounts]:
     try:
@@ -117,11 +171,11 @@ def _opened(settings_file: Path | None) -> Iterator[Accounts]:
         yield accounts
 
 
-def _check_grids(settings_file: Path | None, codes: list[str] | tuple[str, ...]) -> None:
+def _check_grids(settings_file: Path | None, codes: Iterable[str]) -> None:
     """Raises UnknownGridError for a grid that isn't on the map."""
     from pipeline.town import load_grids
 
-    if codes:
+    if codes := list(codes):
         grids = load_grids(town_settings(settings_file).town.grids)
         for code in codes:
             grids.get(code)

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 Lamp = Literal["green", "yellow", "red", "none"]
 
 _YELLOW_FROM = 0.8  # of the limit; red when it is used up
-_URGENCY = ("emergency", "warning", "notice")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +92,7 @@ def by_urgency(tickets: Iterable[Ticket]) -> list[Ticket]:
         tickets,
         key=lambda one: (
             one.suspended_at is not None,
-            _URGENCY.index(one.severity),
+            one.severity != "emergency",
             _due_at(one),
             one.ticket_id,
         ),

@@ -273,8 +273,7 @@ def test_the_map_is_drawn_or_says_that_it_can_not_be(console: Running, opened: C
     assert page.locator("#map").get_attribute("data-drawn") == "yes"
 
 
-@sizes
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size,scheme", [("phone", "light"), ("desktop", "dark")])
 def test_axe_finds_nothing_on_any_page(
     console: Running, opened: Callable[..., Page], size: str, scheme: str
 ):

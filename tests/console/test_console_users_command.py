@@ -100,3 +100,24 @@ def test_what_can_not_be_done_is_said_and_changes_nothing(users, arguments, said
     assert code in (1, 2)
     assert said in " ".join(err.split())
     assert users("list", "--json")[1].strip() == "[]"
+
+
+def test_a_list_of_users_is_taken_whole_or_not_at_all(users, tmp_path: Path):
+    listed = tmp_path / "users.csv"
+    good = "name,role,grids\n李四,member,410182102001001 410182102001002\nwang,viewer,\n"
+    for bad, said in (
+        ("zhao,member,\n", "line 4: a member needs the grids"),
+        ("zhao,boss,\n", "line 4: no role 'boss'"),
+        ("李四,viewer,\n", "line 4: is a user already"),
+        ("zhao,head,999\n", "no grid '999'"),
+    ):
+        listed.write_text(good + bad, "utf-8")
+        code, _, err = users("import", str(listed))
+        assert code in (1, 2)
+        assert said in " ".join(err.split())
+        assert users("list", "--json")[1].strip() == "[]"
+    listed.write_text(good, "utf-8-sig")
+    code, out, _ = users("import", str(listed))
+    assert code == 0
+    for line in out.split():
+        assert lets_in(tmp_path, *line.split(","))

@@ -11,7 +11,7 @@ from pipeline.console.accounts import passwords
 from pipeline.errors import AccountError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from pipeline.clock import Clock
     from pipeline.console.accounts.database import Database
@@ -59,6 +59,16 @@ def checked_name(name: str) -> str:
     return kept.casefold()
 
 
+def check_user(role: str, grids: Collection[str]) -> Role:
+    """The role, if there may be such a user. Raises AccountError."""
+    known = next((one for one in ROLES if one == role), None)
+    if known is None:
+        raise AccountError(f"no role {role!r}; allowed: {', '.join(ROLES)}")
+    if known in _OF_A_GRID and not grids:
+        raise AccountError(f"a {role} needs the grids that are theirs (--grid CODE)")
+    return known
+
+
 class Users:
     """The table of users. Raises AccountError for what may not be."""
 
@@ -68,10 +78,7 @@ class Users:
 
     def add(self, name: str, role: Role, grids: Iterable[str], password: str) -> User:
         name, grids = checked_name(name), frozenset(grids)
-        if role not in ROLES:
-            raise AccountError(f"no role {role!r}; allowed: {', '.join(ROLES)}")
-        if role in _OF_A_GRID and not grids:
-            raise AccountError(f"a {role} needs the grids that are theirs (--grid CODE)")
+        check_user(role, grids)
         now, kept = self._clock.now(), passwords.hash_of(password, name)
         with self._db.writing() as db:
             row = (name, role, json.dumps(sorted(grids)), kept, now)

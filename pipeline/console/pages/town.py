@@ -74,5 +74,6 @@ def command_page(request: Request) -> Response:
         cards=[card(one, visit.by, grids, now, visit.language) for one in pressing[:_SHOWN]],
         left_out=max(0, len(pressing) - _SHOWN),
         rows=rows[:_GRIDS_SHOWN],
+        staffed=any(row["members"] for row in rows),
         rows_left_out=max(0, len(rows) - _GRIDS_SHOWN),
     )

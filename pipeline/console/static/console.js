@@ -1,6 +1,8 @@
 // What the pages do beyond links and forms; all of them work without it.
 "use strict";
 
+document.documentElement.classList.add("js");
+
 const csrf = () => document.querySelector("meta[name=csrf]");
 
 document.addEventListener("htmx:configRequest", (event) => {
@@ -90,6 +92,8 @@ document.addEventListener("change", async (event) => {
   const field = event.target;
   if (field.type !== "file" || !field.files.length) return;
   const [file] = field.files;
+  const shown = document.querySelector(`label.photo[for="${field.id}"]`);
+  if (shown) shown.textContent = file.name;
   try {
     const picture = await createImageBitmap(file, { imageOrientation: "from-image" });
     const scale = Math.min(1, LONGEST_PX / Math.max(picture.width, picture.height));
@@ -97,6 +101,13 @@ document.addEventListener("change", async (event) => {
     canvas.width = Math.round(picture.width * scale);
     canvas.height = Math.round(picture.height * scale);
     canvas.getContext("2d").drawImage(picture, 0, 0, canvas.width, canvas.height);
+    if (shown) {
+      const small = document.createElement("img");
+      small.alt = "";
+      small.src = URL.createObjectURL(file);
+      small.addEventListener("load", () => URL.revokeObjectURL(small.src));
+      shown.prepend(small);
+    }
     const blob = await new Promise((done) => canvas.toBlob(done, "image/jpeg", 0.85));
     if (!blob || blob.size >= file.size) return;
     const box = new DataTransfer();

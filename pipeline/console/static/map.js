@@ -91,7 +91,7 @@ async function draw() {
   const map = new maplibregl.Map({
     container: at, attributionControl: false, bounds: [[west, south], [east, north]],
     fitBoundsOptions: { padding: 14 }, dragRotate: false, pitchWithRotate: false,
-    locale: { "NavigationControl.ZoomIn": at.dataset.zoomIn, "NavigationControl.ZoomOut": at.dataset.zoomOut, "Map.Title": at.getAttribute("aria-label") },
+    locale: { "NavigationControl.ZoomIn": at.dataset.zoomIn, "NavigationControl.ZoomOut": at.dataset.zoomOut, "Map.Title": at.dataset.title },
     style: {
       version: 8,
       sources: {
