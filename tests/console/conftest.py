@@ -8,11 +8,13 @@ import uuid
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import httpx
 import numpy as np
 import pytest
+from argon2 import PasswordHasher
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tickets"))
 
@@ -20,7 +22,7 @@ from ticket_town import NOON, incident, small_town
 
 from pipeline.clock import ManualClock
 from pipeline.console import Accounts, create_app, serve
-from pipeline.console.accounts import ROLES
+from pipeline.console.accounts import ROLES, passwords
 from pipeline.settings import ConsoleSettings, EvidenceSettings, RedisSettings
 from pipeline.tickets import Changes, Desk, open_redis, write_evidence
 
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 
     from fastapi import FastAPI
     from redis import Redis
+    from starlette.types import Receive, Scope, Send
 
 EAST, WEST, TOP = "410182102001002", "410182102001001", "410182102"
 PASSWORD = "rain-at-night-7"
@@ -100,6 +103,15 @@ class Running:
         return self.desk.file(found, ref).ticket_id
 
 
+@pytest.fixture(scope="session", autouse=True)
+def full_hasher() -> Iterator[PasswordHasher]:
+    """Passwords are hashed with the least effort here; gives the hasher that is really used."""
+    real = passwords._hasher
+    passwords._hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    yield real
+    passwords._hasher = real
+
+
 @pytest.fixture(scope="session")
 def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Redis]:
     folder = tmp_path_factory.mktemp("redis")
@@ -149,14 +161,40 @@ def accounts(accounts_file: Path, clock: ManualClock, tmp_path: Path) -> Iterato
         yield opened
 
 
+class _Switch:
+    """One server for many tests: what it serves is exchanged, since starting it takes its time."""
+
+    def __init__(self) -> None:
+        self.app: FastAPI | None = None
+        self.state = SimpleNamespace(live=SimpleNamespace(close=lambda: None))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            raise NotImplementedError  # a server takes this for an answer at its start
+        assert self.app is not None
+        await self.app(scope, receive, send)
+
+
+@pytest.fixture(scope="session")
+def shared() -> Iterator[tuple[_Switch, str]]:
+    switch = _Switch()
+    with serve(switch, port=0) as url:  # type: ignore[arg-type]
+        yield switch, url
+
+
 @pytest.fixture
 def start(
-    desk: Desk, changes: Changes, clock: ManualClock, accounts: Accounts, tmp_path: Path
+    desk: Desk,
+    changes: Changes,
+    clock: ManualClock,
+    accounts: Accounts,
+    tmp_path: Path,
+    shared: tuple[_Switch, str],
 ) -> Iterator[Callable[..., Running]]:
-    """Serve a console with these settings until the test is over."""
+    """Serve a console with these settings until the test is over; ``live``: with live updates."""
     with ExitStack() as stack:
 
-        def begin(**settings: object) -> Running:
+        def begin(*, live: bool = False, **settings: object) -> Running:
             app = create_app(
                 desk,
                 tmp_path / "evidence",
@@ -167,7 +205,11 @@ def start(
                 clock=clock,
             )
             serving = stack.enter_context(ExitStack())
-            url = serving.enter_context(serve(app, port=0))
+            if live:
+                url = serving.enter_context(serve(app, port=0))
+            else:
+                switch, url = shared
+                switch.app = app
             browsers = stack.enter_context(ExitStack())
             return Running(desk, accounts, clock, tmp_path, app, url, serving.close, browsers)
 
@@ -177,3 +219,9 @@ def start(
 @pytest.fixture
 def console(start: Callable[..., Running]) -> Running:
     return start()
+
+
+@pytest.fixture
+def live_console(start: Callable[..., Running]) -> Running:
+    """On a server of its own, whose pages hear what happens at the desk."""
+    return start(live=True)

@@ -6,10 +6,11 @@ import threading
 from typing import TYPE_CHECKING
 
 import pytest
+from argon2 import PasswordHasher
 from conftest import EAST, PASSWORD
 from ticket_town import NOON, small_town
 
-from pipeline.console.accounts import ROLES, Accounts, User, made_up_password
+from pipeline.console.accounts import ROLES, Accounts, User, made_up_password, passwords
 from pipeline.console.accounts.attempts import (
     MOST_BY_ACCOUNT,
     MOST_BY_ADDRESS,
@@ -136,6 +137,22 @@ def test_too_easy_a_password_is_refused(accounts: Accounts, password: str):
     with pytest.raises(AccountError, match="password"):
         accounts.users.set_password("李四", password)
     assert sign_in(accounts)
+
+
+def test_passwords_cost_a_thief_what_the_library_recommends(full_hasher: PasswordHasher):
+    assert full_hasher.hash("x").startswith("$argon2id$v=19$m=65536,t=3,p=4$")
+
+
+def test_a_password_kept_by_a_weaker_hash_is_hashed_anew_when_it_is_used(
+    accounts: Accounts, monkeypatch: pytest.MonkeyPatch
+):
+    stronger = PasswordHasher(time_cost=2, memory_cost=16, parallelism=1)
+    monkeypatch.setattr(passwords, "_hasher", stronger)
+    for _ in range(2):
+        assert sign_in(accounts)
+        found = accounts.users.with_password("李四")
+        assert found is not None
+        assert "m=16,t=2" in found[1]
 
 
 def test_made_up_passwords_are_good_enough_and_never_the_same(accounts: Accounts):

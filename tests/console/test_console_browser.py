@@ -38,6 +38,11 @@ pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason=f"no {CHROMIUM}")
 sizes = pytest.mark.parametrize("size", SIZES)
 
 
+@pytest.fixture
+def console(live_console: Running) -> Running:
+    return live_console
+
+
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
     with playwright.sync_playwright() as running:

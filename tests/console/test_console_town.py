@@ -23,6 +23,11 @@ if TYPE_CHECKING:
     from conftest import Running
 
 
+@pytest.fixture
+def console(live_console: Running) -> Running:
+    return live_console
+
+
 def test_command_sees_what_presses_and_how_the_load_is_spread(console: Running):
     passed_up, _, other = console.file(1), console.file(2, east_m=600), console.file(3, east_m=-600)
     console.desk.move(passed_up, "escalate", by="李四", note="太大")

@@ -167,5 +167,7 @@ if (document.body.dataset.user && window.EventSource) {
     }
     setTimeout(() => htmx.trigger(document.body, "changed"), Math.random() * SPREAD_MS);
   });
+  events.addEventListener("open", () => lost(false));
+  events.addEventListener("error", () => { if (events.readyState === EventSource.CONNECTING) lost(true); });
   addEventListener("pagehide", () => events.close());
 }
