@@ -12,6 +12,8 @@ from pipeline.errors import AccountError
 
 SHORTEST = 10
 LONGEST = 200  # hashing must not be fed a book
+_BESIDE_NAME = 8  # characters that aren't the user's name
+_DIFFERENT = 4
 _LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"  # none that look alike when read out
 _GROUPS, _GROUP = 4, 4  # 79 bits
 
@@ -32,8 +34,9 @@ def hash_of(password: str, name: str) -> str:
         raise AccountError(
             f"a password has {SHORTEST} to {LONGEST} characters, found {len(password)}"
         )
-    if name.casefold() in password.casefold() or len(set(password)) < 4:
-        raise AccountError("a password that is the name or hardly more than one letter is no good")
+    beside = password.casefold().replace(name.casefold(), "")
+    if len(beside) < _BESIDE_NAME or len(set(password)) < _DIFFERENT:
+        raise AccountError("a password that is mostly the name or one letter is no good")
     with _turns:
         return _hasher.hash(password)
 
