@@ -36,6 +36,11 @@ HAZARDS: dict[str, Pair] = {
     "blockage": ("道路受阻", "blockage"),
     "crowd": ("人群聚集", "crowd"),
 }
+SOURCES: dict[str, Pair] = {
+    "video": ("视频智能发现", "found by camera"),
+    "resident": ("居民上报", "reported by a resident"),
+    "staff": ("人工上报", "reported by staff"),
+}
 CAMERA_STATES: dict[str, Pair] = {
     "connecting": ("连接中", "connecting"),
     "live": ("在线", "live"),
@@ -63,6 +68,9 @@ STEPS: dict[str, Pair] = {
     "file": ("立案", "filed"),
     "dispatch": ("派遣", "dispatched"),
     "add_incident": ("并入新发现", "another finding merged"),
+    "add_report": ("并入新上报", "another report merged"),
+    "see_still": ("反馈后仍在", "still there after feedback"),
+    "verify": ("核查通过", "checked by a person"),
     "regrade": ("升级", "graver than thought"),
     "see_cleared": ("画面中已消失", "gone from the picture"),
     "reopen": ("复发，重新立案", "came back, opened again"),

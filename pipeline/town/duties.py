@@ -19,6 +19,7 @@ Hazard = Literal["road_collapse", "road_damage", "blockage", "crowd"]
 Calendar = Literal["wall", "working"]
 Filing = Literal["auto", "review"]
 Severity = Literal["notice", "warning", "emergency"]
+Verify = Literal["camera", "person", "both"]
 Unit = Literal["min", "h", "d", "wh", "wd"]
 
 HAZARDS: tuple[Hazard, ...] = get_args(Hazard)
@@ -74,7 +75,7 @@ class Duty:
 
     ``radius_m`` is how near two findings must be to be one case. ``filing`` is ``auto`` (a ticket
     at once) or ``review`` (a person looks first). ``calendar`` ``wall`` promises that both limits
-    run by the wall clock.
+    run by the wall clock. ``verify`` is who must see that it is gone before the case is closed.
     """
 
     hazard: Hazard
@@ -89,6 +90,7 @@ class Duty:
     filing: Filing
     severity: Severity
     radius_m: float
+    verify: Verify = "person"
 
 
 class Duties:
@@ -138,6 +140,7 @@ class _DutyWire(BaseModel):
     filing: Filing
     severity: Severity
     radius_m: Radius
+    verify: Verify = "person"
 
 
 def load_duties(path: Path) -> Duties:

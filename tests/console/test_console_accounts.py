@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from argon2 import PasswordHasher
-from conftest import EAST, PASSWORD
+from console_town import EAST, PASSWORD
 from ticket_town import NOON, small_town
 
 from pipeline.console.accounts import ROLES, Accounts, User, made_up_password, passwords

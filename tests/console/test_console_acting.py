@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import pytest
-from conftest import EAST
+from console_town import EAST
 from forms import forms_of, send, text_of
 from PIL import Image
 from PIL.ExifTags import GPS, IFD, Base
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from conftest import Running
+    from console_town import Running
 
 
 def photo(size: tuple[int, int] = (400, 300), format: str = "JPEG", **more: object) -> bytes:  # noqa: A002
@@ -116,7 +116,16 @@ def test_the_whole_loop_from_accepting_to_closing(console: Running):
         closed = send(head, page, f"{page}/close")
         assert "已结案" in text_of(closed.text)
     steps = [action for action, _ in actions(console, ticket_id)]
-    assert steps[2:] == ["accept", "handle", "feed_back", "rework", "feed_back", "close"]
+    assert steps[2:] == [
+        "accept",
+        "handle",
+        "feed_back",
+        "rework",
+        "feed_back",
+        "verify",
+        "close",
+    ]
+    assert ("verify", "head") in actions(console, ticket_id)
 
 
 @pytest.mark.parametrize("action", ["return", "escalate"])

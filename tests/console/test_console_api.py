@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 import httpx
 import jsonschema
 import pytest
-from conftest import EAST, WEST
+from console_town import EAST, WEST
 from hypothesis import HealthCheck, given, settings
 from ticket_town import NOON
 
 from pipeline.console.api import document_text
 
 if TYPE_CHECKING:
-    from conftest import Running
+    from console_town import Running
 
 PUBLISHED = Path(__file__).parents[2] / "docs" / "schema" / "openapi.json"
 

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
-from conftest import CAMERAS, EAST
+from console_town import CAMERAS, EAST
 from forms import text_of
 from redis import Redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
-from ticket_town import NOON, incident, small_town
+from ticket_town import NOON, incident, report, small_town
 
 from pipeline.console import create_app, serve
 from pipeline.errors import SettingsError
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from conftest import Running
+    from console_town import Running
 
     from pipeline.console import Accounts
 
@@ -113,7 +113,7 @@ def test_a_ticket_shows_its_facts_its_history_and_only_the_steps_that_may_be_tak
         ticket_id,
         f"东村二网格 {EAST}",
         "34.78500, 113.44828 WGS-84 ±3 m",
-        "摄像机 cam-1、cam-9 · 90% · 2 次发现合并",
+        "视频智能发现 · cam-1、cam-9 · 90% · 2 次发现合并",
         "立案",
         "派遣",
         "并入新发现",
@@ -172,6 +172,15 @@ def test_a_thousand_cameras_do_not_bury_those_in_trouble(
         html = browser.get("/cameras").text
     assert html.index("zz") < html.index("cam-0000")
     assert "另有 951 路" in html
+
+
+def test_a_ticket_that_no_camera_found_says_who_did_and_what_they_wrote(console: Running):
+    filed = console.desk.file_report(report(description="<script>alert(1)</script> 坑"))
+    html = page(console, f"/tickets/{filed.ticket_id}")
+    assert "来源 居民上报" in text_of(html)
+    assert "&lt;script&gt;alert(1)&lt;/script&gt; 坑" in html
+    assert "%" not in text_of(html)
+    assert filed.ticket_id in page(console, "/queue")
 
 
 def test_what_comes_from_outside_can_not_become_markup(console: Running):

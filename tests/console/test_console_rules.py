@@ -9,7 +9,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
-from conftest import EAST, WEST, grids_of
+from console_town import EAST, WEST, grids_of
 from starlette.routing import Mount
 from ticket_town import small_town
 
@@ -22,7 +22,7 @@ from pipeline.tickets.transitions import LEVEL_OF, TRANSITIONS
 
 if TYPE_CHECKING:
     import httpx
-    from conftest import Running
+    from console_town import Running
 
 DOCS = Path(__file__).parents[2] / "docs" / "console.md"
 COMMAND = {"command_id": "command-0001", "note": "原因", "photo": ""}

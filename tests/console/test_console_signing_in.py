@@ -6,14 +6,14 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
-from conftest import PASSWORD
+from console_town import PASSWORD
 from forms import forms_of, send, text_of
 
 from pipeline.console.accounts.attempts import MOST_BY_ACCOUNT
 
 if TYPE_CHECKING:
     import httpx
-    from conftest import Running
+    from console_town import Running
 
 
 def sign_in(browser: httpx.Client, name: str = "member", password: str = PASSWORD, **more: str):

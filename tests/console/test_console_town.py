@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import httpx
-    from conftest import Running
+    from console_town import Running
 
 
 @pytest.fixture

@@ -45,8 +45,9 @@ class TicketRow(Part):
     grid: GridPart
     near_grids: list[str]
     department: str
+    sources: list[str] = Field(description="who found it: video, resident, staff")
     camera_ids: list[str]
-    count: int = Field(description="incidents merged into it")
+    count: int = Field(description="incidents and reports merged into it")
     filed_at: datetime
     accept_due_at: datetime
     handle_due_at: datetime
@@ -174,6 +175,7 @@ def _fields(ticket: Ticket, user: User, console: Console) -> dict[str, Any]:
         ),
         "grid": GridPart(code=ticket.grid_code, name=ticket.grid_name),
         "near_grids": list(ticket.near_grids),
+        "sources": list(ticket.sources),
         "camera_ids": list(ticket.camera_ids),
         "filed_at": at(ticket.filed_at),
         "accept_due_at": at(ticket.accept_due_at),

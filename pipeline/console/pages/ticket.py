@@ -63,7 +63,7 @@ async def ticket_action(request: Request, action: str) -> Response:
 def _act(request: Request, command: Command) -> Response:
     console, visit = console_of(request), visit_of(request)
     try:
-        act(console, visit.by, visit.on, command)
+        moved = act(console, visit.by, visit.on, command)
     except MovedAwayError as error:
         visit.ticket = error.ticket
         return _page(request, error, note=command.note)
@@ -72,7 +72,9 @@ def _act(request: Request, command: Command) -> Response:
             raise
         return _page(request, error, note=command.note, action=command.action)
     back = "/queue" if visit.text("from") == "queue" else f"/tickets/{visit.on.ticket_id}"
-    return RedirectResponse(f"{back}?done={command.action}", 303)
+    # Closed only when the camera's check is done too, where the duty asks for one.
+    waits = command.action == "close" and moved.state == "fed_back"
+    return RedirectResponse(f"{back}?done={'verify' if waits else command.action}", 303)
 
 
 def _page(
@@ -88,6 +90,7 @@ def _page(
         card=card(visit.on, visit.by, grids, console.clock.now(), visit.language),
         said=words.pick(error.say, visit.language) if error else None,
         done=request.query_params.get("done"),
+        now=console.clock.now(),
         note=note,
         wanted=action,
         near=[grids.get(code).name for code in visit.on.near_grids if code in grids],
