@@ -23,6 +23,7 @@ from pipeline import (
     open311_commands,
     report_commands,
     show,
+    ticket_commands,
     user_commands,
 )
 from pipeline.clock import SystemClock
@@ -52,7 +53,7 @@ _TAIL_WAIT_S = 1.0
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 queue = typer.Typer(no_args_is_help=True, help="网格队列 / queues of the grids")
-tickets = typer.Typer(no_args_is_help=True, help="案卷 / tickets")
+tickets = ticket_commands.app
 for name, group in (
     ("queue", queue),
     ("tickets", tickets),
@@ -207,6 +208,7 @@ def tickets_list(
     state: Annotated[str | None, typer.Option(help="only this state")] = None,
     grid: Annotated[str | None, typer.Option(help="only this grid's")] = None,
     hazard: Annotated[str | None, typer.Option(help="only this hazard")] = None,
+    watched_by: Annotated[str | None, typer.Option(help="only what this grid watches")] = None,
     limit: Annotated[int, typer.Option(min=1)] = 100,
     as_json: AsJson = False,
 ) -> None:
@@ -217,7 +219,9 @@ def tickets_list(
     _one_of("--state", state, STATES)
     _one_of("--hazard", hazard, HAZARDS)
     with opened_desk(settings_file) as opened:
-        found = opened.desk.tickets(state=state, grid=grid, hazard=hazard, limit=limit)
+        found = opened.desk.tickets(
+            state=state, grid=grid, hazard=hazard, watcher=watched_by, limit=limit
+        )
     if as_json:
         print_json([asdict(ticket) for ticket in found])
         return

@@ -24,6 +24,8 @@ GridwatchError
 ├── DeskError               the desk refused or could not be reached
 │   ├── DeskUnavailableError   Redis away, read-only or out of memory: try again later
 │   ├── UnknownTicketError
+│   ├── StaleTicketError       decided on what the ticket no longer is
+│   ├── ForeignGridError       somebody else's ticket
 │   └── UnknownGridError
 ├── AccountError            a user, token or password can't be so, or the accounts can't be read
 │   ├── SignInError         not let in
@@ -197,6 +199,25 @@ class DeskUnavailableError(DeskError):
 
 class UnknownTicketError(DeskError):
     pass
+
+
+class StaleTicketError(DeskError):
+    """The ticket has changed since the command was decided; ``steps`` are its newest steps."""
+
+    def __init__(self, ticket_id: str, state: str, version: int, steps: tuple[Any, ...]) -> None:
+        self.ticket_id = ticket_id
+        self.state = state
+        self.version = version
+        self.steps = steps
+        last = steps[-1]
+        super().__init__(
+            f"{ticket_id} has changed: it is {state} by now, version {version}, last changed by "
+            f"{last.by} ({last.action}); look at it again and decide anew"
+        )
+
+
+class ForeignGridError(DeskError):
+    """The ticket is in the hands of a grid on whose behalf the command was not given."""
 
 
 class UnknownGridError(DeskError):

@@ -14,6 +14,7 @@ from pipeline import show
 from pipeline.clock import SystemClock
 from pipeline.errors import DeskUnavailableError, PictureError, ReportError
 from pipeline.terminal import AsJson, SettingsFile, err, out, print_json, town_settings
+from pipeline.ticket_commands import CommandId, Expect, For, said
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -93,13 +94,17 @@ def feedback(
     picture: Picture = None,
     note: Note = "",
     by: By = None,
+    expect: Expect = None,
+    on_behalf: For = None,
+    command_id: CommandId = "",
     as_json: AsJson = False,
 ) -> None:
     """反馈处置完成(附照片) / it is dealt with, and this picture shows it."""
     settings = town_settings(settings_file)
     image = None if picture is None else _read(picture, settings)
     with _feedback(settings) as checks:
-        ticket = checks.done(ticket_id, by=by or getpass.getuser(), note=note, picture=image)
+        orders = said(by, note, expect, on_behalf, command_id)
+        ticket = checks.done(ticket_id, picture=image, **orders)
     _tell(ticket, as_json=as_json)
 
 
@@ -112,6 +117,9 @@ def verify(
     picture: Picture = None,
     note: Note = "",
     by: By = None,
+    expect: Expect = None,
+    on_behalf: For = None,
+    command_id: CommandId = "",
     as_json: AsJson = False,
 ) -> None:
     """核查:已消除或返工 / say whether what was fed back is really done."""
@@ -120,9 +128,8 @@ def verify(
     settings = town_settings(settings_file)
     image = None if picture is None else _read(picture, settings)
     with _feedback(settings) as checks:
-        ticket = checks.checked(
-            ticket_id, good=good, by=by or getpass.getuser(), note=note, picture=image
-        )
+        orders = said(by, note, expect, on_behalf, command_id)
+        ticket = checks.checked(ticket_id, good=good, picture=image, **orders)
     _tell(ticket, as_json=as_json)
 
 

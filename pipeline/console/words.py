@@ -87,6 +87,9 @@ STEPS: dict[str, Pair] = {
     "resume": ("恢复", "resumed"),
     "reject": ("不予立案", "rejected"),
     "merge": ("合并", "merged"),
+    "take_in": ("并入其他案卷", "another ticket merged in"),
+    "split": ("拆分", "split"),
+    "reroute": ("改派", "re-routed"),
 }
 # The same as buttons.
 BUTTONS: dict[str, Pair] = {

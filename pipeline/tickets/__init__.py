@@ -15,12 +15,14 @@ from pipeline.tickets.evidence import (
 )
 from pipeline.tickets.feedback import Feedback
 from pipeline.tickets.opening import OpenDesk, open_desk
+from pipeline.tickets.orders import Said
 from pipeline.tickets.outbox import Outbox, Refused
 from pipeline.tickets.patient import PatientOutbox
 from pipeline.tickets.pictures import PrivacyLook, read_upload
 from pipeline.tickets.redis_server import open_redis, redis_risks
 from pipeline.tickets.report import Report, report_id_of, reported_place
 from pipeline.tickets.reporting import ReportDesk, Reported, from_camera
+from pipeline.tickets.routing import MapRound
 from pipeline.tickets.ticket import EvidenceRef, Filing, Step, Ticket
 from pipeline.tickets.wire import TicketMessage
 
@@ -39,6 +41,7 @@ __all__ = [
     "Filer",
     "Filing",
     "Gap",
+    "MapRound",
     "Minute",
     "OpenDesk",
     "Outbox",
@@ -50,6 +53,7 @@ __all__ = [
     "Report",
     "ReportDesk",
     "Reported",
+    "Said",
     "Snapshot",
     "Step",
     "Ticket",

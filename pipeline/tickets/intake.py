@@ -85,7 +85,6 @@ class Intake:
                 "incident": found.json,
                 "source": found.source,
                 "added": found.added,
-                "unplaced": None if found.placed else True,
                 "reopen_after_s": number(_REOPEN_AFTER_S),
                 "evidence": evidence_to_json(evidence),
                 "confirmed_at": number(found.found_at),

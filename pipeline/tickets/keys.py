@@ -75,6 +75,19 @@ class Keys:
         """Sorted set of the ticket numbers that this grid owns by time of filing."""
         return f"{self.root}:grid:{code}"
 
+    def watch(self, code: str) -> str:
+        """Sorted set of the ticket numbers that this grid watches by time of filing."""
+        return f"{self.root}:watch:{code}"
+
+    @property
+    def filed_maps(self) -> str:
+        """Set of the grid map versions that tickets were filed with."""
+        return f"{self.root}:filed_maps"
+
+    def map(self, version: str) -> str:
+        """Sorted set of the open tickets whose owner this grid map told, by time of filing."""
+        return f"{self.root}:map:{version}"
+
     def queue(self, code: str) -> str:
         """Stream of what waits for this grid."""
         return f"{self.root}:queue:{code}"

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from pipeline.errors import UnknownTicketError
 from pipeline.tickets.codec import evidence_from_json, findings_from_json
 from pipeline.tickets.redis_errors import mapped
-from pipeline.tickets.ticket import Step, Ticket
+from pipeline.tickets.ticket import Facts, Step, Ticket
+from pipeline.tickets.transitions import LEVEL_OF
 from pipeline.tickets.wire import TicketMessage
 from pipeline.town.place import Place
 
@@ -47,12 +48,75 @@ class Reader:
             raise UnknownTicketError(f"there is no incident {incident_id}")
         return self.ticket(ticket_id)
 
+    def facts(self, ticket_id: str) -> Facts:
+        """What commands are worked out from. Raises UnknownTicketError."""
+        of_place = "lon", "lat", "radius_m", "method"
+        names = "version", "hazard", *of_place, "grid", "map", "by_hand", "unplaced", "ground"
+        with mapped("reading tickets"):
+            version, hazard, *place, grid, map_version, by_hand, unplaced, ground = (
+                self._redis.hmget(self._keys.ticket(ticket_id), names)
+            )
+        if hazard is None:
+            raise UnknownTicketError(f"there is no ticket {ticket_id}")
+        lon, lat, radius_m, method = place
+        return Facts(
+            ticket_id,
+            int(version or 0),
+            hazard,
+            Place(float(lon), float(lat), float(radius_m), method),
+            grid,
+            map_version,
+            by_hand is not None,
+            unplaced is None,
+            json.loads(ground)["address"],
+        )
+
+    def made_by(self, ticket_id: str, command_id: str) -> str | None:
+        """The ticket that this command has split off, if it has."""
+        with mapped("reading tickets"):
+            made: str | None = self._redis.hget(self._keys.ticket(ticket_id), f"split:{command_id}")
+        return made
+
+    def of_other_maps(self, version: str, *, most: int) -> list[str]:
+        """Open tickets whose owner another version of the grid map told, the oldest ``most``."""
+        found: list[tuple[float, str]] = []
+        with mapped("looking for tickets of other grid maps"):
+            for other in self._redis.smembers(self._keys.filed_maps) - {version}:
+                oldest = self._redis.zrange(self._keys.map(other), 0, most - 1, withscores=True)
+                found += [(filed_at, ticket_id) for ticket_id, filed_at in oldest]
+        return [ticket_id for _, ticket_id in sorted(found)[:most]]
+
+    def adopt_unknown_maps(self) -> None:
+        """Note open tickets that were filed before maps had versions, as of an unknown one."""
+        for state, level in LEVEL_OF.items():
+            if level == "done":
+                continue
+            for page in self._pages(self._keys.state(state)):
+                with mapped("noting tickets of unknown grid maps"):
+                    maps = [self._redis.hget(self._keys.ticket(one), "map") for one in page]
+                    old = {
+                        one: self._redis.zscore(self._keys.tickets, one)
+                        for one, known in zip(page, maps, strict=True)
+                        if known is None
+                    }
+                    if old:
+                        self._redis.zadd(self._keys.map("unknown"), old)
+                        self._redis.sadd(self._keys.filed_maps, "unknown")
+
     def newest(
-        self, *, state: str | None, grid: str | None, hazard: str | None, limit: int
+        self,
+        *,
+        state: str | None,
+        grid: str | None,
+        hazard: str | None,
+        limit: int,
+        watcher: str | None = None,
     ) -> list[Ticket]:
         """The newest ``limit`` tickets that fit, newest first."""
         index = self._keys.tickets
-        if grid is not None:
+        if watcher is not None:
+            index = self._keys.watch(watcher)
+        elif grid is not None:
             index = self._keys.grid(grid)
         elif state is not None:
             index = self._keys.state(state)
@@ -62,6 +126,7 @@ class Reader:
                 ticket
                 for ticket in self._fetch(page)
                 if (state is None or ticket.state == state)
+                and (grid is None or ticket.grid_code == grid)
                 and (hazard is None or ticket.hazard == hazard)
             ]
             if len(found) >= limit:
@@ -200,7 +265,8 @@ def _ticket(
     pictures.sort(key=lambda one: one[0])
     duty: Any = json.loads(fields["duty"])
     ground: Any = json.loads(fields["ground"])
-    ground["near_grids"] = tuple(ground["near_grids"])
+    near = json.loads(fields["watchers"]) if "watchers" in fields else ground["near_grids"]
+    ground["near_grids"] = tuple(near)
     texts: Any = {name: fields[name] for name in ("source", "hazard", "severity", "state")}
     method: Any = fields["method"]
     sources: Any = fields.get("sources", fields["source"]).split(",")
@@ -226,6 +292,10 @@ def _ticket(
         incidents=tuple(incidents),
         evidence=tuple(picture for _, picture in pictures if picture is not None),
         steps=tuple(Step(**json.loads(text)) for text in steps_json),
+        version=int(fields.get("version", 0)),
+        watchers=tuple(near),
+        merged_into=fields.get("merged_into"),
+        map_version=fields.get("map"),
         sources=tuple(sources),
         reports=tuple(reports),
         verify=verify,

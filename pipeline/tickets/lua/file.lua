@@ -45,16 +45,8 @@ local function same_case()
     return best
 end
 
--- A ticket says of everything it is made of where that came from, in the order it came.
 local function keep_source(id)
-    local ticket = key('ticket', id)
-    local facts = redis.call('HMGET', ticket, 'sources', 'source')
-    local known = facts[1] or facts[2]
-    if not known then
-        redis.call('HSET', ticket, 'sources', call.source)
-    elseif not string.find(',' .. known .. ',', ',' .. call.source .. ',', 1, true) then
-        redis.call('HSET', ticket, 'sources', known .. ',' .. call.source)
-    end
+    add_source(id, call.source)
     if call.source == 'resident' then
         local reported, oldest = key('reported'), tonumber(call.now) - REPORTED_S
         redis.call('ZADD', reported, call.confirmed_at, call.incident_id)
@@ -72,26 +64,16 @@ local function keep_incident(id)
     redis.call('HINCRBY', key('ticket', id), 'count', 1)
 end
 
-local function take_better_place(id)
-    local ticket = key('ticket', id)
-    if tonumber(call.ticket.radius_m) < tonumber(redis.call('HGET', ticket, 'radius_m')) then
-        redis.call('HSET', ticket, 'lon', call.ticket.lon, 'lat', call.ticket.lat,
-            'radius_m', call.ticket.radius_m, 'method', call.ticket.method)
-        redis.call('HSET', key('ticket', id, 'message'), 'place', call.message.place)
-        redis.call('GEOADD', index, call.ticket.lon, call.ticket.lat, id)
-    end
-end
-
 local function merge(id)
     keep_incident(id)
     local facts = redis.call('HMGET', key('ticket', id), 'state', 'closed_at')
     if facts[1] == 'closed' and tonumber(call.last_seen_at) > tonumber(facts[2]) then
         return reopen(id)
     end
-    raise_severity(id)
-    take_better_place(id)
+    raise_severity(id, call)
+    take_better_place(id, call)
     add_step(id, call.added, facts[1])
-    take_graver_hazard(id)
+    take_graver_hazard(id, call)
     still_there(id)
 end
 
@@ -104,8 +86,7 @@ if same then
     merge(same)
     return {same, 'merged'}
 end
-local number = redis.call('INCR', key('sequence', call.day))
-local id = call.number_prefix .. call.day .. '-' .. string.format('%06d', number)
+local id = next_number()
 keep_incident(id)
 open_case(id, 'file')
 return {id, 'created'}
