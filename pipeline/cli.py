@@ -25,6 +25,7 @@ from pipeline import (
     report_commands,
     show,
     ticket_commands,
+    user_commands,
 )
 from pipeline.clock import SystemClock
 from pipeline.errors import (
@@ -60,6 +61,7 @@ for name, group in (
     ("cameras", camera_commands.app),
     ("bench", bench_commands.app),
     ("open311", open311_commands.app),
+    ("users", user_commands.app),
 ):
     app.add_typer(group, name=name)
 app.add_typer(lab.app)
@@ -337,9 +339,9 @@ def console(
     host: Annotated[str, typer.Option(help="address to listen on")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="port to listen on")] = 8080,
 ) -> None:
-    """案卷状态页 / a page with the tickets as they arrive."""
+    """控制台：网格待办、案卷、摄像机 / the pages and the API for grid staff."""
     try:
-        from pipeline.console import create_app, serve
+        from pipeline.console import Accounts, create_app, serve
         from pipeline.tickets import open_desk
     except ModuleNotFoundError as error:
         raise InputError(
@@ -351,12 +353,26 @@ def console(
     stop = threading.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, lambda *_: stop.set())
-    with open_desk(settings, SystemClock()) as opened:
+    with (
+        open_desk(settings, SystemClock()) as opened,
+        Accounts(
+            settings.accounts_file,
+            SystemClock(),
+            session_idle_s=settings.console.session_idle_s,
+        ) as accounts,
+    ):
+        if not accounts.users.all():
+            err.print("还没有用户 / no users yet: gridwatch users add NAME --role admin")
         app = create_app(
-            opened.desk, settings.data_dir / "evidence", lambda: camera_commands.camera_rows(opened)
+            opened.desk,
+            settings.data_dir / "evidence",
+            lambda: camera_commands.camera_rows(opened),
+            accounts,
+            settings=settings.console,
+            changes=opened.changes,
         )
         with serve(app, host, port) as url:
-            err.print(f"状态页 / status page: {url}")
+            err.print(f"控制台 / console: {url}")
             stop.wait()
 
 

@@ -29,6 +29,9 @@ GridwatchError
 │   ├── StaleTicketError       decided on what the ticket no longer is
 │   ├── ForeignGridError       somebody else's ticket
 │   └── UnknownGridError
+├── AccountError            a user, token or password can't be so, or the accounts can't be read
+│   ├── SignInError         not let in
+│   └── TooManyAttemptsError   not now: too many wrong passwords
 ├── EvidenceError           a picture could not be blurred or written; never stops a ticket
 └── OutboxError             the local outbox could not be opened or written
 """
@@ -229,6 +232,22 @@ class ForeignGridError(DeskError):
 
 class UnknownGridError(DeskError):
     pass
+
+
+class AccountError(GridwatchError):
+    """A user, token or password can't be so, or the accounts can't be read."""
+
+
+class SignInError(AccountError):
+    """Not let in; says no more than that."""
+
+
+class TooManyAttemptsError(AccountError):
+    """Too many wrong passwords; ``wait_s`` from now it may be tried again."""
+
+    def __init__(self, wait_s: int) -> None:
+        self.wait_s = wait_s
+        super().__init__(f"too many attempts; try again in {-(-wait_s // 60)} min")
 
 
 class EvidenceError(GridwatchError):

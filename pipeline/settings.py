@@ -348,6 +348,25 @@ class TelemetrySettings(Section):
     per_camera: bool = Field(default=True, description="a series for every camera as well")
 
 
+class ConsoleSettings(Section):
+    """The pages and the API for grid staff."""
+
+    session_idle_s: Seconds = Field(
+        12 * 3600.0, ge=60, description="who does nothing for so long must sign in again"
+    )
+    https: bool = Field(
+        False, description="browsers reach it by https alone: cookies are sent by nothing else"
+    )
+    upload_mb: int = Field(
+        12, ge=1, le=100, description="a photo that is sent is this large at most"
+    )
+    tiles: str | None = Field(
+        None,
+        pattern=r"^(/|https?://)\S+\{z\}\S*$",
+        description="own map tiles, e.g. http://10.0.0.9/{z}/{x}/{y}.png; null: none",
+    )
+
+
 class Settings(BaseSettings):
     """Everything; see the sections."""
 
@@ -366,6 +385,7 @@ class Settings(BaseSettings):
     tickets: TicketSettings = TicketSettings()
     open311: Open311Settings = Open311Settings()
     telemetry: TelemetrySettings = TelemetrySettings()
+    console: ConsoleSettings = ConsoleSettings()
 
     @classmethod
     def settings_customise_sources(
@@ -383,6 +403,11 @@ class Settings(BaseSettings):
     def views_dir(self) -> Path:
         """Where boxes keep what their cameras' views look like, over a restart."""
         return self.data_dir / "views"
+
+    @property
+    def accounts_file(self) -> Path:
+        """Users of the console, their sessions and tokens."""
+        return self.data_dir / "accounts.sqlite"
 
     def digest(self) -> str:
         """Short hash of the settings that decide what is a hazard; kept in every trail."""

@@ -3,6 +3,7 @@
 from pipeline.tickets.archive import Archive, Archivist, Found, Moved, Query
 from pipeline.tickets.audit import Audit, Line, Verdict
 from pipeline.tickets.board import STALE_S, CameraBoard, RefusedList, Told
+from pipeline.tickets.changes import Change, Changes
 from pipeline.tickets.coverage import CoverageLedger, Gap, Recent
 from pipeline.tickets.coverage_records import Covered, Minute
 from pipeline.tickets.desk import Desk
@@ -34,6 +35,8 @@ __all__ = [
     "Archivist",
     "Audit",
     "CameraBoard",
+    "Change",
+    "Changes",
     "CoverageLedger",
     "Covered",
     "Desk",

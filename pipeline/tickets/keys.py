@@ -29,6 +29,11 @@ class Keys:
         return f"{self.root}:incidents"
 
     @property
+    def changes(self) -> str:
+        """Channel on which each new step is told: ``TICKET|GRID|STEPS``."""
+        return f"{self.root}:changes"
+
+    @property
     def reported(self) -> str:
         """Sorted set of residents' reports by when they were made."""
         return f"{self.root}:reported"

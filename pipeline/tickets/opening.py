@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from pipeline.tickets.archive import Archive, Archivist
 from pipeline.tickets.audit import Audit
 from pipeline.tickets.board import CameraBoard
+from pipeline.tickets.changes import Changes
 from pipeline.tickets.coverage import CoverageLedger
 from pipeline.tickets.desk import Desk
 from pipeline.tickets.keys import Keys
@@ -33,6 +34,7 @@ class OpenDesk:
     archive: Archive
     archivist: Archivist
     audit: Audit
+    changes: Changes
 
 
 @contextmanager
@@ -66,4 +68,5 @@ def open_desk(settings: Settings, clock: Clock) -> Iterator[OpenDesk]:
                 quiet_s=cool_down_s + kept.after_days * 86400.0,
             ),
             Audit(redis, keys, archive, clock=clock),
+            Changes(redis, prefix=prefix),
         )

@@ -34,7 +34,10 @@ local function add_step(id, action, state)
     local head = string.format(
         '"action":"%s","state":"%s","version":%d,"due_at":%s',
         action, state, raise_version(id), running_limit(id))
-    redis.call('RPUSH', key('ticket', id, 'steps'), headed(head, call.step))
+    local steps = redis.call('RPUSH', key('ticket', id, 'steps'), headed(head, call.step))
+    -- Whoever follows hears of it; that nobody may listen here is no reason to refuse a step.
+    local grid = redis.call('HGET', key('ticket', id), 'grid') or ''
+    redis.pcall('PUBLISH', key('changes'), table.concat({id, grid, steps}, '|'))
 end
 
 local function set_state(id, state)
