@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from pipeline import __version__, bench_commands, camera_commands, lab, show
+from pipeline import __version__, bench_commands, camera_commands, lab, notify_commands, show
 from pipeline.clock import SystemClock
 from pipeline.errors import (
     DeskUnavailableError,
@@ -49,9 +49,11 @@ for name, group in (
     ("tickets", tickets),
     ("cameras", camera_commands.app),
     ("bench", bench_commands.app),
+    ("notify", notify_commands.app),
 ):
     app.add_typer(group, name=name)
 app.add_typer(lab.app)
+queue.command("claim")(notify_commands.queue_claim)
 
 
 def main() -> None:

@@ -22,6 +22,8 @@ GridwatchError
 │   ├── DeskUnavailableError   Redis away, read-only or out of memory: try again later
 │   ├── UnknownTicketError
 │   └── UnknownGridError
+├── NotifyError             a message could not be delivered; says whether to try again
+├── SignatureError          what came over a webhook is not ours, not fresh, or came before
 ├── EvidenceError           a picture could not be blurred or written; never stops a ticket
 └── OutboxError             the local outbox could not be opened or written
 """
@@ -183,6 +185,21 @@ class UnknownTicketError(DeskError):
 
 class UnknownGridError(DeskError):
     pass
+
+
+class NotifyError(GridwatchError):
+    """A message could not be delivered; ``again``: it may succeed later.
+
+    The text names the host alone, never a key or a password.
+    """
+
+    def __init__(self, text: str, *, again: bool = True) -> None:
+        self.again = again
+        super().__init__(text)
+
+
+class SignatureError(GridwatchError):
+    """What came over a webhook is not ours, not fresh, or came before."""
 
 
 class EvidenceError(GridwatchError):

@@ -12,6 +12,7 @@ from pipeline.tickets.evidence import (
     snapshot_of,
     write_evidence,
 )
+from pipeline.tickets.notify import Notices, Notifier, NotifyStore, recipients_of, try_out
 from pipeline.tickets.opening import OpenDesk, open_desk
 from pipeline.tickets.outbox import Outbox, Refused
 from pipeline.tickets.patient import PatientOutbox
@@ -32,6 +33,9 @@ __all__ = [
     "Filing",
     "Gap",
     "Minute",
+    "Notices",
+    "Notifier",
+    "NotifyStore",
     "OpenDesk",
     "Outbox",
     "PatientOutbox",
@@ -45,7 +49,9 @@ __all__ = [
     "Told",
     "open_desk",
     "open_redis",
+    "recipients_of",
     "redis_risks",
     "snapshot_of",
+    "try_out",
     "write_evidence",
 ]

@@ -304,8 +304,13 @@ class Desk:
 
 @cache
 def _script(*parts: str) -> str:
+    """What the parts share, then the last of them as a whole, then what it has to tell."""
     folder = files("pipeline.tickets") / "lua"
-    return "".join((folder / f"{part}.lua").read_text("utf-8") for part in parts)
+    shared, *more, act = (
+        (folder / f"{part}.lua").read_text("utf-8") for part in (parts[0], "events", *parts[1:])
+    )
+    told = "local answer = act()\ntell_emergencies()\nreturn answer\n"
+    return "".join([shared, *more, "local function act()\n", act, "end\n", told])
 
 
 def _number(value: float) -> str:
@@ -330,7 +335,7 @@ def _fields(
 ) -> dict[str, str]:
     """The fields of a new ticket; numbers as text, so that Redis keeps what Python wrote."""
     place = incident.place
-    called = ("kind", "event_code", "name_zh", "name_en", "department")
+    called = ("kind", "event_code", "name_zh", "name_en", "department", "emergency")
     return {
         "source": "video",
         "hazard": incident.hazard,
@@ -370,6 +375,7 @@ def _body(
         description_zh=f"视频智能发现{duty.name_zh}",
         description_en=f"{duty.name_en} found by camera",
         department=duty.department,
+        emergency=duty.emergency,
         severity=fields["severity"],
         place=PlacePart(lon=place.lon, lat=place.lat, radius_m=place.radius_m, method=place.method),
         address=ground.address,

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 from pipeline.tickets.board import CameraBoard
 from pipeline.tickets.coverage import CoverageLedger
 from pipeline.tickets.desk import Desk
+from pipeline.tickets.notify import NotifyStore
 from pipeline.tickets.redis_server import open_redis
+from pipeline.tickets.retention import QueueKeeper
 from pipeline.town import Town, load_town
 
 if TYPE_CHECKING:
@@ -21,12 +23,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class OpenDesk:
-    """What most commands need: the town, its desk, how its cameras are and who was looked at."""
+    """What most commands need: the town, its desk, its cameras, who was looked at, who is told."""
 
     town: Town
     desk: Desk
     board: CameraBoard
     coverage: CoverageLedger
+    notify: NotifyStore
+    keeper: QueueKeeper
 
 
 @contextmanager
@@ -41,5 +45,13 @@ def open_desk(settings: Settings, clock: Clock) -> Iterator[OpenDesk]:
             CameraBoard(redis, clock=clock, prefix=prefix),
             CoverageLedger(
                 redis, clock=clock, prefix=prefix, keep_days=settings.ingest.coverage.keep_days
+            ),
+            NotifyStore(redis, prefix=prefix),
+            QueueKeeper(
+                redis,
+                town,
+                clock=clock,
+                keep_s=settings.tickets.keep_acknowledged_s,
+                prefix=prefix,
             ),
         )

@@ -87,6 +87,7 @@ class Ticket:
     incidents: tuple[Incident, ...]
     evidence: tuple[EvidenceRef, ...]
     steps: tuple[Step, ...]
+    emergency: bool = False
 
     @property
     def open(self) -> bool:

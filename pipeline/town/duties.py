@@ -74,7 +74,8 @@ class Duty:
 
     ``radius_m`` is how near two findings must be to be one case. ``filing`` is ``auto`` (a ticket
     at once) or ``review`` (a person looks first). ``calendar`` ``wall`` promises that both limits
-    run by the wall clock.
+    run by the wall clock. ``emergency``: the emergency office is told as well, at once and whatever
+    ``filing`` says.
     """
 
     hazard: Hazard
@@ -89,6 +90,7 @@ class Duty:
     filing: Filing
     severity: Severity
     radius_m: float
+    emergency: bool = False
 
 
 class Duties:
@@ -138,6 +140,7 @@ class _DutyWire(BaseModel):
     filing: Filing
     severity: Severity
     radius_m: Radius
+    emergency: bool = False
 
 
 def load_duties(path: Path) -> Duties:

@@ -48,6 +48,8 @@ def duty(
     filing: str = "auto",
     kind: str | None = None,
     severity: str = "notice",
+    *,
+    emergency: bool = False,
 ) -> Duty:
     return Duty(
         hazard=hazard,  # type: ignore[arg-type]
@@ -62,10 +64,12 @@ def duty(
         filing=filing,  # type: ignore[arg-type]
         severity=severity,  # type: ignore[arg-type]
         radius_m=radius_m,
+        emergency=emergency,
     )
 
 
-def small_town() -> SmallTown:
+def small_town(*, emergency: bool = False) -> SmallTown:
+    """``emergency``: collapses and crowds are the emergency office's business, too."""
     grids = GridMap(
         [
             grid("410182102", "豫龙镇", 1, None, -0.02, 0.02),
@@ -75,11 +79,11 @@ def small_town() -> SmallTown:
     )
     duties = Duties(
         [
-            duty("road_collapse", "04-01", "路面塌陷", 15),
+            duty("road_collapse", "04-01", "路面塌陷", 15, emergency=emergency),
             duty("road_damage", "01-10", "道路破损", 15),
             duty("blockage", "01-12", "道路遗撒", 20),
             duty("blockage", "04-X1", "交通事故占道", 20, kind="crash", severity="emergency"),
-            duty("crowd", "04-09", "群发性事件", 50, filing="review"),
+            duty("crowd", "04-09", "群发性事件", 50, filing="review", emergency=emergency),
         ]
     )
     return SmallTown(grids, duties)

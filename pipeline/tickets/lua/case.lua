@@ -6,7 +6,7 @@ local RANK = {notice = 0, warning = 1, emergency = 2}
 -- The parts of a message that tell what was found, as against where, whose and since when.
 local FINDING = {
     'hazard', 'kind', 'event_code', 'name_zh', 'name_en', 'description_zh', 'description_en',
-    'department', 'camera_id', 'incident_id', 'box', 'score', 'model', 'evidence'}
+    'department', 'emergency', 'camera_id', 'incident_id', 'box', 'score', 'model', 'evidence'}
 
 local index = key('place', call.family)
 
@@ -58,6 +58,7 @@ local function raise_severity(id)
     if RANK[severity] > RANK[redis.call('HGET', ticket, 'severity')] then
         redis.call('HSET', ticket, 'severity', severity)
         redis.call('HSET', key('ticket', id, 'message'), 'severity', call.message.severity)
+        touch(id)
     end
 end
 
