@@ -133,13 +133,13 @@ class SmtpSettings(Section):
     """The mail server that takes what goes out."""
 
     host: str = Field(min_length=1, description="its name")
-    port: int = Field(587, ge=1, le=65535)
+    port: int = Field(587, ge=1, le=65535, description="587 for starttls, 465 for tls")
     security: Literal["starttls", "tls", "none"] = Field(
         "starttls", description="none only for a server on this machine or a network of your own"
     )
     ca_file: Path | None = Field(None, description="PEM file of certificates to trust; null: usual")
     user: str | None = Field(None, description="null: without a login")
-    password: SecretStr | None = Field(None)
+    password: SecretStr | None = Field(None, description="of user")
     sender: Annotated[str, AfterValidator(_address)] = Field(description="address it comes from")
 
     @model_validator(mode="after")
@@ -155,7 +155,9 @@ class CapSettings(Section):
     sender: Annotated[str, AfterValidator(_cap_name)] = Field(
         "gridwatch.local", description="names the sender for good: an internet domain of the town's"
     )
-    sender_name: str = Field("豫龙镇网格化指挥中心", min_length=1, description="the sender as people call it")
+    sender_name: str = Field(
+        "豫龙镇网格化指挥中心", min_length=1, description="the sender as people call it"
+    )
     status: Literal["Actual", "Exercise", "System", "Test", "Draft"] = Field(
         "Actual", description="Exercise or Test where nobody is to act upon what is found"
     )
