@@ -246,6 +246,19 @@ class TestTargets:
             test_message({"way": "webhook", "url": f"{url}?key=hidden-key", "secret": "s"})
         assert "hidden-key" not in str(caught.value)
 
+    def test_over_tls_the_time_limit_holds_as_well(self, certificate, test_message, monkeypatch):
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))  # trusted on this machine
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
+        with HttpReceiver("slow", 200, tls=context) as receiver:
+            url = f"https://localhost:{receiver.port}/hook"
+            recipient = {"way": "webhook", "url": url, "secret": "s"}
+            how = {"timeout_s": 0.5, "allow": ["127.0.0.0/8", "::1/128"]}
+            with pytest.raises(NotifyError, match="no answer within"):
+                test_message(recipient, **how)
+            test_message(recipient, **how)
+            assert len(receiver.got) == 2
+
     def test_a_certificate_that_nobody_knows_is_refused(self, certificate, test_message):
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate)
