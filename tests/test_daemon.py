@@ -150,6 +150,7 @@ def test_an_emergency_has_its_document_within_seconds_of_being_confirmed(stage, 
         until(daemon, lambda: list(folder.rglob("*.xml")), within_s=5)
     (path, *_) = sorted(folder.rglob("*.xml"))
     assert path.name == f"{message.ticket_id}-1.xml"
+    assert "<status>Test</status>" in path.read_text("utf-8"), "it is a pretend town's"
 
 
 def test_a_camera_that_hangs_is_told_and_the_daemon_stops_promptly(stage, until):
