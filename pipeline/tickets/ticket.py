@@ -55,7 +55,7 @@ class Ticket:
     order in which they were confirmed. ``detected_at`` is when the incident that opened the case
     was confirmed, ``filed_at`` when the desk took it, ``closed_at`` when it was closed or rejected;
     since ``suspended_at`` its clock stands; at ``remind_at`` four fifths of its handling time are
-    used; all times are Unix seconds UTC.
+    used; all times are Unix seconds UTC. ``emergency``: its duty calls for the emergency office.
     """
 
     ticket_id: str
