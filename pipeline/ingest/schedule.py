@@ -19,7 +19,7 @@ import structlog
 
 from pipeline.ingest.look import PURPOSES, Purpose
 from pipeline.ingest.pace import Pace
-from pipeline.ingest.stretch import Stretch
+from pipeline.ingest.stretch import LEAD, Stretch
 from pipeline.ingest.tallies import Capacity, Spread, Tally
 
 if TYPE_CHECKING:
@@ -37,6 +37,8 @@ FORGET_S = 3600.0
 """A slot that nothing came to for this long, as after a change of resolution, is given up."""
 SWEEP_S = 60.0
 _LATER_THAN_MOST = 1.2
+_WAITS_SHARE = LEAD / (1.0 - LEAD)
+"""Of a stretched interval: for so long a picture waits in the ordinary course of things."""
 
 log = structlog.get_logger(__name__)
 
@@ -257,7 +259,10 @@ class LookSchedule:
         if replaced is not None:
             return replaced
         slot.since = now
-        slot.due_at = slot.seen_at + self._interval_s(purpose, camera_id) if slot.seen else now
+        interval_s = self._interval_s(purpose, camera_id)
+        # What comes early was asked for: the next picture is only made once this one is looked at.
+        due_at = min(slot.seen_at + interval_s, now + _WAITS_SHARE * interval_s)
+        slot.due_at = due_at if slot.seen else now
         heapq.heappush(self._by_due, (slot.due_at, slot.turn, slot))
         heapq.heappush(self._by_seen, (slot.seen_at, slot.turn, slot))
         self._waiting += 1

@@ -12,11 +12,15 @@ from pipeline.tickets.evidence import (
     snapshot_of,
     write_evidence,
 )
+from pipeline.tickets.feedback import Feedback
 from pipeline.tickets.notify import Notices, Notifier, NotifyStore, recipients_of, try_out
 from pipeline.tickets.opening import OpenDesk, open_desk
 from pipeline.tickets.outbox import Outbox, Refused
 from pipeline.tickets.patient import PatientOutbox
+from pipeline.tickets.pictures import PrivacyLook, read_upload
 from pipeline.tickets.redis_server import open_redis, redis_risks
+from pipeline.tickets.report import Report, report_id_of, reported_place
+from pipeline.tickets.reporting import ReportDesk, Reported, from_camera
 from pipeline.tickets.ticket import EvidenceRef, Filing, Step, Ticket
 from pipeline.tickets.wire import TicketMessage
 
@@ -29,6 +33,7 @@ __all__ = [
     "Desk",
     "EmbeddedRedis",
     "EvidenceRef",
+    "Feedback",
     "Filer",
     "Filing",
     "Gap",
@@ -39,18 +44,26 @@ __all__ = [
     "OpenDesk",
     "Outbox",
     "PatientOutbox",
+    "PrivacyLook",
     "Recent",
     "Refused",
     "RefusedList",
+    "Report",
+    "ReportDesk",
+    "Reported",
     "Snapshot",
     "Step",
     "Ticket",
     "TicketMessage",
     "Told",
+    "from_camera",
     "open_desk",
     "open_redis",
+    "read_upload",
     "recipients_of",
     "redis_risks",
+    "report_id_of",
+    "reported_place",
     "snapshot_of",
     "try_out",
     "write_evidence",

