@@ -115,12 +115,12 @@ class PictureHealth:
         if telling:
             self._judge_view(look, width, height)
         telling = telling and self._view.telling
-        if self._same.lasts(at, _LOOKS_AT_LEAST, self._after_s):
-            why = "画面静止不变，请重启摄像机 / the picture never changes; restart the camera"
-            return Verdict("frozen", why, telling)
         if self._dark.lasts(at, _LOOKS_AT_LEAST, self._after_s):
             why = "画面全黑，请检查镜头和补光 / the picture is black; check lens and lamp"
             return Verdict("dark", why, telling)
+        if self._same.lasts(at, _LOOKS_AT_LEAST, self._after_s):
+            why = "画面静止不变，请重启摄像机 / the picture never changes; restart the camera"
+            return Verdict("frozen", why, telling)
         return Verdict(self._view.state, self._view.why, telling)
 
     def _judge_view(self, look: Look, width: int, height: int) -> None:
