@@ -21,6 +21,7 @@ from pipeline import (
     bench_commands,
     camera_commands,
     lab,
+    notify_commands,
     open311_commands,
     report_commands,
     show,
@@ -60,6 +61,7 @@ for name, group in (
     ("tickets", tickets),
     ("cameras", camera_commands.app),
     ("bench", bench_commands.app),
+    ("notify", notify_commands.app),
     ("open311", open311_commands.app),
     ("users", user_commands.app),
 ):
@@ -67,6 +69,7 @@ for name, group in (
 app.add_typer(lab.app)
 app.add_typer(archive_commands.app)
 report_commands.add_to(app, tickets)
+queue.command("claim")(notify_commands.queue_claim)
 
 
 def main() -> None:

@@ -21,7 +21,7 @@ from pipeline.judging import Counts, Judge
 from pipeline.model_choice import ModelWatch
 from pipeline.reload import CameraListWatch
 from pipeline.telling import Teller
-from pipeline.tickets import Filer, PatientOutbox
+from pipeline.tickets import Filer, Notices, Notifier, PatientOutbox
 from pipeline.town import load_cameras_in
 from pipeline.vitals import Ever, Pulse, Vitals
 
@@ -96,7 +96,17 @@ class Daemon:
             board=opened.board,
             ledger=opened.coverage,
             desk=opened.desk,
+            notices=Notices(
+                opened.notify,
+                settings.notify,
+                clock=clock,
+                names={camera.camera_id: camera.name for camera in opened.town.cameras},
+                backlog=self._outbox.backlog,
+            ),
             clock=clock,
+        )
+        self._notifier = Notifier(
+            opened.notify, settings, opened.town.grids, clock=clock, keeper=opened.keeper
         )
         self._list = CameraListWatch(
             settings.town.cameras,
@@ -118,6 +128,7 @@ class Daemon:
                 ("judge", self._take_in),
                 ("outbox", self._deliver),
                 ("teller", self._tell),
+                ("notifier", self._notify),
                 ("camera list", self._follow_list),
                 ("model", self._follow_model),
                 ("archive", self._archive),
@@ -271,6 +282,10 @@ class Daemon:
 
     def _archive(self) -> None:
         self._archivist.run(self._stop, self._settings.tickets.archive.every_s)
+
+    def _notify(self) -> None:
+        with self._notifier:
+            self._notifier.run(self._stop)
 
     def _use(self, detector: Detector) -> None:
         """Detect with another model from the next batch on."""

@@ -13,7 +13,15 @@ from pipeline.detect import Detector, head_counter, time_per_look_ms, time_per_p
 from pipeline.errors import GridwatchError, SettingsError
 from pipeline.ingest import why_no_device
 from pipeline.settings_file import load_settings
-from pipeline.tickets import STALE_S, CameraBoard, Outbox, open_redis, redis_risks
+from pipeline.tickets import (
+    STALE_S,
+    CameraBoard,
+    NotifyStore,
+    Outbox,
+    open_redis,
+    recipients_of,
+    redis_risks,
+)
 from pipeline.town import load_town
 
 if TYPE_CHECKING:
@@ -56,6 +64,7 @@ def examine(settings_file: Path | None) -> list[Finding]:
         "camera list": _camera_list,
         "disk": _disk,
         "outbox": _outbox,
+        "notify": _notify,
     }
     return findings + [_tried(name, check, settings) for name, check in checks.items()]
 
@@ -139,6 +148,20 @@ def _outbox(settings: Settings) -> str:
             "run `gridwatch outbox --retry`"
         )
     return f"{waiting} entries wait for the desk"
+
+
+def _notify(settings: Settings) -> str:
+    """Whether what was to be told has been; no URL and no secret is shown."""
+    names = list(recipients_of(settings))
+    with open_redis(settings.redis, settings.data_dir) as redis:
+        found = NotifyStore(redis, prefix=settings.redis.prefix).standings(names)
+    dead = [
+        f"{one.name}: {len(one.dead)} given up, {one.dead[-1].why}" for one in found if one.dead
+    ]
+    if dead:
+        raise GridwatchError(f"{'; '.join(dead)}; put that right and run `gridwatch notify retry`")
+    waiting = sum(one.waiting for one in found)
+    return f"{len(settings.notify.recipients)} recipients, {waiting} events wait for them"
 
 
 def _disk(settings: Settings) -> str:

@@ -32,6 +32,8 @@ GridwatchError
 ├── AccountError            a user, token or password can't be so, or the accounts can't be read
 │   ├── SignInError         not let in
 │   └── TooManyAttemptsError   not now: too many wrong passwords
+├── NotifyError             a message could not be delivered; says whether to try again
+├── SignatureError          what came over a webhook is not ours, not fresh, or came before
 ├── EvidenceError           a picture could not be blurred or written; never stops a ticket
 └── OutboxError             the local outbox could not be opened or written
 """
@@ -248,6 +250,21 @@ class TooManyAttemptsError(AccountError):
     def __init__(self, wait_s: int) -> None:
         self.wait_s = wait_s
         super().__init__(f"too many attempts; try again in {-(-wait_s // 60)} min")
+
+
+class NotifyError(GridwatchError):
+    """A message could not be delivered; ``again``: it may succeed later.
+
+    The text names the host alone, never a key or a password.
+    """
+
+    def __init__(self, text: str, *, again: bool = True) -> None:
+        self.again = again
+        super().__init__(text)
+
+
+class SignatureError(GridwatchError):
+    """What came over a webhook is not ours, not fresh, or came before."""
 
 
 class EvidenceError(GridwatchError):

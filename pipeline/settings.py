@@ -12,22 +12,20 @@ import re
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, Field
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
 )
 
+from pipeline.settings_base import Seconds
+from pipeline.settings_base import Section as Section  # noqa: PLC0414 - handed on to who reads here
+from pipeline.settings_notify import NotifySettings, web_address
 from pipeline.shipped import shipped
 
-Seconds = Annotated[float, Field(ge=0, le=7 * 86400)]
 _HOST = re.compile(r"([^\s/@:\[\]]+|\[[0-9a-fA-F:.]+\])(:\d{1,5})?")
 Probability = Annotated[float, Field(ge=0, le=1)]
-
-
-class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class TownSettings(Section):
@@ -308,6 +306,9 @@ class TicketSettings(Section):
 
     cool_down_s: Seconds = Field(600.0, description="a ticket closed this recently still merges")
     retry_s: Seconds = Field(2.0, gt=0, description="pause before the outbox tries Redis again")
+    keep_acknowledged_s: Seconds = Field(
+        86400.0, description="an entry that every reader of its queue has taken stays this long"
+    )
     evidence: EvidenceSettings = EvidenceSettings()
     archive: ArchiveSettings = ArchiveSettings()
     file_within_s: Seconds = Field(
@@ -351,6 +352,9 @@ class TelemetrySettings(Section):
 class ConsoleSettings(Section):
     """The pages and the API for grid staff."""
 
+    url: Annotated[str | None, AfterValidator(web_address)] = Field(
+        None, description="address people open it by, for the links in messages; null: no links"
+    )
     session_idle_s: Seconds = Field(
         12 * 3600.0, ge=60, description="who does nothing for so long must sign in again"
     )
@@ -385,6 +389,7 @@ class Settings(BaseSettings):
     tickets: TicketSettings = TicketSettings()
     open311: Open311Settings = Open311Settings()
     telemetry: TelemetrySettings = TelemetrySettings()
+    notify: NotifySettings = NotifySettings()
     console: ConsoleSettings = ConsoleSettings()
 
     @classmethod

@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 
+# Fields whose value is never shown, not even a wrong one.
+_SECRET = ("secret", "password", "url")
+
+
 def load_settings(path: Path | None = None, overrides: Iterable[str] = ()) -> Settings:
     """Settings from a YAML file (or defaults), the environment and ``key=value`` overrides.
 
@@ -129,15 +133,25 @@ def _explain(error: ValidationError, origin: Mapping[str, str]) -> SettingsError
         "is not allowed",
         file=_source(path, origin),
         where=".".join(path),
-        found=_shown(first.get("input")),
+        found=_shown(first.get("input"), path),
         allowed=first["msg"],
     )
 
 
-def _shown(value: Any) -> str:
-    """What was found, without what may be a URL's password."""
+def _shown(value: Any, path: list[str]) -> str:
+    """What was found, without what may be a password, by itself or in a URL."""
+    if path[-1] in _SECRET:
+        return f"{type(value).__name__}, not shown"
     text = repr(value)
-    return "a URL" if "://" in text else text
+    if "://" in text:
+        return "a URL"
+    return f"a mapping with {', '.join(map(str, value))}" if _holds_secrets(value) else text
+
+
+def _holds_secrets(value: Any) -> bool:
+    if not isinstance(value, dict):
+        return False
+    return any(name in _SECRET or _holds_secrets(one) for name, one in value.items())
 
 
 def _unknown(path: list[str], origin: Mapping[str, str]) -> SettingsError:
@@ -174,9 +188,14 @@ def _absolute(settings: Settings, base: Path) -> Settings:
     town, heads, ingest = settings.town, settings.heads.path, settings.ingest
     second = settings.second_look
     ca_file = ingest.tls.ca_file
+    notify, smtp = settings.notify, settings.notify.smtp
+    if smtp is not None and smtp.ca_file is not None:
+        smtp = smtp.model_copy(update={"ca_file": at(smtp.ca_file)})
+        notify = notify.model_copy(update={"smtp": smtp})
     return settings.model_copy(
         update={
             "data_dir": at(settings.data_dir),
+            "notify": notify,
             "model": settings.model.model_copy(update={"path": at(settings.model.path)}),
             "heads": settings.heads.model_copy(update={"path": heads and at(heads)}),
             "second_look": second.model_copy(update={"model": second.model and at(second.model)}),

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from pipeline.clock import Clock
     from pipeline.ingest import CameraStatus, Coverage, LookSchedule, Workers
-    from pipeline.tickets import CameraBoard, CoverageLedger, Desk
+    from pipeline.tickets import CameraBoard, CoverageLedger, Desk, Notices
 
 COVERAGE_S = 60.0
 """How often the ledger takes what was counted."""
@@ -41,6 +41,7 @@ class Teller:
         board: CameraBoard,
         ledger: CoverageLedger,
         desk: Desk,
+        notices: Notices,
         clock: Clock,
     ) -> None:
         self.list_problem = ""
@@ -51,6 +52,7 @@ class Teller:
         self._board = board
         self._ledger = ledger
         self._desk = desk
+        self._notices = notices
         self._clock = clock
         self._noted: dict[str, str] = {}  # camera states that stand in the log
         self._away: set[str] = set()  # what can't be told at present
@@ -88,6 +90,7 @@ class Teller:
             self._ticked_at = now_s
             self._try("alarms", self._let_ring)
             self._try("grid map", self._follow_map)
+            self._try("notices", lambda: self._notices.tell(statuses.values()))
         self._note_clock()
 
     def _let_ring(self) -> None:

@@ -142,6 +142,17 @@ def test_a_collapse_seen_over_rtsp_lands_in_the_queue_of_the_grid_that_owns_the_
         assert picture.shape[1] == 640
 
 
+def test_an_emergency_has_its_document_within_seconds_of_being_confirmed(stage, until):
+    with stage.opened() as opened, stage.daemon(opened) as daemon:
+        until(daemon, lambda: opened.desk.read_queue("emergency"))
+        (message,) = opened.desk.read_queue("emergency")
+        folder = stage.settings.data_dir / "cap"
+        until(daemon, lambda: list(folder.rglob("*.xml")), within_s=5)
+    (path, *_) = sorted(folder.rglob("*.xml"))
+    assert path.name == f"{message.ticket_id}-1.xml"
+    assert "<status>Test</status>" in path.read_text("utf-8"), "it is a pretend town's"
+
+
 def test_a_camera_that_hangs_is_told_and_the_daemon_stops_promptly(stage, until):
     stage.city.set_fault(stage.camera_id, Fault(FaultKind.HANG))
     settings = stage.settings

@@ -139,6 +139,8 @@ def set_up(
         # Five pictures a second with a key frame each second: look at those between, too.
         "ingest": {"policy": "auto", "interval_s": 0.5},
         "hazards": DEMO_HAZARDS,
+        # Nobody must act upon what a pretend town finds.
+        "notify": {"cap": {"status": "Test"}},
     }
     file = folder / "settings.yaml"
     text = yaml.safe_dump(settings | dict(more or {}), allow_unicode=True)

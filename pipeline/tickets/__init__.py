@@ -16,6 +16,7 @@ from pipeline.tickets.evidence import (
     write_evidence,
 )
 from pipeline.tickets.feedback import Feedback
+from pipeline.tickets.notify import Notices, Notifier, NotifyStore, recipients_of, try_out
 from pipeline.tickets.opening import OpenDesk, open_desk
 from pipeline.tickets.orders import Said
 from pipeline.tickets.outbox import Outbox, Refused
@@ -51,6 +52,9 @@ __all__ = [
     "MapRound",
     "Minute",
     "Moved",
+    "Notices",
+    "Notifier",
+    "NotifyStore",
     "OpenDesk",
     "Outbox",
     "PatientOutbox",
@@ -73,9 +77,11 @@ __all__ = [
     "open_desk",
     "open_redis",
     "read_upload",
+    "recipients_of",
     "redis_risks",
     "report_id_of",
     "reported_place",
     "snapshot_of",
+    "try_out",
     "write_evidence",
 ]

@@ -134,7 +134,7 @@ def _fields(
 ) -> dict[str, str]:
     """The fields of a new ticket; numbers as text, so that Redis keeps what Python wrote."""
     place = found.place
-    called = ("kind", "event_code", "name_zh", "name_en", "department")
+    called = ("kind", "event_code", "name_zh", "name_en", "department", "emergency")
     return {
         "source": found.source,
         "hazard": found.hazard,
@@ -175,6 +175,7 @@ def _body(
         description_zh=f"{found_zh}{duty.name_zh}",
         description_en=f"{duty.name_en} {found_en}",
         department=duty.department,
+        emergency=duty.emergency,
         severity=fields["severity"],
         place=PlacePart(lon=place.lon, lat=place.lat, radius_m=place.radius_m, method=place.method),
         address=ground.address,

@@ -27,6 +27,10 @@ class DeskTown(Protocol):
     def holidays(self) -> Holidays: ...
 
 
+EMERGENCY_QUEUE = "emergency"
+"""Where a grid's code stands in a queue's name: the queue of the emergency office."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ground:
     """A place as the town knows it."""
@@ -58,5 +62,7 @@ def around(town: DeskTown, place: Place) -> list[str]:
 
 def check_code(town: DeskTown, code: str) -> None:
     """Raises UnknownGridError for a code without a queue."""
+    if code == EMERGENCY_QUEUE:
+        return
     if town.grids.get(code).kind == "micro":
         raise UnknownGridError(f"{code} is a micro-grid: part of an address, without a queue")

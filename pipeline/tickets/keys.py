@@ -81,6 +81,11 @@ class Keys:
         """When this box last told its cameras (Unix seconds); gone days after it went silent."""
         return f"{self.root}:heartbeat:{box}"
 
+    @property
+    def events(self) -> str:
+        """Stream of what happens to tickets, cameras and boxes; group ``notify``."""
+        return f"{self.root}:events"
+
     def state(self, state: str) -> str:
         """Sorted set of the ticket numbers in this state by time of filing."""
         return f"{self.root}:state:{state}"

@@ -13,7 +13,9 @@ from pipeline.tickets.changes import Changes
 from pipeline.tickets.coverage import CoverageLedger
 from pipeline.tickets.desk import Desk
 from pipeline.tickets.keys import Keys
+from pipeline.tickets.notify import NotifyStore
 from pipeline.tickets.redis_server import open_redis
+from pipeline.tickets.retention import QueueKeeper
 from pipeline.town import Town, load_town
 
 if TYPE_CHECKING:
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class OpenDesk:
-    """What most commands need: the town, its desk, how its cameras are and who was looked at."""
+    """What most commands need: the town, its desk, its cameras, who was looked at, who is told."""
 
     town: Town
     desk: Desk
@@ -35,6 +37,8 @@ class OpenDesk:
     archivist: Archivist
     audit: Audit
     changes: Changes
+    notify: NotifyStore
+    keeper: QueueKeeper
 
 
 @contextmanager
@@ -69,4 +73,12 @@ def open_desk(settings: Settings, clock: Clock) -> Iterator[OpenDesk]:
             ),
             Audit(redis, keys, archive, clock=clock),
             Changes(redis, prefix=prefix),
+            NotifyStore(redis, prefix=prefix),
+            QueueKeeper(
+                redis,
+                town,
+                clock=clock,
+                keep_s=settings.tickets.keep_acknowledged_s,
+                prefix=prefix,
+            ),
         )

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from pipeline.tickets.keys import Keys
 
-# Each script stands behind the files that it shares with others.
+# Each script stands behind the files that it shares with others; events.lua stands in all.
 _PARTS = {
     "file": ("common", "closing", "case", "file"),
     "update": ("common", "closing", "case", "update"),
@@ -52,5 +52,9 @@ class Scripts:
 
 @cache
 def _text(*parts: str) -> str:
+    """What the parts share, then the last of them as a whole, then what it has to tell."""
     folder = files("pipeline.tickets") / "lua"
-    return "".join((folder / f"{part}.lua").read_text("utf-8") for part in parts)
+    common, *more, act = ((folder / f"{part}.lua").read_text("utf-8") for part in parts)
+    events = (folder / "events.lua").read_text("utf-8")
+    told = "local answer = act()\ntell_emergencies()\nreturn answer\n"
+    return "".join([common, events, *more, "local function act()\n", act, "end\n", told])

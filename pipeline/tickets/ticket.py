@@ -61,13 +61,14 @@ class Ticket:
     ``source`` is of the finding that opened it, ``sources`` of all, in the order they came.
     ``count`` is how many incidents and reports were merged into it; ``incidents``, ``reports`` and
     ``evidence`` stand in the order in which they were confirmed or reported. ``verify`` is who must
-    see that it is gone; ``fed_back_at`` is set while that is being checked. ``detected_at`` is when
-    the finding that opened the case was confirmed or reported, ``filed_at`` when the desk took it,
-    ``closed_at`` when it was closed or rejected; since ``suspended_at`` its clock stands; at
-    ``remind_at`` four fifths of its handling time are used; all times are Unix seconds UTC.
-    ``version`` is raised by every change. ``watchers`` are the grids that look on: the place may be
-    theirs. One that was merged holds nothing any more; ``merged_into`` carries on. ``map_version``
-    is the grid map that told the owner.
+    see that it is gone; ``fed_back_at`` is set while that is being checked. ``emergency``: its duty
+    calls for the emergency office. ``detected_at`` is when the finding that opened the case was
+    confirmed or reported, ``filed_at`` when the desk took it, ``closed_at`` when it was closed or
+    rejected; since ``suspended_at`` its clock stands; at ``remind_at`` four fifths of its handling
+    time are used; all times are Unix seconds UTC. ``version`` is raised by every change.
+    ``watchers`` are the grids that look on: the place may be theirs. One that was merged holds
+    nothing any more; ``merged_into`` carries on. ``map_version`` is the grid map that told the
+    owner.
     """
 
     ticket_id: str
@@ -107,6 +108,7 @@ class Ticket:
     reports: tuple[Report, ...] = ()
     verify: Verify = "person"
     fed_back_at: float | None = None
+    emergency: bool = False
 
     @property
     def open(self) -> bool:

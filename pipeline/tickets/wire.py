@@ -65,6 +65,7 @@ class TicketBody(Part):
     description_en: str
     department: str = Field(description="责任部门")
     severity: Severity = Field(description="紧急程度")
+    emergency: bool = Field(False, description="应急: the emergency office is told of it as well")
     place: PlacePart
     address: str = Field(description="位置描述")
     grid: GridPart = Field(description="责任网格")

@@ -76,6 +76,7 @@ class Duty:
     ``radius_m`` is how near two findings must be to be one case. ``filing`` is ``auto`` (a ticket
     at once) or ``review`` (a person looks first). ``calendar`` ``wall`` promises that both limits
     run by the wall clock. ``verify`` is who must see that it is gone before the case is closed.
+    ``emergency``: the emergency office is told as well, at once and whatever ``filing`` says.
     """
 
     hazard: Hazard
@@ -91,6 +92,7 @@ class Duty:
     severity: Severity
     radius_m: float
     verify: Verify = "person"
+    emergency: bool = False
 
 
 class Duties:
@@ -141,6 +143,7 @@ class _DutyWire(BaseModel):
     severity: Severity
     radius_m: Radius
     verify: Verify = "person"
+    emergency: bool = False
 
 
 def load_duties(path: Path) -> Duties:

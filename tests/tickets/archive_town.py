@@ -61,7 +61,10 @@ class Place:
     def mentions(self, ticket_id: str) -> list[str]:
         """Every key of this town that holds the number, or is made of it."""
         found = []
+        events = f"{{{self.prefix}}}:events"  # what happened is told on for hours, whatever it was
         for key in self.redis.scan_iter(f"{{{self.prefix}}}:*"):
+            if key == events:
+                continue
             kind = self.redis.type(key)
             if kind == "zset":
                 members = self.redis.zrange(key, 0, -1)

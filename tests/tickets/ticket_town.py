@@ -51,6 +51,8 @@ def duty(
     kind: str | None = None,
     severity: str = "notice",
     verify: str = "person",
+    *,
+    emergency: bool = False,
 ) -> Duty:
     return Duty(
         hazard=hazard,  # type: ignore[arg-type]
@@ -66,10 +68,12 @@ def duty(
         severity=severity,  # type: ignore[arg-type]
         radius_m=radius_m,
         verify=verify,  # type: ignore[arg-type]
+        emergency=emergency,
     )
 
 
-def small_town(verify: str = "person") -> SmallTown:
+def small_town(verify: str = "person", *, emergency: bool = False) -> SmallTown:
+    """``emergency``: collapses and crowds are the emergency office's business, too."""
     grids = GridMap(
         [
             grid("410182102", "豫龙镇", 1, None, -0.02, 0.02),
@@ -79,11 +83,11 @@ def small_town(verify: str = "person") -> SmallTown:
     )
     duties = Duties(
         [
-            duty("road_collapse", "04-01", "路面塌陷", 15, verify=verify),
+            duty("road_collapse", "04-01", "路面塌陷", 15, verify=verify, emergency=emergency),
             duty("road_damage", "01-10", "道路破损", 15),
             duty("blockage", "01-12", "道路遗撒", 20),
             duty("blockage", "04-X1", "交通事故占道", 20, kind="crash", severity="emergency"),
-            duty("crowd", "04-09", "群发性事件", 50, filing="review"),
+            duty("crowd", "04-09", "群发性事件", 50, filing="review", emergency=emergency),
         ]
     )
     return SmallTown(grids, duties)

@@ -7,7 +7,8 @@ local RANK = {notice = 0, warning = 1, emergency = 2}
 -- The parts of a message that tell what was found, as against where, whose and since when.
 local FINDING = {
     'hazard', 'kind', 'event_code', 'name_zh', 'name_en', 'description_zh', 'description_en',
-    'department', 'source', 'camera_id', 'incident_id', 'box', 'score', 'model', 'evidence'}
+    'department', 'emergency', 'source', 'camera_id', 'incident_id', 'box', 'score', 'model',
+    'evidence'}
 
 local index = key('place', call.family)
 
@@ -76,6 +77,7 @@ local function raise_severity(id, found)
         redis.call('HSET', ticket, 'severity', severity)
         redis.call('HSET', key('ticket', id, 'message'), 'severity', found.message.severity)
         raise_version(id)
+        touch(id)
     end
 end
 

@@ -9,6 +9,10 @@ local function key(...)
     return table.concat({root, ...}, ':')
 end
 
+-- Both stand in events.lua: every step and every entry of a queue tells whom it may concern, in the
+-- same atomic script.
+local tell_step, tell_entry
+
 -- body is a JSON object written by Python; head is put in front of its first field.
 local function headed(head, body)
     return '{' .. head .. ',' .. string.sub(body, 2)
@@ -38,6 +42,7 @@ local function add_step(id, action, state)
     -- Whoever follows hears of it; that nobody may listen here is no reason to refuse a step.
     local grid = redis.call('HGET', key('ticket', id), 'grid') or ''
     redis.pcall('PUBLISH', key('changes'), table.concat({id, grid, steps}, '|'))
+    tell_step(id, action, state)
 end
 
 local function set_state(id, state)
@@ -76,6 +81,7 @@ local function enqueue(id, grid, state)
     local entry = redis.call('XADD', queue, '*', 'v', '1', 'json', message_of(id, state))
     redis.call('HSET', ticket, 'queue', grid, 'entry', entry)
     redis.call('HINCRBY', key('waiting'), grid, 1)
+    tell_entry(id, grid, state)
 end
 
 -- Takes it out again, whether or not a consumer has read it.
