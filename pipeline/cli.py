@@ -345,7 +345,8 @@ def console(
     """控制台：网格待办、案卷、摄像机 / the pages and the API for grid staff."""
     try:
         from pipeline.console import Accounts, create_app, serve
-        from pipeline.tickets import open_desk
+        from pipeline.model_choice import begin_with
+        from pipeline.tickets import Feedback, Outbox, PrivacyLook, ReportDesk, open_desk
     except ModuleNotFoundError as error:
         raise InputError(
             f"the page needs {error.name}",
@@ -363,15 +364,25 @@ def console(
             SystemClock(),
             session_idle_s=settings.console.session_idle_s,
         ) as accounts,
+        Outbox(settings.data_dir / "outbox.sqlite", SystemClock()) as outbox,
     ):
         if not accounts.users.all():
             err.print("还没有用户 / no users yet: gridwatch users add NAME --role admin")
+        pictures = ReportDesk(
+            opened.desk,
+            outbox,
+            PrivacyLook(lambda: begin_with(settings)),  # loads the model at the first photo
+            settings=settings.tickets.evidence,
+            data_dir=settings.data_dir,
+        )
         app = create_app(
             opened.desk,
+            Feedback(opened.desk, pictures, SystemClock()),
             settings.data_dir / "evidence",
             lambda: camera_commands.camera_rows(opened),
             accounts,
             settings=settings.console,
+            reports=settings.tickets.reports,
             changes=opened.changes,
         )
         with serve(app, host, port) as url:

@@ -21,9 +21,18 @@ from playwright.sync_api import sync_playwright
 from pipeline.clock import ManualClock
 from pipeline.console import Accounts, create_app, serve
 from pipeline.hazards import Incident
+from pipeline.model_choice import begin_with
 from pipeline.rehearsal.stage import CLIPS
-from pipeline.settings import EvidenceSettings, RedisSettings, TownSettings
-from pipeline.tickets import Desk, open_redis, write_evidence
+from pipeline.settings import EvidenceSettings, RedisSettings, Settings, TownSettings
+from pipeline.tickets import (
+    Desk,
+    Feedback,
+    Outbox,
+    PrivacyLook,
+    ReportDesk,
+    open_redis,
+    write_evidence,
+)
 from pipeline.town import Place, load_town
 
 if TYPE_CHECKING:
@@ -52,6 +61,7 @@ def main() -> None:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         redis = stack.enter_context(open_redis(RedisSettings(), folder, fsync=False))
         accounts = stack.enter_context(Accounts(folder / "accounts.sqlite", clock))
+        outbox = stack.enter_context(Outbox(folder / "outbox.sqlite", clock))
         desk = Desk(redis, town, clock=clock)
         filed = file_all(desk, town.cameras, clock, folder)
         own = desk.ticket(filed[0]).grid_code
@@ -68,7 +78,10 @@ def main() -> None:
             }
             for number, camera in enumerate(town.cameras)
         ]
-        app = create_app(desk, folder / "evidence", lambda: rows, accounts, clock=clock)
+        look = PrivacyLook(lambda: begin_with(Settings()))
+        pictures = ReportDesk(desk, outbox, look, settings=EvidenceSettings(), data_dir=folder)
+        feedback = Feedback(desk, pictures, clock)
+        app = create_app(desk, feedback, folder / "evidence", lambda: rows, accounts, clock=clock)
         url = stack.enter_context(serve(app, port=0))
         phone = shot(accounts, url, "网格员", "/queue", PHONE, folder)
         ticket = shot(accounts, url, "网格员", f"/tickets/{filed[0]}", PHONE, folder)

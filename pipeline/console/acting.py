@@ -6,32 +6,61 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import structlog
+
 from pipeline.console import words
 from pipeline.console.context import Refused
-from pipeline.console.photos import clean
 from pipeline.console.rules import STEPS, may
-from pipeline.errors import DeskError, DeskUnavailableError
+from pipeline.errors import (
+    DeskError,
+    DeskUnavailableError,
+    EvidenceError,
+    PictureError,
+    ReportError,
+)
+from pipeline.tickets import read_upload
 from pipeline.tickets.transitions import TRANSITIONS
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from pipeline.console.accounts import User
     from pipeline.console.context import Console
     from pipeline.console.words import Language
-    from pipeline.tickets import Desk, Ticket
+    from pipeline.tickets import Feedback, Ticket
+    from pipeline.tickets.orders import Said
     from pipeline.tickets.transitions import Action
 
+log = structlog.get_logger()
+
 LONGEST_NOTE = 2000
+# Nothing is kept that isn't covered, and a step isn't taken without the photo that belongs to it.
+_NOT_COVERED = (
+    (
+        "照片中的人脸和车牌暂时无法遮盖，照片没有保存，您的操作没有执行；您写的内容还在。"
+        "请稍后再试，或不附照片提交。"
+    ),
+    (
+        "Faces and plates in the photo can't be covered now: the photo was not kept and nothing "
+        "was done. What you wrote is still here. Try again later, or send it without the photo."
+    ),
+)
 _COMMAND_ID = re.compile(r"[A-Za-z0-9-]{8,64}")
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """What the user sent. ``command_id``: the same twice is done once; ``photo`` as it came."""
+    """What the user sent. ``command_id``: the same twice is done once; ``photo`` as it came.
+
+    ``version``: the ticket's that the user saw; None: whichever it has.
+    """
 
     action: str
     command_id: str
     note: str = ""
     photo: bytes | None = None
+    version: int | None = None
 
 
 class MovedAwayError(Refused):
@@ -64,29 +93,34 @@ def _said(ticket: Ticket, now: float, language: Language) -> tuple[str, str, str
 def act(console: Console, user: User, ticket: Ticket, command: Command) -> Ticket:
     """Take the step and give the ticket after it.
 
-    Raises MovedAwayError where the ticket no longer stands where the user saw it, Refused (403,
-    404, 422) for what may not be, and DeskUnavailableError.
+    Raises MovedAwayError where the ticket no longer stands as the user saw it, Refused (403, 404,
+    422, and 503 when the photo can't be covered) for what may not be, and DeskUnavailableError.
+    Whenever it raises, nothing was done; only with DeskUnavailableError nobody knows.
     """
     action = _checked(command)
-    photo = None if not command.photo else clean(command.photo)
+    picture = _read(console, command.photo) if command.photo else None
     if not may(user, ticket, action, console.desk.town.grids):
         if _taken_already(user, ticket, action):
             return ticket  # the second tap of two
         if _would_have_been_allowed(user, ticket, action, console):
             raise MovedAwayError(ticket, console.clock.now())
         raise Refused(403, ("您的角色不能这样做", "not for your role"))
-    path, facts = None, {}
-    if photo is not None:
-        path, new = console.pictures.keep(photo, ticket.ticket_id, command.command_id)
-        facts["photo"] = path
-        path = path if new else None
+    said: Said = {
+        "by": user.name,
+        "note": command.note,
+        "command_id": command.command_id,
+        "expected": command.version,
+    }
     try:
-        return _take(console.desk, ticket.ticket_id, action, user.name, command, facts)
+        return _take(console.feedback, ticket.ticket_id, action, picture, said)
     except DeskUnavailableError:
         raise
+    except EvidenceError as error:
+        log.warning("console.photo_not_kept", ticket=ticket.ticket_id, why=str(error))
+        raise Refused(503, _NOT_COVERED) from None
+    except ReportError as error:
+        raise Refused(422, ("说明有误", str(error))) from None
     except DeskError:
-        if path is not None:
-            console.pictures.drop(path)
         found = console.desk.ticket(ticket.ticket_id)
         if _taken_already(user, found, action):
             return found
@@ -94,19 +128,30 @@ def act(console: Console, user: User, ticket: Ticket, command: Command) -> Ticke
 
 
 def _take(
-    desk: Desk, ticket_id: str, action: Action, by: str, command: Command, facts: dict[str, str]
+    feedback: Feedback,
+    ticket_id: str,
+    action: Action,
+    picture: NDArray[np.uint8] | None,
+    said: Said,
 ) -> Ticket:
-    note, command_id = command.note.strip(), command.command_id
     if action in ("close", "rework"):  # a person's word; the duty may ask for the camera's as well
-        return desk.verify(
-            ticket_id,
-            good=action == "close",
-            by=by,
-            note=note,
-            command_id=command_id,
-            facts=facts,
+        return feedback.checked(ticket_id, good=action == "close", picture=picture, **said)
+    if action == "feed_back":
+        return feedback.done(ticket_id, picture=picture, **said)
+    return feedback.moved(ticket_id, action, picture=picture, **said)
+
+
+def _read(console: Console, photo: bytes) -> NDArray[np.uint8]:
+    """Raises Refused (422) for what is no photo, whatever it is called, or too large a one."""
+    limits = console.photo_limits
+    try:
+        return read_upload(photo, limits)
+    except PictureError as error:
+        zh = (
+            f"照片无法使用（支持 JPEG、PNG、WebP，最大 {limits.picture_mb} MB、"
+            f"{limits.picture_mpx:g} 百万像素）"
         )
-    return desk.move(ticket_id, action, by=by, note=note, command_id=command_id, facts=facts)
+        raise Refused(422, (zh, str(error))) from None
 
 
 def _checked(command: Command) -> Action:

@@ -25,7 +25,7 @@ from pipeline.console.pages import ROUTERS
 from pipeline.console.pages.sign_in import kept_fields
 from pipeline.console.photos import Pictures
 from pipeline.errors import AccountError, DeskError, DeskUnavailableError, UnknownGridError
-from pipeline.settings import ConsoleSettings
+from pipeline.settings import ConsoleSettings, ReportSettings
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from pipeline.clock import Clock
     from pipeline.console.accounts import Accounts
-    from pipeline.tickets import Changes, Desk
+    from pipeline.tickets import Changes, Desk, Feedback
 
 log = structlog.get_logger()
 
@@ -44,16 +44,19 @@ _A_YEAR = "public, max-age=31536000, immutable"
 
 def create_app(
     desk: Desk,
+    feedback: Feedback,
     evidence_dir: Path,
     cameras: Callable[[], Sequence[Mapping[str, Any]]],
     accounts: Accounts,
     *,
     settings: ConsoleSettings | None = None,
+    reports: ReportSettings | None = None,
     changes: Changes | None = None,
     clock: Clock | None = None,
 ) -> FastAPI:
-    """The console over a desk.
+    """The console over a desk; steps go through ``feedback``, which covers photos on the way.
 
+    A photo has as many pixels as ``reports`` allow, and as many bytes as ``settings.upload_mb``.
     ``evidence_dir`` is the folder that evidence is relative to (``data_dir/evidence``).
     ``cameras`` gives one mapping per camera: ``camera_id``, ``state``, and where known ``name``,
     ``grid``, ``lon``, ``lat``, ``since_at`` (Unix seconds) and ``why``. It is called in a thread of
@@ -78,7 +81,10 @@ def create_app(
         redirect_slashes=False,
         dependencies=[Depends(guard)],
     )
-    app.state.console = Console(desk, accounts, Pictures(evidence_dir), cameras, settings, clock)
+    photos = (reports or ReportSettings()).model_copy(update={"picture_mb": settings.upload_mb})
+    app.state.console = Console(
+        desk, feedback, accounts, Pictures(evidence_dir), cameras, settings, photos, clock
+    )
     app.state.live = live
     # Compressed here alone: pages carry a form token beside what others wrote.
     app.mount("/static", GZipMiddleware(_Static(directory=STATIC)), name="static")

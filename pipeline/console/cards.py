@@ -41,7 +41,7 @@ class Past:
     what: str
     by: str
     note: str
-    photo: str | None
+    photo: str | None  # its name, see photo_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +79,16 @@ def card(ticket: Ticket, user: User, grids: GridMap, now: float, language: Langu
                 words.name(words.STEPS, step.action, language),
                 step.facts.get("camera_id", step.by),
                 step.note,
-                step.facts.get("photo"),
+                photo_name(step.facts["picture"]) if "picture" in step.facts else None,
             )
             for step in reversed(ticket.steps)
         ),
     )
+
+
+def photo_name(path: str) -> str:
+    """What a photo in a history is called in addresses; ``path`` is below the evidence folder."""
+    return path.rpartition("/")[2].removesuffix(".jpg")
 
 
 def by_urgency(tickets: Iterable[Ticket]) -> list[Ticket]:

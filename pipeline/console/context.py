@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from pipeline.console.accounts import Accounts, User
     from pipeline.console.photos import Pictures
     from pipeline.console.words import Language, Pair
-    from pipeline.settings import ConsoleSettings
-    from pipeline.tickets import Desk, Ticket
+    from pipeline.settings import ConsoleSettings, ReportSettings
+    from pipeline.tickets import Desk, Feedback, Ticket
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +26,12 @@ class Console:
     """The desk, the accounts and the rest, for as long as the console runs."""
 
     desk: Desk
+    feedback: Feedback
     accounts: Accounts
     pictures: Pictures
     cameras: Callable[[], Sequence[Mapping[str, Any]]]
     settings: ConsoleSettings
+    photo_limits: ReportSettings
     clock: Clock
 
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pipeline.tickets.orders import Said
     from pipeline.tickets.reporting import ReportDesk
     from pipeline.tickets.ticket import Ticket
+    from pipeline.tickets.transitions import Action
 
 
 class Feedback:
@@ -51,6 +52,25 @@ class Feedback:
             picture,
         )
 
+    def moved(
+        self,
+        ticket_id: str,
+        action: Action,
+        *,
+        picture: NDArray[np.uint8] | None = None,
+        **said: Unpack[Said],
+    ) -> Ticket:
+        """Any other step that a picture may explain: returned, passed up, suspended, rejected.
+
+        ``picture`` and errors as with ``done``.
+        """
+        return self._with_picture(
+            lambda said: self._desk.move(ticket_id, action, **said),
+            (ticket_id, action),
+            said,
+            picture,
+        )
+
     def checked(
         self,
         ticket_id: str,
@@ -73,11 +93,11 @@ class Feedback:
     def _with_picture(
         self,
         step: Callable[[Said], Ticket],
-        name: tuple[str, str],
+        named: tuple[str, str],
         said: Said,
         picture: NDArray[np.uint8] | None,
     ) -> Ticket:
-        ticket_id, what = name
+        ticket_id, what = named
         command_id = said.get("command_id") or uuid.uuid4().hex
         said = {
             **said,
@@ -86,10 +106,13 @@ class Feedback:
         }
         if picture is None:
             return step(said)
-        self._desk.ticket(ticket_id)  # an unknown one leaves no picture
+        ticket = self._desk.ticket(ticket_id)  # an unknown one leaves no picture
         # A command's name comes from outside; in a path stands its hash.
         part = hashlib.sha256(command_id.encode()).hexdigest()[:12]
-        path = self._pictures.keep(picture, f"{ticket_id}-{what}-{part}", self._clock.now())
+        name = f"{ticket_id}-{what}-{part}"
+        if any(name in past.facts.get("picture", "") for past in ticket.steps):
+            return step(said)  # said before: what stands in a history is never replaced
+        path = self._pictures.keep(picture, name, self._clock.now())
         try:
             return step({**said, "facts": {"picture": path}})
         except DeskUnavailableError:

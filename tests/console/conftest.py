@@ -16,14 +16,23 @@ from argon2 import PasswordHasher
 sys.path.insert(0, str(Path(__file__).parents[1] / "tickets"))
 sys.path.insert(0, str(Path(__file__).parent))
 
-from console_town import CAMERAS, EAST, PASSWORD, WEST, Running, grids_of
+from console_town import (
+    CAMERAS,
+    EAST,
+    PASSWORD,
+    WEST,
+    Running,
+    feedback_of,
+    grids_of,
+    nobody_seen,
+)
 from ticket_town import NOON, small_town
 
 from pipeline.clock import ManualClock
 from pipeline.console import Accounts, create_app, serve
 from pipeline.console.accounts import ROLES, passwords
 from pipeline.settings import ConsoleSettings, RedisSettings
-from pipeline.tickets import Changes, Desk, open_redis
+from pipeline.tickets import Changes, Desk, Outbox, open_redis
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -31,6 +40,9 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
     from redis import Redis
     from starlette.types import Receive, Scope, Send
+
+    from pipeline.tickets import Feedback
+    from pipeline.tickets.pictures import Looker
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -91,6 +103,17 @@ def accounts(accounts_file: Path, clock: ManualClock, tmp_path: Path) -> Iterato
         yield opened
 
 
+@pytest.fixture
+def outbox(clock: ManualClock, tmp_path: Path) -> Iterator[Outbox]:
+    with Outbox(tmp_path / "outbox.sqlite", clock) as opened:
+        yield opened
+
+
+@pytest.fixture
+def feedback(desk: Desk, outbox: Outbox, clock: ManualClock, tmp_path: Path) -> Feedback:
+    return feedback_of(desk, outbox, clock, tmp_path)
+
+
 class _Switch:
     """One server for many tests: what it serves is exchanged, since starting it takes its time."""
 
@@ -119,14 +142,19 @@ def start(
     clock: ManualClock,
     accounts: Accounts,
     tmp_path: Path,
+    outbox: Outbox,
     shared: tuple[_Switch, str],
 ) -> Iterator[Callable[..., Running]]:
-    """Serve a console with these settings until the test is over; ``live``: with live updates."""
+    """Serve a console with these settings until the test is over; ``live``: with live updates.
+
+    ``look`` looks for people in photos.
+    """
     with ExitStack() as stack:
 
-        def begin(*, live: bool = False, **settings: object) -> Running:
+        def begin(*, live: bool = False, look: Looker = nobody_seen, **settings: object) -> Running:
             app = create_app(
                 desk,
+                feedback_of(desk, outbox, clock, tmp_path, look),
                 tmp_path / "evidence",
                 lambda: CAMERAS,
                 accounts,

@@ -10,7 +10,7 @@ import numpy as np
 from ticket_town import NOON, incident
 
 from pipeline.settings import EvidenceSettings
-from pipeline.tickets import write_evidence
+from pipeline.tickets import Feedback, Outbox, ReportDesk, Snapshot, write_evidence
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,10 +18,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from fastapi import FastAPI
+    from numpy.typing import NDArray
 
     from pipeline.clock import ManualClock
     from pipeline.console import Accounts
     from pipeline.tickets import Desk
+    from pipeline.tickets.pictures import Looker
 
 EAST, WEST, TOP = "410182102001002", "410182102001001", "410182102"
 PASSWORD = "rain-at-night-7"
@@ -52,6 +54,18 @@ CAMERAS = [
 def grids_of(role: str) -> list[str]:
     """The eastern grid belongs to those who must have one, and to one who may."""
     return [EAST] if role in ("member", "head", "viewer") else []
+
+
+def nobody_seen(picture: NDArray[np.uint8]) -> Snapshot:
+    return Snapshot(picture, np.zeros((0, 4), np.float32), [])
+
+
+def feedback_of(
+    desk: Desk, outbox: Outbox, clock: ManualClock, folder: Path, look: Looker = nobody_seen
+) -> Feedback:
+    """What keeps the photos of a console's users below this folder."""
+    keep = EvidenceSettings(min_free_mb=0)
+    return Feedback(desk, ReportDesk(desk, outbox, look, settings=keep, data_dir=folder), clock)
 
 
 @dataclass

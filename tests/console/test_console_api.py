@@ -27,7 +27,7 @@ def program(console: Running, name: str) -> httpx.Client:
     return httpx.Client(base_url=console.url + "api/v1", headers=headers, timeout=20)
 
 
-def step(api: httpx.Client, ticket_id: str, action: str, **body: str) -> httpx.Response:
+def step(api: httpx.Client, ticket_id: str, action: str, **body: object) -> httpx.Response:
     return api.post(f"/tickets/{ticket_id}/{action}", json={"command_id": "command-0001", **body})
 
 
@@ -100,6 +100,19 @@ def test_refusals_are_json_with_a_reason(console: Running):
         assert late.json()["error"].startswith("The ticket has changed: it is now accepted")
     with program(console, "command") as api:
         assert api.get("/tickets", params={"grid": "999"}).status_code == 404
+
+
+def test_a_program_that_decided_on_an_older_version_hears_what_it_is_now(console: Running):
+    ticket_id = console.file()
+    with program(console, "member") as api:
+        version = api.get(f"/tickets/{ticket_id}").json()["version"]
+        console.desk.move(ticket_id, "accept", by="李四")
+        stale = step(api, ticket_id, "feed_back", version=version)
+        assert stale.status_code == 409
+        assert "it is now accepted" in stale.json()["error"]
+        assert "by 李四" in stale.json()["error"]
+        version = api.get(f"/tickets/{ticket_id}").json()["version"]
+        assert step(api, ticket_id, "feed_back", version=version).json()["state"] == "fed_back"
 
 
 def test_a_token_alone_opens_the_api_and_nothing_else(console: Running):

@@ -124,9 +124,9 @@ def test_from_signing_in_over_accepting_to_reporting_back(
     page.get_by_text("已完成：反馈").wait_for()
     last = console.desk.ticket(ticket_id).steps[-1]
     assert (last.action, last.by, last.note) == ("feed_back", "member", "已填补")
-    kept = (console.folder / "evidence" / last.facts["photo"]).read_bytes()
+    kept = (console.folder / "evidence" / last.facts["picture"]).read_bytes()
     with Image.open(io.BytesIO(kept)) as picture:
-        assert picture.size == (1600, 1200)
+        assert picture.size == (1280, 960)
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
@@ -227,7 +227,7 @@ def test_a_session_that_ends_in_the_middle_of_a_form_keeps_text_and_photo(
     page.get_by_text("已完成：反馈").wait_for()
     last = console.desk.ticket(ticket_id).steps[-1]
     assert (last.action, last.note) == ("feed_back", "围挡已放")
-    assert "photo" in last.facts
+    assert "picture" in last.facts
 
 
 def test_what_was_typed_outlives_a_reload(console: Running, opened: Callable[..., Page]):

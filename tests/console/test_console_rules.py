@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from console_town import Running
 
 DOCS = Path(__file__).parents[2] / "docs" / "console.md"
-COMMAND = {"command_id": "command-0001", "note": "原因", "photo": ""}
+COMMAND = {"command_id": "command-0001", "version": "1", "note": "原因", "photo": ""}
 # Where an address names more than a ticket or a grid, or a body is needed.
 EXAMPLES = {
     "language": ("/language/en", None),
@@ -52,7 +52,7 @@ def routes_of(app):
 @pytest.fixture(scope="module")
 def routes():
     desk = SimpleNamespace(town=small_town())
-    app = create_app(desk, Path(), list, None, clock=ManualClock())  # type: ignore[arg-type]
+    app = create_app(desk, None, Path(), list, None, clock=ManualClock())  # type: ignore[arg-type]
     return {route.name: route for route in routes_of(app)}
 
 

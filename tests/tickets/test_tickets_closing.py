@@ -363,3 +363,23 @@ def test_a_picture_that_can_not_be_covered_stops_the_step(desk, clock, tmp_path,
             handler.done(ticket_id, by="x", picture=picture)
         assert desk.ticket(ticket_id).state == "accepted"
         assert handler.done(ticket_id, by="x").state == "fed_back"  # without one it may go on
+
+
+def test_a_picture_in_the_history_is_not_replaced_by_the_same_command_again(
+    handler, desk, tmp_path, picture
+):
+    ticket_id = desk.file(incident()).ticket_id
+    desk.move(ticket_id, "accept", by="李四")
+    first = handler.done(ticket_id, by="李四", picture=picture, command_id="c-1")
+    (kept,) = (tmp_path / "evidence").rglob("*.jpg")
+    before = kept.read_bytes()
+    again = handler.done(ticket_id, by="李四", picture=255 - picture, command_id="c-1")
+    assert again.steps == first.steps
+    assert [one.read_bytes() for one in (tmp_path / "evidence").rglob("*.jpg")] == [before]
+
+
+def test_any_step_may_bring_its_picture(handler, desk, tmp_path, picture):
+    ticket_id = desk.file(incident()).ticket_id
+    ticket = handler.moved(ticket_id, "return", by="李四", note="属于西村", picture=picture)
+    assert ticket.state == "returned"
+    assert (tmp_path / "evidence" / ticket.steps[-1].facts["picture"]).is_file()

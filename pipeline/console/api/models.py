@@ -52,6 +52,7 @@ class TicketRow(Part):
     accept_due_at: datetime
     handle_due_at: datetime
     overdue: bool
+    version: int = Field(description="raised by every change; send it along with a step")
     actions: list[Action] = Field(description="steps that who asks may take now")
 
 
@@ -93,6 +94,9 @@ class ActionBody(Part):
         pattern=r"^[A-Za-z0-9-]{8,64}$", description="sent twice, the step is taken once"
     )
     note: Annotated[str, Field(max_length=LONGEST_NOTE)] = ""
+    version: int | None = Field(
+        None, ge=0, description="the ticket's when it was decided; another by now: nothing is done"
+    )
 
 
 class Problem(Part):
@@ -138,6 +142,7 @@ _SAME = (
     "address",
     "department",
     "count",
+    "version",
 )
 
 

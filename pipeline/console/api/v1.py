@@ -112,7 +112,7 @@ def api_ticket_action(
 ) -> TicketWhole:
     """Take a step; ``actions`` of the ticket says which may be taken."""
     console, visit = console_of(request), visit_of(request)
-    command = Command(action, body.command_id, body.note)
+    command = Command(action, body.command_id, body.note, version=body.version)
     return ticket_whole(act(console, visit.by, visit.on, command), visit.by, console)
 
 

@@ -11,7 +11,7 @@ from starlette.responses import RedirectResponse, Response
 
 from pipeline.console import words
 from pipeline.console.acting import Command, MovedAwayError, act
-from pipeline.console.cards import card
+from pipeline.console.cards import card, photo_name
 from pipeline.console.context import Refused, console_of, visit_of
 from pipeline.console.drawing import draw
 
@@ -39,13 +39,13 @@ def ticket_picture(request: Request, number: int, kind: Kind) -> Response:
     return Response(data, media_type="image/jpeg", headers=_FOREVER)
 
 
-@router.get("/photos/{command_id}")
-def ticket_photo(request: Request, command_id: str) -> Response:
+@router.get("/photos/{name}")
+def ticket_photo(request: Request, name: str) -> Response:
     """A photo of the staff's, by the step it came with."""
     ticket = visit_of(request).on
     for step in ticket.steps:
-        path = step.facts.get("photo")
-        if path and path.endswith(f"/{command_id}.jpg"):
+        path = step.facts.get("picture")
+        if path and photo_name(path) == name:
             data = console_of(request).pictures.read(path)
             return Response(data, media_type="image/jpeg", headers=_FOREVER)
     raise Refused(404, ("没有这张照片", "there is no such photo"))
@@ -56,7 +56,14 @@ async def ticket_action(request: Request, action: str) -> Response:
     visit = visit_of(request)
     photo = visit.form.get("photo") if visit.form is not None else None
     data = await photo.read() if isinstance(photo, UploadFile) else None
-    command = Command(action, visit.text("command_id"), visit.text("note"), data)
+    version = visit.text("version")
+    if not (version.isascii() and version.isdigit() and len(version) < 10):
+        raise Refused(
+            422, ("请求不完整，请刷新后再试", "version: the ticket's that the page showed")
+        )
+    command = Command(
+        action, visit.text("command_id"), visit.text("note"), data, version=int(version)
+    )
     return await run_in_threadpool(_act, request, command)
 
 
@@ -66,9 +73,9 @@ def _act(request: Request, command: Command) -> Response:
         moved = act(console, visit.by, visit.on, command)
     except MovedAwayError as error:
         visit.ticket = error.ticket
-        return _page(request, error, note=command.note)
+        return _page(request, error, note=command.note, action=command.action)
     except Refused as error:
-        if error.status != 422:
+        if error.status not in (422, 503):
             raise
         return _page(request, error, note=command.note, action=command.action)
     back = "/queue" if visit.text("from") == "queue" else f"/tickets/{visit.on.ticket_id}"
@@ -83,15 +90,16 @@ def _page(
     """``note`` is what the user wrote with ``action``, when it could not be taken."""
     console, visit = console_of(request), visit_of(request)
     grids = console.desk.town.grids
+    shown = card(visit.on, visit.by, grids, console.clock.now(), visit.language)
     return draw(
         request,
         "ticket.html",
         status=error.status if error else 200,
-        card=card(visit.on, visit.by, grids, console.clock.now(), visit.language),
+        card=shown,
         said=words.pick(error.say, visit.language) if error else None,
         done=request.query_params.get("done"),
         now=console.clock.now(),
         note=note,
-        wanted=action,
+        wanted=action if action in shown.steps else "",
         near=[grids.get(code).name for code in visit.on.near_grids if code in grids],
     )
