@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from pipeline import __version__, bench_commands, camera_commands, lab, show
+from pipeline import __version__, bench_commands, camera_commands, evidence_commands, lab, show
 from pipeline.clock import SystemClock
 from pipeline.errors import (
     DeskUnavailableError,
@@ -49,6 +49,7 @@ for name, group in (
     ("tickets", tickets),
     ("cameras", camera_commands.app),
     ("bench", bench_commands.app),
+    ("evidence", evidence_commands.app),
 ):
     app.add_typer(group, name=name)
 app.add_typer(lab.app)
@@ -314,7 +315,7 @@ def console(
     """案卷状态页 / a page with the tickets as they arrive."""
     try:
         from pipeline.console import create_app, serve
-        from pipeline.tickets import open_desk
+        from pipeline.tickets import open_desk, open_store
     except ModuleNotFoundError as error:
         raise InputError(
             f"the page needs {error.name}",
@@ -327,7 +328,10 @@ def console(
         signal.signal(name, lambda *_: stop.set())
     with open_desk(settings, SystemClock()) as opened:
         app = create_app(
-            opened.desk, settings.data_dir / "evidence", lambda: camera_commands.camera_rows(opened)
+            opened.desk,
+            settings.data_dir / "evidence",
+            lambda: camera_commands.camera_rows(opened),
+            store=open_store(settings, SystemClock()),
         )
         with serve(app, host, port) as url:
             err.print(f"状态页 / status page: {url}")

@@ -12,7 +12,7 @@ import re
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -262,12 +262,43 @@ class HazardSettings(Section):
     clear_s: Seconds = Field(20.0, description="and the time they must span")
 
 
+class StoreSettings(Section):
+    """Where evidence is kept in the end."""
+
+    url: str | None = Field(
+        None,
+        pattern=r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[0-9A-Za-z_.=-]+)*/?$",
+        description="s3://bucket/prefix; null: data_dir/evidence alone",
+    )
+    endpoint: str | None = Field(
+        None,
+        pattern=r"^https?://[^\s/@?#]+/?$",
+        description="http(s)://host:port of an S3-compatible store; null: AWS",
+    )
+    region: str | None = Field(None, pattern=r"^[a-z0-9-]{1,40}$", description="its region")
+    access_key: SecretStr | None = Field(
+        None, description="null: as AWS's own tools find it (environment, profile, role)"
+    )
+    secret_key: SecretStr | None = Field(None, description="goes with access_key")
+    ca_file: Path | None = Field(
+        None, description="PEM file of certificates trusted for it; null: those of the system"
+    )
+    timeout_s: Seconds = Field(10.0, gt=0, description="longest wait for one answer")
+    waiting_mb: int = Field(
+        2000, ge=1, description="waits on this disk at most; then the oldest evidence gives way"
+    )
+
+
 class EvidenceSettings(Section):
-    """Pictures attached to tickets."""
+    """Pictures and clips attached to tickets."""
 
     jpeg_quality: int = Field(85, ge=30, le=100, description="of the pictures that are kept")
     longest_side_px: int = Field(1280, ge=320, description="larger pictures are scaled down")
     min_free_mb: int = Field(200, ge=0, description="below this much free disk only tickets go on")
+    clip_s: float = Field(
+        4.0, ge=0, le=15, description="seconds of a clip before and after a finding; 0: no clips"
+    )
+    store: StoreSettings = StoreSettings()
 
 
 class TicketSettings(Section):

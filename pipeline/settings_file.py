@@ -129,7 +129,7 @@ def _explain(error: ValidationError, origin: Mapping[str, str]) -> SettingsError
         "is not allowed",
         file=_source(path, origin),
         where=".".join(path),
-        found=_shown(first.get("input")),
+        found="a secret" if path[-1].endswith("_key") else _shown(first.get("input")),
         allowed=first["msg"],
     )
 
@@ -174,6 +174,9 @@ def _absolute(settings: Settings, base: Path) -> Settings:
     town, heads, ingest = settings.town, settings.heads.path, settings.ingest
     second = settings.second_look
     ca_file = ingest.tls.ca_file
+    evidence = settings.tickets.evidence
+    trusted = evidence.store.ca_file
+    store = evidence.store.model_copy(update={"ca_file": trusted and at(trusted)})
     return settings.model_copy(
         update={
             "data_dir": at(settings.data_dir),
@@ -182,6 +185,9 @@ def _absolute(settings: Settings, base: Path) -> Settings:
             "second_look": second.model_copy(update={"model": second.model and at(second.model)}),
             "ingest": ingest.model_copy(
                 update={"tls": ingest.tls.model_copy(update={"ca_file": ca_file and at(ca_file)})}
+            ),
+            "tickets": settings.tickets.model_copy(
+                update={"evidence": evidence.model_copy(update={"store": store})}
             ),
             "town": town.model_copy(
                 update={

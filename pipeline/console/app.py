@@ -8,19 +8,20 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fastapi import FastAPI, HTTPException, Request
-from fastapi.responses import FileResponse, HTMLResponse
+from fastapi import FastAPI, Request
+from fastapi.responses import HTMLResponse, Response
 from fastapi.staticfiles import StaticFiles
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from pipeline.clock import SystemClock
 from pipeline.console import view
+from pipeline.console.evidence import evidence_response
 from pipeline.errors import DeskError
+from pipeline.settings import EvidenceSettings
+from pipeline.tickets import EvidenceStore
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
-
-    from starlette.responses import Response
 
     from pipeline.clock import Clock
     from pipeline.tickets import Desk
@@ -41,14 +42,17 @@ def create_app(
     cameras: Callable[[], Sequence[Mapping[str, Any]]],
     *,
     clock: Clock | None = None,
+    store: EvidenceStore | None = None,
 ) -> FastAPI:
     """The page over a desk.
 
     ``evidence_dir`` is the folder that evidence is relative to (``data_dir/evidence``).
+    ``store`` is where it is read, with a record of each read; None: in that folder alone.
     ``cameras`` gives one mapping per camera: ``camera_id``, ``state``, and where known ``name``,
     ``since_at`` (Unix seconds) and ``why``. It is called in a thread of the server's.
     """
     time = clock or SystemClock()
+    kept = store or EvidenceStore(evidence_dir.parent, EvidenceSettings(), time)
     pages = Environment(
         loader=PackageLoader("pipeline.console"),
         autoescape=select_autoescape(),
@@ -81,25 +85,7 @@ def create_app(
         return HTMLResponse(html, status_code=503 if shown["trouble"] else 200, headers=headers)
 
     @app.get("/evidence/{path:path}")
-    def evidence(path: str) -> FileResponse:
-        file = _inside(evidence_dir, path)
-        if file is None:
-            raise HTTPException(404)
-        # A name stands for one picture for ever.
-        return FileResponse(
-            file, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=86400"}
-        )
+    def evidence(path: str, request: Request) -> Response:
+        return evidence_response(kept, path, request)
 
     return app
-
-
-def _inside(folder: Path, path: str) -> Path | None:
-    """The JPEG of this name in the folder; None for anything else, links out of it included."""
-    try:
-        root = folder.resolve()
-        file = (root / path).resolve(strict=True)
-    except (OSError, ValueError, RuntimeError):
-        return None
-    if not file.is_relative_to(root) or file.suffix != ".jpg" or not file.is_file():
-        return None
-    return file

@@ -52,6 +52,8 @@ ACTION_NAMES = {
     "regrade": "升级",
     "see_cleared": "画面中已消失",
     "reopen": "复发，重新立案",
+    "hold_evidence": "证据留存",
+    "release_evidence": "解除证据留存",
     "accept": "受理",
     "handle": "处置",
     "feed_back": "反馈",

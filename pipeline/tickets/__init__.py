@@ -12,25 +12,41 @@ from pipeline.tickets.evidence import (
     snapshot_of,
     write_evidence,
 )
+from pipeline.tickets.filmer import Filmer
 from pipeline.tickets.opening import OpenDesk, open_desk
 from pipeline.tickets.outbox import Outbox, Refused
 from pipeline.tickets.patient import PatientOutbox
 from pipeline.tickets.redis_server import open_redis, redis_risks
+from pipeline.tickets.store import (
+    About,
+    Content,
+    EvidenceStore,
+    Keeper,
+    Sweep,
+    Who,
+    open_store,
+    this_user,
+)
 from pipeline.tickets.ticket import EvidenceRef, Filing, Step, Ticket
 from pipeline.tickets.wire import TicketMessage
 
 __all__ = [
     "PRIVACY_SCORE",
     "STALE_S",
+    "About",
     "CameraBoard",
+    "Content",
     "CoverageLedger",
     "Covered",
     "Desk",
     "EmbeddedRedis",
     "EvidenceRef",
+    "EvidenceStore",
     "Filer",
     "Filing",
+    "Filmer",
     "Gap",
+    "Keeper",
     "Minute",
     "OpenDesk",
     "Outbox",
@@ -40,12 +56,16 @@ __all__ = [
     "RefusedList",
     "Snapshot",
     "Step",
+    "Sweep",
     "Ticket",
     "TicketMessage",
     "Told",
+    "Who",
     "open_desk",
     "open_redis",
+    "open_store",
     "redis_risks",
     "snapshot_of",
+    "this_user",
     "write_evidence",
 ]

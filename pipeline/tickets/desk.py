@@ -17,6 +17,7 @@ from pipeline.errors import DeskError, UnknownTicketError
 from pipeline.hazards import family_of
 from pipeline.tickets.alarms import ALARMS, Alarm, AlarmName, times_of
 from pipeline.tickets.codec import dump, evidence_to_json, incident_to_json
+from pipeline.tickets.evidence_desk import EvidenceDesk
 from pipeline.tickets.ground import DeskTown, Ground, check_code, ground_of
 from pipeline.tickets.keys import Keys
 from pipeline.tickets.limits import due_after_pause, due_at
@@ -85,6 +86,7 @@ class Desk:
         self._cool_down_s = cool_down_s
         self._keys = Keys(prefix)
         self._reader = Reader(redis, self._keys)
+        self.evidence = EvidenceDesk(redis, self._keys, clock)
         self._file: Any = redis.register_script(_script("common", "case", "file"))
         self._update: Any = redis.register_script(_script("common", "case", "update"))
         self._tick: Any = redis.register_script(_script("common", "tick"))

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from pipeline.tickets.desk import Desk
     from pipeline.tickets.ticket import EvidenceRef
 
-Kind = Literal["file", "update"]
+Kind = Literal["file", "update", "evidence"]
 
 _VERSION = 1  # PRAGMA user_version of the file
 _BATCH = 50  # entries sent before they are removed together; as many are sent again after kill -9
@@ -99,7 +99,7 @@ class Outbox:
             self._db.close()
 
     def put(self, kind: Kind, incident: Incident, evidence: EvidenceRef | None = None) -> None:
-        """Keep a new incident (``file``) or later news of one (``update``).
+        """Keep a new incident (``file``), later news of one (``update``) or more ``evidence``.
 
         It is on the disk when this returns; it never waits for Redis.
         """
@@ -177,6 +177,8 @@ class Outbox:
                     incident = incident_from_json(incident_json)
                     if kind == "file":
                         desk.file(incident, evidence_from_json(evidence_json))
+                    elif kind == "evidence" and (more := evidence_from_json(evidence_json)):
+                        desk.evidence.attach(incident.incident_id, more)
                     else:
                         desk.update(incident)
                 except DeskUnavailableError:

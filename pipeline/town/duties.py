@@ -30,6 +30,9 @@ KINDS: dict[Hazard, tuple[str, ...]] = {
     "crowd": ("crowd",),
 }
 
+EVIDENCE_DAYS = 90
+"""Evidence is kept for so long after a ticket's closing where its duty says nothing else."""
+
 _LIMIT = re.compile(r"(\d+(?:\.\d+)?)(min|h|d|wh|wd)")
 _LIMIT_HELP = "a number and min, h, d (wall clock), wh or wd (working hours, days), e.g. 30min, 4wh"
 _WALL_S = {"min": 60.0, "h": 3600.0, "d": 86400.0}
@@ -74,7 +77,7 @@ class Duty:
 
     ``radius_m`` is how near two findings must be to be one case. ``filing`` is ``auto`` (a ticket
     at once) or ``review`` (a person looks first). ``calendar`` ``wall`` promises that both limits
-    run by the wall clock.
+    run by the wall clock. ``evidence_days``: pictures are kept for so long after the closing.
     """
 
     hazard: Hazard
@@ -89,6 +92,7 @@ class Duty:
     filing: Filing
     severity: Severity
     radius_m: float
+    evidence_days: int = EVIDENCE_DAYS
 
 
 class Duties:
@@ -138,6 +142,7 @@ class _DutyWire(BaseModel):
     filing: Filing
     severity: Severity
     radius_m: Radius
+    evidence_days: Annotated[int, Field(ge=1, le=3660)] = EVIDENCE_DAYS
 
 
 def load_duties(path: Path) -> Duties:

@@ -19,7 +19,8 @@ from pipeline.clock import ManualClock
 from pipeline.console import create_app, serve
 from pipeline.errors import SettingsError
 from pipeline.settings import EvidenceSettings, RedisSettings
-from pipeline.tickets import Desk, open_redis, write_evidence
+from pipeline.tickets import Desk, EvidenceStore, open_redis, write_evidence
+from pipeline.tickets.evidence import about
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -145,6 +146,50 @@ def test_evidence_is_shown_and_served(page: httpx.Client, desk: Desk, tmp_path: 
     answer = page.get(f"/evidence/{ref.annotated}")
     assert answer.headers["content-type"] == "image/jpeg"
     assert answer.content == (tmp_path / "evidence" / ref.annotated).read_bytes()
+
+
+def test_every_look_at_evidence_is_recorded_and_no_refusal_is(
+    page: httpx.Client, desk: Desk, tmp_path: Path, clock: ManualClock
+):
+    store = EvidenceStore(tmp_path, EvidenceSettings(min_free_mb=0), clock)
+    store.keep({f"2026/11/23/{incident().incident_id}-clip.mp4": b"0123456789"}, about(incident()))
+    path = f"/evidence/2026/11/23/{incident().incident_id}-clip.mp4"
+    whole = page.get(path)
+    assert (whole.status_code, whole.headers["content-type"]) == (200, "video/mp4")
+    assert whole.headers["cache-control"].startswith("private")
+    assert page.get(path.replace("clip", "pair")).status_code == 404
+    (link,) = store.ledger.reads()
+    assert (link.said["who"], link.said["from"], link.said["way"]) == (
+        "anonymous",
+        "127.0.0.1",
+        "console",
+    )
+    store.close()
+
+
+@pytest.mark.parametrize(
+    "wanted, status, content, said",
+    [
+        ("bytes=0-3", 206, b"0123", "bytes 0-3/10"),
+        ("bytes=4-", 206, b"456789", "bytes 4-9/10"),
+        ("bytes=-3", 206, b"789", "bytes 7-9/10"),
+        ("bytes=8-99", 206, b"89", "bytes 8-9/10"),
+        ("bytes=10-", 416, b"", "bytes */10"),
+        ("bytes=5-2", 416, b"", "bytes */10"),
+        ("bytes=0-1,4-5", 200, b"0123456789", None),
+        ("bytes=-", 200, b"0123456789", None),
+        ("pages=1-2", 200, b"0123456789", None),
+    ],
+)
+def test_a_player_gets_the_part_of_a_clip_that_it_asks_for(
+    page: httpx.Client, tmp_path: Path, clock: ManualClock, wanted, status, content, said
+):
+    store = EvidenceStore(tmp_path, EvidenceSettings(min_free_mb=0), clock)
+    store.keep({"2026/11/23/a-clip.mp4": b"0123456789"}, about(incident()))
+    store.close()
+    answer = page.get("/evidence/2026/11/23/a-clip.mp4", headers={"Range": wanted})
+    assert (answer.status_code, answer.content) == (status, content)
+    assert answer.headers.get("content-range") == said
 
 
 @pytest.mark.parametrize(
