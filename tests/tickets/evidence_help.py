@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -67,8 +68,8 @@ def ring_of(path: Path, start: float) -> PacketRing:
     """What a camera's ring holds that was sent this footage from ``start`` on."""
     ring, stream = PacketRing(limit=1 << 26), FileStream(path)
     for arrival in stream.arrivals():
-        arrival.captured_at += start
-        ring.add(stream.codec, arrival)
+        kept = replace(arrival, captured_at=arrival.captured_at + start)
+        ring.add(stream.codec, kept)
     stream.close()
     return ring
 

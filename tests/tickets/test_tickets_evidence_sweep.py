@@ -115,21 +115,22 @@ def test_a_ticket_on_hold_keeps_its_evidence_until_it_is_released(store, desk, s
 
 
 def test_a_hold_that_comes_while_a_sweep_runs_still_counts(store, desk, sweep, clock, monkeypatch):
-    tickets = [filed(store, desk, crash(number, east_m=300.0 * number)) for number in (1, 2)]
+    tickets = {filed(store, desk, crash(number, east_m=300.0 * number)) for number in (1, 2)}
     for ticket_id in tickets:
         close(desk, ticket_id)
     clock.move_to(NOON + 30 * DAY)
     delete = store.delete
 
     def holding(item, rule):
-        desk.evidence.hold(tickets[1], by="王五")
+        for other in tickets - {item.ticket_id}:
+            desk.evidence.hold(other, by="王五")
         delete(item, rule)
 
     monkeypatch.setattr(store, "delete", holding)
     swept = sweep.run()
     assert len(swept.deleted) == 1
     (item,) = store.ledger.items()
-    assert item.ticket_id == tickets[1]
+    assert list(desk.evidence.holds()) == [item.ticket_id]
 
 
 def test_a_ticket_that_was_opened_again_keeps_what_it_had(store, desk, sweep, clock):

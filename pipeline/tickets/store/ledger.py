@@ -187,4 +187,5 @@ class Ledger:
 
 
 def _item(row: tuple[Any, ...]) -> Item:
-    return Item(*row[:-1], held=bool(row[-1]))
+    values = *row[:-1], bool(row[-1])  # SQLite knows no booleans
+    return Item(*values)

@@ -13,7 +13,7 @@ from pipeline.tickets.store.ledger import Item
 from pipeline.tickets.store.names import owner_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from pipeline.clock import Clock
     from pipeline.tickets.evidence_desk import EvidenceDesk, Standing
@@ -96,7 +96,7 @@ class Sweep:
         return due.delete_at is not None and due.delete_at <= self._clock.now()
 
     def _as_it_stands(
-        self, item: Item, standing: Standing | None, held: Iterable[str]
+        self, item: Item, standing: Standing | None, held: Collection[str]
     ) -> tuple[Item, bool]:
         """The file with what the desk says of it now, and whether its ticket is open."""
         is_held = item.ticket_id in held
