@@ -275,7 +275,9 @@ class StoreSettings(Section):
         pattern=r"^https?://[^\s/@?#]+/?$",
         description="http(s)://host:port of an S3-compatible store; null: AWS",
     )
-    region: str | None = Field(None, pattern=r"^[a-z0-9-]{1,40}$", description="the region it lies in, as its maker calls it")
+    region: str | None = Field(
+        None, pattern=r"^[a-z0-9-]{1,40}$", description="where it lies, as its maker calls it"
+    )
     access_key: SecretStr | None = Field(
         None, description="null: as AWS's own tools find it (environment, profile, role)"
     )

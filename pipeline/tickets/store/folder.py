@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -53,8 +54,10 @@ class Folder:
     def remove(self, name: str) -> None:
         """Does nothing where there is none."""
         path = self.root / name
-        if is_name(name) and path.parent.exists():
-            path.unlink(missing_ok=True)
+        if not is_name(name):
+            return
+        path.unlink(missing_ok=True)
+        with suppress(FileNotFoundError):  # with its folder, by another one
             _sync(path.parent)
             self._tidy(path.parent)
 
@@ -65,13 +68,16 @@ class Folder:
                 path = Path(folder) / file
                 name = path.relative_to(self.root).as_posix()
                 if is_name(name) and self._file(name) is not None:
-                    yield name, path.stat().st_mtime
+                    written_at = _written_at(path)
+                    if written_at is not None:
+                        yield name, written_at
 
     def clear_aside(self, older_than: float) -> int:
         """Remove what a killed writer has left half done; returns how many."""
         gone = 0
         for path in self.root.glob(f"{_ASIDE}*"):
-            if path.stat().st_mtime < older_than:
+            written_at = _written_at(path)
+            if written_at is not None and written_at < older_than:
                 shutil.rmtree(path, ignore_errors=True)
                 gone += 1
         return gone
@@ -108,6 +114,14 @@ class Folder:
             except OSError:
                 return
             folder = folder.parent
+
+
+def _written_at(path: Path) -> float | None:
+    """None where it has gone meanwhile: several may sweep."""
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return None
 
 
 def _write(path: Path, content: bytes) -> None:

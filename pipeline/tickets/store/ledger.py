@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import astuple, dataclass, fields
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -134,22 +135,28 @@ class Ledger:
                     rows,
                 )
 
-    def begin_deletion(self, name: str, rule: str) -> None:
-        """What is begun is ended after a kill: a deletion and its record belong together."""
-        with self._database.writing() as db:
-            db.execute("UPDATE objects SET ending = ? WHERE name = ?", (rule, name))
+    def begin_deletion(self, name: str, rule: str, found: str) -> None:
+        """What is begun is ended after a kill: a deletion and its record belong together.
 
-    def begun(self) -> list[tuple[Item, str]]:
-        """Deletions that were not ended, with their rules."""
-        with self._database.reading() as db:
-            rows = db.execute(f"SELECT {_COLUMNS}, ending FROM objects WHERE ending IS NOT NULL")  # noqa: S608 - our own names
-            return [(_item(row[:-1]), row[-1]) for row in rows]
+        ``found``: what the file was before. Of several who begin it the first one's word counts.
+        """
+        ending = json.dumps({"rule": rule, "found": found})
+        with self._database.writing() as db:
+            db.execute(
+                "UPDATE objects SET ending = ? WHERE name = ? AND ending IS NULL", (ending, name)
+            )
+
+    def begun(self) -> list[Item]:
+        """Deletions that were begun and not ended."""
+        return self._items("WHERE ending IS NOT NULL")
 
     def end_deletion(self, name: str, said: Mapping[str, Any]) -> None:
         """Record the deletion, once, whoever of several deletes it."""
         with self._database.writing() as db:
-            if db.execute("DELETE FROM objects WHERE name = ?", (name,)).rowcount:
-                _DELETIONS.append(db, said)
+            row = db.execute("SELECT ending FROM objects WHERE name = ?", (name,)).fetchone()
+            if row is not None and row[0] is not None:
+                _DELETIONS.append(db, {**said, **json.loads(row[0])})
+                db.execute("DELETE FROM objects WHERE name = ?", (name,))
 
     def note_read(self, said: Mapping[str, Any]) -> None:
         with self._database.writing() as db:

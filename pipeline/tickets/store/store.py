@@ -9,7 +9,7 @@ from __future__ import annotations
 import getpass
 import hashlib
 import socket
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Literal
 
 import structlog
@@ -134,27 +134,18 @@ class EvidenceStore:
         Begun before and ended after, so that a kill between leaves neither a file that counts as
         deleted nor a deletion that nobody knows of. Raises EvidenceError; to be done again then.
         """
-        self.ledger.begin_deletion(item.name, rule)
-        self.end_deletion(item, rule)
+        self.ledger.begin_deletion(item.name, rule, self._state(item))
+        self.end_deletion(item)
 
-    def end_deletion(self, item: Item, rule: str) -> None:
-        """The second half of ``delete``."""
-        found = self._erase(item)
-        self.ledger.end_deletion(
-            item.name,
-            {
-                "at": self._clock.now(),
-                "name": item.name,
-                "owner": item.owner,
-                "ticket_id": item.ticket_id,
-                "sha256": item.sha256,
-                "found": found,
-                "size": item.size,
-                "made_at": item.made_at,
-                "place": item.place,
-                "rule": rule,
-            },
-        )
+    def end_deletion(self, item: Item) -> None:
+        """The second half of ``delete``; by several at once, or again, it is recorded once."""
+        if item.place == "bucket":
+            self._bucket_of(item).delete(item.name)
+        self.folder.remove(item.name)
+        facts = asdict(item)
+        recorded = ("name", "owner", "ticket_id", "sha256", "size", "made_at", "place")
+        said = {"at": self._clock.now(), **{key: facts[key] for key in recorded}}
+        self.ledger.end_deletion(item.name, said)
 
     def carry(self, stop: threading.Event) -> int:
         """Bring what waits here to the bucket, oldest first; returns how many files.
@@ -244,8 +235,8 @@ class EvidenceStore:
         gone = self.ledger.deletion_of(name)
         if gone is not None:
             raise UnknownEvidenceError(f"{name} was deleted: {gone.said['rule']}")
-        if item is not None and item.place == "bucket" and self.bucket is None:
-            raise StoreUnavailableError(f"{name} is in a bucket, and the settings name none")
+        if item is not None and item.place == "bucket":
+            self._bucket_of(item)
         raise UnknownEvidenceError(f"there is no {name}")
 
     def _carry(self, bucket: Bucket, item: Item) -> bool:
@@ -263,22 +254,20 @@ class EvidenceStore:
         self.delete(item, "missing: somebody else removed it")
         return False
 
-    def _erase(self, item: Item) -> str:
-        """Remove it wherever it is; says whether it was still what had been kept."""
+    def _state(self, item: Item) -> str:
+        """Whether it still is what was kept."""
         here = self.folder.read(item.name)
-        there = None
-        if item.place == "bucket":
-            if self.bucket is None:
-                raise StoreUnavailableError(
-                    f"{item.name} is in a bucket, and the settings name none"
-                )
-            there = self.bucket.sha256(item.name)
-            self.bucket.delete(item.name)
-        self.folder.remove(item.name)
-        digest = there if here is None else hashlib.sha256(here).hexdigest()
+        digest = None if here is None else hashlib.sha256(here).hexdigest()
+        if here is None and item.place == "bucket":
+            digest = self._bucket_of(item).sha256(item.name)
         if digest is None:
             return "missing"
         return "as kept" if digest == item.sha256 else "changed"
+
+    def _bucket_of(self, item: Item) -> Bucket:
+        if self.bucket is None:
+            raise StoreUnavailableError(f"{item.name} is in a bucket, and the settings name none")
+        return self.bucket
 
 
 def open_store(settings: Settings, clock: Clock) -> EvidenceStore:

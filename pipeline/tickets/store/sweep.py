@@ -67,8 +67,8 @@ class Sweep:
     def run(self) -> Swept:
         """Do all of it; may be called by several at once, and again after a kill."""
         swept = Swept()
-        for item, rule in self._store.ledger.begun():
-            self._try(item, rule, swept, begun=True)
+        for item in self._store.ledger.begun():
+            self._try(item, None, swept)
         self._adopt(swept)
         self._find_missing(swept)
         for due in self.dues():
@@ -174,10 +174,11 @@ class Sweep:
                 self._store.delete(item, "missing: somebody else removed it")
                 swept.missing.append(item.name)
 
-    def _try(self, item: Item, rule: str, swept: Swept, *, begun: bool = False) -> None:
+    def _try(self, item: Item, rule: str | None, swept: Swept) -> None:
+        """``rule`` None: the deletion was begun by one that has one."""
         try:
-            if begun:
-                self._store.end_deletion(item, rule)
+            if rule is None:
+                self._store.end_deletion(item)
             else:
                 self._store.delete(item, rule)
         except StoreUnavailableError:
