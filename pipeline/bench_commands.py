@@ -50,6 +50,21 @@ def bench_ingest(
     _tell("取流成本 / cost of ingest", figures, plot, as_json=as_json)
 
 
+@app.command("decode")
+def bench_decode(
+    device: Annotated[str, typer.Option(help="FFmpeg's name of the GPU's kind")] = "cuda",
+    rounds: Annotated[int, typer.Option(min=3, help="turns of each size")] = 20,
+    plot: Plot = None,
+    as_json: AsJson = False,
+) -> None:
+    """显卡解码 / what a key frame costs on a GPU, beside one thread of the processor."""
+    from pipeline import bench
+
+    with err.status("") as status:
+        figures = bench.bench_decode(device, rounds=rounds, clock=SystemClock(), say=status.update)
+    _tell("显卡解码 / key frames on the GPU", figures, plot, as_json=as_json)
+
+
 @app.command("detect")
 def bench_detect(
     model: Annotated[

@@ -15,7 +15,16 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from pipeline import __version__, bench_commands, camera_commands, evidence_commands, lab, show
+from pipeline import (
+    __version__,
+    bench_commands,
+    camera_commands,
+    evidence_commands,
+    lab,
+    open311_commands,
+    report_commands,
+    show,
+)
 from pipeline.clock import SystemClock
 from pipeline.errors import (
     DeskUnavailableError,
@@ -50,9 +59,11 @@ for name, group in (
     ("cameras", camera_commands.app),
     ("bench", bench_commands.app),
     ("evidence", evidence_commands.app),
+    ("open311", open311_commands.app),
 ):
     app.add_typer(group, name=name)
 app.add_typer(lab.app)
+report_commands.add_to(app, tickets)
 
 
 def main() -> None:
@@ -228,27 +239,32 @@ def tickets_show(
 
 @app.command()
 def explain(
-    name: Annotated[str, typer.Argument(help="number of a ticket, or an incident's name")],
+    name: Annotated[str, typer.Argument(help="a ticket's number, an incident's or report's name")],
     settings_file: SettingsFile = None,
     as_json: AsJson = False,
 ) -> None:
     """说明立案依据 / why there is a ticket or incident: rules, scores and looks."""
     with opened_desk(settings_file) as opened:
         try:
-            incidents = opened.desk.ticket(name).incidents
+            ticket = opened.desk.ticket(name)
+            incidents, reports = ticket.incidents, ticket.reports
         except UnknownTicketError:
             try:
                 ticket = opened.desk.ticket_of(name)
             except UnknownTicketError:
                 raise UnknownTicketError(
-                    f"there is no ticket or incident {name}; `gridwatch tickets list` shows them"
+                    f"there is no ticket, incident or report {name}; `gridwatch tickets list` "
+                    "shows them"
                 ) from None
             incidents = tuple(one for one in ticket.incidents if one.incident_id == name)
+            reports = tuple(one for one in ticket.reports if one.report_id == name)
     if as_json:
-        print_json([asdict(incident) for incident in incidents])
+        print_json([*map(asdict, incidents), *map(asdict, reports)])
         return
     for incident in incidents:
         out.print(show.reasons(incident))
+    for report in reports:
+        out.print(show.report(report))
 
 
 @app.command()

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from pipeline.clock import SystemClock
 from pipeline.detect import Detector, head_counter, time_per_look_ms, time_per_picture_ms
-from pipeline.errors import EvidenceError, GridwatchError
+from pipeline.errors import EvidenceError, GridwatchError, SettingsError
+from pipeline.ingest import why_no_device
 from pipeline.settings_file import load_settings
 from pipeline.tickets import (
     STALE_S,
@@ -55,6 +56,7 @@ def examine(settings_file: Path | None) -> list[Finding]:
     checks: dict[str, Callable[[Settings], str]] = {
         "model": _model,
         "heads": _heads,
+        "decoder": _decoder,
         "town": _town,
         "holidays": _holidays,
         "redis": _redis,
@@ -83,6 +85,19 @@ def _heads(settings: Settings) -> str:
     if counter is None:
         return "no head counter: people are counted by boxes alone, which misses most of a crowd"
     return f"{counter.card.label}, {time_per_picture_ms(counter)} ms a picture of 1080p"
+
+
+def _decoder(settings: Settings) -> str:
+    if settings.ingest.decoder == "cpu":
+        return "cpu"
+    if why := why_no_device("cuda"):
+        raise SettingsError(
+            "can't be used here, so the processor decodes",
+            where="ingest.decoder",
+            found=f"nvdec: {why}",
+            allowed="cpu, or an NVIDIA GPU with its driver",
+        )
+    return "nvdec"
 
 
 def _town(settings: Settings) -> str:

@@ -14,6 +14,9 @@ GridwatchError
 │   ├── TruthError          truth.jsonl
 │   ├── DataError           training data: folder, picture, label, start weights
 │   ├── ScenarioError       scenario of a rehearsal
+│   ├── ReportError         what somebody reports: hazard, box, text
+│   ├── PictureError        a picture that somebody hands in: none at all, or too large
+│   ├── ApiKeyError         a name for an API key, or the file of them
 │   └── BenchError          a benchmark can't be run here
 ├── RehearsalError          a program of a rehearsal ended, or it could not be set up
 ├── SourceError             a camera can't deliver now; carries the camera state that says so
@@ -137,6 +140,18 @@ class TruthError(InputError):
 
 
 class DataError(InputError):
+    pass
+
+
+class ReportError(InputError):
+    pass
+
+
+class PictureError(InputError):
+    pass
+
+
+class ApiKeyError(InputError):
     pass
 
 

@@ -229,9 +229,14 @@ def _sweep(store: EvidenceStore, opened: OpenDesk) -> Sweep:
 
 
 def _owners(ticket_id: str, store: EvidenceStore, opened: OpenDesk) -> Sequence[str]:
-    """The incidents of a ticket; of one that has left Redis, those that the ledger remembers."""
+    """Whose evidence is a ticket's: its findings' and its own.
+
+    Of one that has left Redis, those that the ledger remembers.
+    """
     try:
-        return [incident.incident_id for incident in opened.desk.ticket(ticket_id).incidents]
+        ticket = opened.desk.ticket(ticket_id)
+        incidents = [incident.incident_id for incident in ticket.incidents]
+        return [*incidents, *(report.report_id for report in ticket.reports), ticket_id]
     except UnknownTicketError:
         found = {item.owner for item in store.ledger.items(ticket_id=ticket_id)}
         found |= {

@@ -194,6 +194,11 @@ class IngestSettings(Section):
         None, description="which frames become looks; null: keys for live cameras, auto for files"
     )
     interval_s: Seconds = Field(0.5, gt=0, description="a camera's looks are this far apart")
+    decoder: Literal["cpu", "nvdec"] = Field(
+        "cpu",
+        description="where key frames are decoded; nvdec: on the box's NVIDIA GPU, and by the "
+        "processor for cameras that it can't decode",
+    )
     transport: Literal["tcp", "udp"] = Field(
         "tcp",
         description="how cameras send; udp: for lines on which late pictures are worse than lost "
@@ -303,12 +308,49 @@ class EvidenceSettings(Section):
     store: StoreSettings = StoreSettings()
 
 
+class ReportSettings(Section):
+    """What residents and staff report."""
+
+    radius_m: float = Field(
+        25.0, gt=0, le=150, description="how far the place that a telephone tells may be off"
+    )
+    pictures: int = Field(3, ge=0, le=10, description="of one report at most")
+    picture_mb: int = Field(8, ge=1, le=50, description="of one picture at most")
+    picture_mpx: float = Field(
+        50.0, gt=0, le=200, description="million pixels of one picture at most"
+    )
+    longest_side_px: int = Field(2048, ge=320, description="larger ones may be decoded smaller")
+
+
 class TicketSettings(Section):
-    """How incidents become tickets."""
+    """How incidents and reports become tickets."""
 
     cool_down_s: Seconds = Field(600.0, description="a ticket closed this recently still merges")
     retry_s: Seconds = Field(2.0, gt=0, description="pause before the outbox tries Redis again")
     evidence: EvidenceSettings = EvidenceSettings()
+    reports: ReportSettings = ReportSettings()
+
+
+class Open311Settings(Section):
+    """The endpoint for residents' reports (Open311 GeoReport v2)."""
+
+    jurisdiction_id: str | None = Field(
+        None, max_length=200, description="of this town; null: whatever a client says is ours"
+    )
+    public_url: str | None = Field(
+        None,
+        pattern=r"^https?://[^\s?#]+$",
+        description="how clients reach the endpoint, for discovery; null: as they asked",
+    )
+    contact: str = Field("", max_length=500, description="who helps, for discovery")
+    services: list[str] | None = Field(
+        None, description="service codes that are offered, e.g. road_damage; null: every duty"
+    )
+    reports_per_minute: int = Field(30, ge=1, description="of one API key at most")
+    reads_per_minute: int = Field(
+        120, ge=1, description="of one client's address at most, reports included"
+    )
+    body_s: Seconds = Field(60.0, gt=0, description="a report must have arrived within this")
 
 
 class TelemetrySettings(Section):
@@ -337,6 +379,7 @@ class Settings(BaseSettings):
     ingest: IngestSettings = IngestSettings()
     hazards: HazardSettings = HazardSettings()
     tickets: TicketSettings = TicketSettings()
+    open311: Open311Settings = Open311Settings()
     telemetry: TelemetrySettings = TelemetrySettings()
 
     @classmethod

@@ -19,10 +19,13 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from pipeline.bench import Figure
+    from pipeline.console.open311 import ApiKey
     from pipeline.doctor import Finding
     from pipeline.hazards import Incident
     from pipeline.replay import Comparison, Played
-    from pipeline.tickets import RefusedList, Ticket, TicketMessage
+    from pipeline.tickets import RefusedList, Report, Ticket, TicketMessage
+
+SOURCES = {"video": "视频 video", "resident": "居民 resident", "staff": "工作人员 staff"}
 
 
 def messages(waiting: Iterable[TicketMessage]) -> Table:
@@ -55,7 +58,8 @@ def waiting(counts: Mapping[str, int], names: Mapping[str, str]) -> Table:
 
 def tickets(found: Iterable[Ticket]) -> Table:
     table = _table(
-        "案卷号 / ticket", "隐患 / hazard", "网格 / grid", "位置 / place", "状态 / state", "×"
+        *("案卷号 / ticket", "隐患 / hazard", "网格 / grid", "位置 / place", "状态 / state", "×"),
+        "来源 / source",
     )
     for one in found:
         table.add_row(
@@ -65,8 +69,14 @@ def tickets(found: Iterable[Ticket]) -> Table:
             one.address,
             one.state,
             str(one.count),
+            sources(one),
         )
     return table
+
+
+def sources(one: Ticket) -> str:
+    """Where everything that the ticket is made of came from."""
+    return ", ".join(SOURCES[source] for source in one.sources)
 
 
 def ticket(one: Ticket, evidence_dir: Path) -> RenderableType:
@@ -82,10 +92,36 @@ def ticket(one: Ticket, evidence_dir: Path) -> RenderableType:
         f"位置 / place: {place.lat:.6f}, {place.lon:.6f} WGS-84 ±{place.radius_m:.0f} m",
         f"受理时限 / accept by: {_time(one.accept_due_at)}",
         f"处置时限 / handle by: {_time(one.handle_due_at)}",
-        f"摄像头 / cameras: {', '.join(one.camera_ids)}",
+        f"来源 / source: {sources(one)}   摄像头 / cameras: {', '.join(one.camera_ids) or '—'}",
+        *(report(each) for each in one.reports),
         *(f"图 / picture: {evidence_dir / evidence.annotated}" for evidence in one.evidence),
+        *(
+            f"图 / picture ({step.action}): {evidence_dir / step.facts['picture']}"
+            for step in one.steps
+            if "picture" in step.facts
+        ),
         steps,
     )
+
+
+def report(one: Report) -> RenderableType:
+    """What somebody reported, in their words: text, never markup."""
+    place = one.place
+    where = f"{place.lat:.6f}, {place.lon:.6f} ±{place.radius_m:.0f} m" if place else "位置不明"
+    what = f"{one.hazard}.{one.kind}" if one.kind else one.hazard
+    who = f"{SOURCES[one.source]} ({one.by})"
+    lines = [
+        f"上报 / report {one.report_id}   {who}   {_time(one.reported_at)}   {what}",
+        f"  {where}   {one.camera_id or ''} {one.address}".rstrip(),
+    ]
+    return Text("\n".join([*lines, f"  {one.description}"] if one.description else lines))
+
+
+def api_keys(found: Iterable[ApiKey]) -> Table:
+    table = _table("名称 / name", "创建 / made", "吊销 / revoked")
+    for one in found:
+        table.add_row(one.name, _time(one.made_at), _time(one.revoked_at) if one.revoked_at else "")
+    return table
 
 
 def reasons(incident: Incident) -> RenderableType:

@@ -3,8 +3,8 @@
     python -m scripts.gpu --out gpu.json [MODEL ...]
 
 Each provider of this onnxruntime is measured with each model (default: the shipped one): ``bench
-detect`` for every size of batch and ``bench town`` under load. What fails is written down with its
-reason, and the rest goes on.
+detect`` for every size of batch and ``bench town`` under load; then decoding. What fails is written
+down with its reason, and the rest goes on.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import onnxruntime as ort
 import typer
 from rich.console import Console
 
-from pipeline.bench import bench_detect, bench_town
+from pipeline.bench import bench_decode, bench_detect, bench_town
 from pipeline.clock import SystemClock
 from pipeline.detect.ladder import ladder
 from pipeline.errors import GridwatchError
@@ -61,8 +61,20 @@ def main(
                     ]
                 )
             done.append(row | {"gpu_after": _gpus()})
-            out.write_text(json.dumps({**_machine(), "measured": done}, indent=2) + "\n", "utf-8")
+            _write(out, done)
+    with err.status("decode") as status:
+        figures = _measured(
+            lambda: bench_decode(
+                "cuda", rounds=rounds, clock=clock, say=_saying(status.update, "decode")
+            )
+        )
+    done.append({"decode": "cuda"} | figures)
+    _write(out, done)
     err.print(f"{len(done)} × → {out}")
+
+
+def _write(out: Path, done: list[dict[str, Any]]) -> None:
+    out.write_text(json.dumps({**_machine(), "measured": done}, indent=2) + "\n", "utf-8")
 
 
 def _saying(update: Callable[[str], None], prefix: str) -> Callable[[str], None]:

@@ -15,7 +15,7 @@ import yaml
 from pipeline import cli
 from pipeline.clock import ManualClock, SystemClock
 from pipeline.hazards import Incident
-from pipeline.ingest import CameraStatus, Coverage, Look
+from pipeline.ingest import CameraStatus, Coverage, Look, why_no_device
 from pipeline.ingest.view_files import ViewFile
 from pipeline.settings_file import load_settings
 from pipeline.tickets import open_desk
@@ -75,7 +75,7 @@ def test_doctor_finds_a_good_town_good(gridwatch, town):
     assert answer.code == 0
     assert {finding["check"] for finding in findings} == {
         "python", "settings", "model", "heads", "town", "redis", "camera list", "disk",
-        "outbox", "holidays", "evidence",
+        "outbox", "holidays", "evidence", "decoder",
     }  # fmt: skip
     assert all(finding["good"] for finding in findings)
 
@@ -367,6 +367,17 @@ def test_a_shard_that_is_none_is_refused(gridwatch, town, shard):
 
 def test_a_bench_that_cannot_be_is_refused(gridwatch):
     refused(gridwatch("bench", "ingest", "--size", "1081p"), "--size", "1081p", "1920x1080")
+    refused(gridwatch("bench", "decode", "--device", "no-such"), "no-such")
+
+
+def test_doctor_says_when_no_gpu_can_decode(gridwatch, town):
+    if why_no_device("cuda") is None:
+        pytest.skip("there is a GPU that decodes")
+    change(town, ingest={"decoder": "nvdec"})
+    answer = gridwatch("doctor", "-s", town / "settings.yaml", "--json")
+    [found] = [one for one in json.loads(answer.out) if one["check"] == "decoder"]
+    assert not found["good"]
+    assert "ingest.decoder" in found["text"]
 
 
 def test_an_unknown_scenario_is_refused_with_the_list(gridwatch):

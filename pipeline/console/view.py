@@ -31,6 +31,7 @@ STATE_NAMES = {
     "rejected": "不予立案",
     "merged": "已合并",
 }
+SOURCE_NAMES = {"video": "视频智能发现", "resident": "居民上报", "staff": "人工上报"}
 SEVERITY_NAMES = {"notice": "一般", "warning": "较急", "emergency": "紧急"}
 CAMERA_NAMES = {
     "connecting": "连接中",
@@ -49,6 +50,9 @@ ACTION_NAMES = {
     "file": "立案",
     "dispatch": "派遣",
     "add_incident": "并入新发现",
+    "add_report": "并入新上报",
+    "see_still": "反馈后仍在",
+    "verify": "核查通过",
     "regrade": "升级",
     "see_cleared": "画面中已消失",
     "reopen": "复发，重新立案",
@@ -90,6 +94,7 @@ class Card:
     deadline: Deadline
     state_zh: str
     severity_zh: str
+    sources_zh: str
     filed: str
     steps: tuple[tuple[str, str, str, str], ...]
 
@@ -102,6 +107,7 @@ def card(ticket: Ticket, now: float) -> Card:
         deadline=_deadline(ticket, now),
         state_zh=STATE_NAMES[ticket.state],
         severity_zh=SEVERITY_NAMES[ticket.severity],
+        sources_zh="、".join(SOURCE_NAMES[source] for source in ticket.sources),
         filed=_time(ticket.filed_at),
         steps=tuple(
             (

@@ -3,6 +3,7 @@
 from pipeline.ingest.cameras import Ingest
 from pipeline.ingest.check import check_cameras
 from pipeline.ingest.coverage import Coverage
+from pipeline.ingest.device import why_no_device
 from pipeline.ingest.evidence import Kept, PacketGroup, picture_of
 from pipeline.ingest.look import PURPOSES, Look, Purpose
 from pipeline.ingest.pace import Pace
@@ -44,4 +45,5 @@ __all__ = [
     "picture_of",
     "plan_windows",
     "shard_of",
+    "why_no_device",
 ]

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pipeline.ingest.look import Look
     from pipeline.ingest.sampling import Waits
     from pipeline.ingest.state import CameraStatus
+    from pipeline.ingest.suspicion import Suspicion
     from pipeline.settings import IngestSettings
     from pipeline.town import Camera
 
@@ -75,11 +76,15 @@ class Ingest:
             self._start(self._readers.values())
         self._watchdog.start()
 
-    def apply(self, cameras: Iterable[Camera]) -> None:
+    def apply(
+        self, cameras: Iterable[Camera], suspicions: Mapping[str, Suspicion] | None = None
+    ) -> None:
         """Watch these cameras from now on, and no others; never waits for one.
 
         Those that are read as before keep their connection and what is known of them.
+        ``suspicions``: what those who read them before had begun to suspect, by camera_id.
         """
+        suspicions = suspicions or {}
         wanted = {camera.camera_id: camera for camera in cameras}
         with self._lock:
             if self._stop.is_set():
@@ -90,7 +95,9 @@ class Ingest:
                     reader.request_stop()
                     self._leaving.append(reader)
             readers = {
-                camera_id: old[camera_id] if camera_id in kept else self._reader(camera)
+                camera_id: old[camera_id]
+                if camera_id in kept
+                else self._reader(camera, suspicions.get(camera_id))
                 for camera_id, camera in wanted.items()
             }
             self._readers, self._cameras = readers, wanted
@@ -124,6 +131,11 @@ class Ingest:
         """What every camera is doing now, by camera_id, in the order of the list."""
         return {camera_id: reader.status() for camera_id, reader in self._readers.items()}
 
+    def suspicions(self) -> dict[str, Suspicion]:
+        """What has begun to show of a fault, by camera_id; see PictureHealth."""
+        found = {camera_id: reader.suspicion for camera_id, reader in self._readers.items()}
+        return {camera_id: one for camera_id, one in found.items() if one is not None}
+
     def full_picture(self, camera_id: str, captured_at: float) -> NDArray[np.uint8] | None:
         """See Source.full_picture; None also for an unknown camera."""
         reader = self._readers.get(camera_id)
@@ -147,7 +159,7 @@ class Ingest:
             if camera_id in wanted and as_read(wanted[camera_id]) == as_read(camera)
         }
 
-    def _reader(self, camera: Camera) -> CameraReader:
+    def _reader(self, camera: Camera, suspicion: Suspicion | None) -> CameraReader:
         reader = CameraReader(
             camera,
             self._settings,
@@ -157,6 +169,7 @@ class Ingest:
             gate=self._gates.of(camera),
             detail_gate=self._gates.of(camera) if camera.sub_url and camera.enabled else None,
             views=self._views,
+            suspicion=suspicion,
         )
         reader.pace(self._pace)
         return reader

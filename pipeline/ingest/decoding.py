@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from av import Packet, VideoCodecContext, VideoFrame, VideoStream
+    from av.codec.hwaccel import HWAccel
 
 # Without the loop filter a key frame costs a third less and changes by 0.27 of 255 on average;
 # pictures that others refer to keep it, since errors would add up.
@@ -39,10 +40,19 @@ class Codec:
 
 
 class Decoder:
-    """One decoder, used by one thread at a time. Errors of FFmpeg pass through."""
+    """One decoder, used by one thread at a time. Errors of FFmpeg pass through.
 
-    def __init__(self, codec: Codec, options: dict[str, str] | None = None) -> None:
-        context = cast("VideoCodecContext", av.CodecContext.create(codec.name, "r"))
+    ``accelerator``: the device it decodes on, if not the processor; OSError when that isn't there.
+    """
+
+    def __init__(
+        self,
+        codec: Codec,
+        options: dict[str, str] | None = None,
+        accelerator: HWAccel | None = None,
+    ) -> None:
+        created = av.CodecContext.create(codec.name, "r", accelerator)
+        context = cast("VideoCodecContext", created)
         context.extradata = codec.extradata or None
         context.thread_count = 1  # hundreds of cameras share the cores; threads would only wait
         context.options = options or {}

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import av
 
 from pipeline.ingest.decoding import KEY_DECODERS, Decoder
+from pipeline.ingest.device import DEVICE
 from pipeline.ingest.sampling import Step
 
 if TYPE_CHECKING:
@@ -46,8 +47,10 @@ class KeyPictures:
 
     def take(self, codec: Codec, arrival: Arrival) -> Iterator[Picture]:
         """The picture of a key frame; none when nothing comes. Raises InvalidDataError."""
-        with KEY_DECODERS.lent(codec) as decoder:
-            frames = decoder.decode(arrival.packet) + decoder.drain()
+        frames = DEVICE.key_frame(codec, arrival.packet)
+        if frames is None:
+            with KEY_DECODERS.lent(codec) as decoder:
+                frames = decoder.decode(arrival.packet) + decoder.drain()
         self._group += 1
         for frame in frames[:1]:
             yield Picture(frame, arrival, not frame.is_corrupt, self._group)

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pipeline.ingest.pictures import content_size
+from pipeline.ingest.suspicion import Lasting, Suspicion
 from pipeline.ingest.view_files import ViewFile
 from pipeline.ingest.view_watch import ViewWatch
 from pipeline.ingest.viewprint import COLUMNS, ROWS
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from pipeline.ingest.look import Look
     from pipeline.ingest.state import CameraState
+    from pipeline.ingest.suspicion import Pending, ViewFault
     from pipeline.ingest.view_watch import Kind, Sight
     from pipeline.ingest.viewprint import Match
 
@@ -31,8 +33,6 @@ _DARK_BELOW, _LIGHT_FROM = 22.0, 28.0
 # A sensor's noise changes every row; a quarter of them is enough to tell a repeated picture.
 _ROW_STEP = 4
 _LOOKS_AT_LEAST = 3
-# So many that repeat the one before: three of one content.
-_REPEATS_AT_LEAST = 2
 # A lorry may stand before most of the picture, and fog may take most of it, for some minutes.
 _PARTLY_S = 600.0
 # A picture that is neither the view nor clearly another one: after so long it is another one.
@@ -42,8 +42,7 @@ _FLAT_S = 60.0
 # Chroma of infrared pictures is 128 all over, but for what compression leaves.
 _GREY_BELOW = 1.5
 
-_ViewFault = Literal["live", "covered", "moved"]
-_FAULTS: dict[Kind, _ViewFault] = {
+_FAULTS: dict[Kind, ViewFault] = {
     "home": "live",
     "moved": "moved",
     "away": "moved",
@@ -52,8 +51,6 @@ _FAULTS: dict[Kind, _ViewFault] = {
     "partly": "covered",
     "flat": "covered",
 }
-_Pending = tuple[_ViewFault, float]
-"""A state and for how many seconds it must last."""
 _BLIND: frozenset[Kind] = frozenset({"moved", "away", "bare"})
 """What tells nothing about the street from the first picture on."""
 
@@ -76,34 +73,52 @@ class PictureHealth:
     """Judges the looks of one camera. A fault counts after ``after_s`` seconds and three looks.
 
     ``folder`` is where the camera's view is kept over a restart; without one it is learnt anew.
+    ``before`` is what whoever judged the camera until now had in mind.
     """
 
-    def __init__(self, after_s: float, folder: Path | None = None) -> None:
+    def __init__(
+        self, after_s: float, folder: Path | None = None, before: Suspicion | None = None
+    ) -> None:
         self._after_s = after_s
         self._folder = folder
-        self._content: int | None = None
-        self._same = _Lasting()
-        self._dark = _Lasting()
+        before = before or Suspicion()
+        self._content = before.content
+        self._same, self._dark = before.same, before.dark
         self._watch: ViewWatch | None = None
-        self._view = _ViewState(after_s)
+        self._view = _ViewState(after_s, before)
+
+    def suspicion(self) -> Suspicion | None:
+        """What a successor has to know to go on where this one ends; None while all is well."""
+        if self._same.count <= 1 and self._dark.count == 0 and self._view.undisturbed:
+            return None
+        return Suspicion(
+            self._content,
+            self._same,
+            self._dark,
+            self._view.state,
+            self._view.pending,
+            self._view.lasting,
+            self._view.stray,
+        )
 
     def judge(self, look: Look) -> Verdict:
         """Looks must come in order of time, every one of them, and all of one camera."""
+        at = look.captured_at
         width, height = content_size(look.source_size, _size_of(look))
         luma = look.picture[:height:_ROW_STEP, :width]
         content = zlib.crc32(luma.tobytes())
-        frozen_s = self._same.lasts(look.captured_at, holds=content == self._content)
+        self._same = (self._same if content == self._content else Lasting()).again(at)
         self._content = content
         limit = _LIGHT_FROM if self._dark.count else _DARK_BELOW
-        dark_s = self._dark.lasts(look.captured_at, holds=bool(luma.mean() < limit))
-        telling = self._same.count == self._dark.count == 0
+        self._dark = self._dark.again(at) if luma.mean() < limit else Lasting()
+        telling = self._same.count == 1 and self._dark.count == 0
         if telling:
             self._judge_view(look, width, height)
         telling = telling and self._view.telling
-        if self._same.count >= _REPEATS_AT_LEAST and frozen_s >= self._after_s:
+        if self._same.lasts(at, _LOOKS_AT_LEAST, self._after_s):
             why = "画面静止不变，请重启摄像机 / the picture never changes; restart the camera"
             return Verdict("frozen", why, telling)
-        if self._dark.count >= _LOOKS_AT_LEAST and dark_s >= self._after_s:
+        if self._dark.lasts(at, _LOOKS_AT_LEAST, self._after_s):
             why = "画面全黑，请检查镜头和补光 / the picture is black; check lens and lamp"
             return Verdict("dark", why, telling)
         return Verdict(self._view.state, self._view.why, telling)
@@ -122,8 +137,7 @@ class PictureHealth:
 class _ViewState:
     """``live``, ``covered`` or ``moved``: what lasts of the sights, and why."""
 
-    def __init__(self, after_s: float) -> None:
-        self.state: _ViewFault = "live"
+    def __init__(self, after_s: float, before: Suspicion | None = None) -> None:
         self.why = ""
         self.telling = True
         self._hold_s: dict[Kind, float] = {
@@ -133,15 +147,22 @@ class _ViewState:
             "flat": max(_FLAT_S, 3 * after_s),
         }
         self._after_s = after_s
-        self._pending = self._pending_of("home")
-        self._lasting = _Lasting()
-        self._stray: tuple[_Pending, float] | None = None
+        before = before or Suspicion()
+        self.state = before.view
+        self.pending: Pending = before.pending or self._pending_of("home")
+        self.lasting = before.lasting
+        self.stray = before.stray
+
+    @property
+    def undisturbed(self) -> bool:
+        """It is live, and nothing says otherwise."""
+        return self.state == self.pending[0] == "live" and self.stray is None
 
     def take(self, at: float, sight: Sight, *, touring: bool) -> None:
         self._wait_for(at, self._pending_of(sight.kind), undecided=sight.kind == "odd")
-        lasts_s = self._lasting.lasts(at, holds=True)
-        if self._lasting.count >= _LOOKS_AT_LEAST and lasts_s >= self._pending[1]:
-            self.state = self._pending[0]
+        self.lasting = self.lasting.again(at)
+        if self.lasting.lasts(at, _LOOKS_AT_LEAST, self.pending[1]):
+            self.state = self.pending[0]
         if touring:
             self.state, self.why = "moved", _TOURING
         elif self.state == "live":
@@ -150,35 +171,20 @@ class _ViewState:
             self.why = _why(sight)
         self.telling = self.state == "live" and sight.kind not in _BLIND
 
-    def _wait_for(self, at: float, pending: _Pending, *, undecided: bool) -> None:
+    def _wait_for(self, at: float, pending: Pending, *, undecided: bool) -> None:
         """Start the clock of what this look says, unless it is a single look against the others."""
-        if pending == self._pending:
-            self._stray = None
-        elif undecided and self._pending[0] != "live":
+        if pending == self.pending:
+            self.stray = None
+        elif undecided and self.pending[0] != "live":
             return
-        elif self._stray is None or self._stray[0] != pending:
-            self._stray = pending, at
+        elif self.stray is None or self.stray[0] != pending:
+            self.stray = pending, at
         else:
-            self._pending, self._lasting = pending, _Lasting()
-            self._lasting.lasts(self._stray[1], holds=True)
-            self._stray = None
+            self.pending, self.lasting = pending, Lasting().again(self.stray[1])
+            self.stray = None
 
-    def _pending_of(self, kind: Kind) -> _Pending:
+    def _pending_of(self, kind: Kind) -> Pending:
         return _FAULTS[kind], self._hold_s.get(kind, self._after_s)
-
-
-class _Lasting:
-    """For how long a condition has held without a break, and in how many looks."""
-
-    def __init__(self) -> None:
-        self.count = 0
-        self._since = 0.0
-
-    def lasts(self, at: float, *, holds: bool) -> float:
-        self.count = self.count + 1 if holds else 0
-        if self.count <= 1:
-            self._since = at
-        return at - self._since
 
 
 _TOURING = (

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from pipeline.clock import Clock
     from pipeline.ingest.pace import Pace
+    from pipeline.ingest.suspicion import Suspicion
     from pipeline.ingest.wire import Beat
     from pipeline.ingest.worker_process import WorkerProcess
     from pipeline.town import Camera
@@ -104,6 +105,7 @@ class Post:
         self._start_worker = start
         self._away = away
         self._pace: Pace | None = None
+        self._suspicions: dict[str, Suspicion] = {}  # of the last worker
         self._dying: list[WorkerProcess] = []
         self._excused_at = clock.monotonic()  # silence before doesn't count
         self._losses = 0  # in a row
@@ -236,7 +238,7 @@ class Post:
             return
         self.worker = worker
         self._enter("starting")
-        worker.watch(self.cameras)
+        worker.watch(self.cameras, self._suspicions)
         if self._pace is not None:
             worker.send(self._pace)
 
@@ -257,6 +259,8 @@ class Post:
 
     def _let_go(self, worker: WorkerProcess) -> None:
         worker.kill()
+        if worker.last_beat is not None:
+            self._suspicions = worker.last_beat.suspicions
         self._dying.append(worker)
         self.worker = self._stop_by = None
         self._enter("waiting")

@@ -1,6 +1,7 @@
-"""Proof that an H.265 key frame is whole: its decoder needs all of its bytes, and no more.
+"""Proof that a key frame is whole.
 
-A slice is a chain of arithmetic coding that ends exactly where its bytes end. After a loss the
+The processor's decoder of H.264 says so itself. That of H.265 needs all of its bytes, and no more:
+a slice is a chain of arithmetic coding that ends exactly where its bytes end. After a loss the
 decoder reads on through what comes and finishes the picture somewhere else: short of the end, so
 that the last bytes don't matter, or beyond it, so that what follows them does.
 """
@@ -31,9 +32,11 @@ _CUT = 24  # bytes: enough for the last block of any street, little of the pictu
 def proven_whole(codec: Codec, packet: Packet[VideoStream]) -> bool | None:
     """Whether this key frame's picture hangs on all its bytes and on nothing else.
 
-    None when it can't be told: of a picture in several slices, or hardly any bytes.
+    None when it can't be told: of an H.265 picture in several slices, or hardly any bytes.
     """
     data = bytes(packet)
+    if codec.name == "h264":
+        return _flawless(codec, data)
     slices = [m.end() for m in _START_CODE.finditer(data) if _is_slice(data, m.end())]
     if len(slices) != 1:
         return None
@@ -48,6 +51,14 @@ def proven_whole(codec: Codec, packet: Packet[VideoStream]) -> bool | None:
     except (av.FFmpegError, ValueError):
         return False
     return _same(picture, longer) and not _same(picture, shorter)
+
+
+def _flawless(codec: Codec, data: bytes) -> bool:
+    try:
+        picture = _decoded(codec, data)
+    except (av.FFmpegError, ValueError):
+        return False
+    return picture is not None and not picture.is_corrupt
 
 
 def _is_slice(data: bytes, at: int) -> bool:

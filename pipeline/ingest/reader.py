@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from pipeline.ingest.pace import Pace
     from pipeline.ingest.sampling import Waits
     from pipeline.ingest.state import CameraState, CameraStatus
+    from pipeline.ingest.suspicion import Suspicion
     from pipeline.settings import IngestSettings
     from pipeline.town import Camera
 
@@ -55,10 +56,12 @@ class CameraReader:
         gate: Gate,
         detail_gate: Gate | None = None,
         views: Path | None = None,
+        suspicion: Suspicion | None = None,
     ) -> None:
         """``detail_gate``: that of the main stream, for a camera with a ``sub_url``.
 
         ``views`` is the folder that keeps what cameras see over a restart (see PictureHealth).
+        ``suspicion`` is what a reader before this one suspected of the camera.
         """
         self.camera_id = camera.camera_id
         self._settings = settings
@@ -70,7 +73,9 @@ class CameraReader:
         )
         self._interval_s = self._source.interval_s  # before any stretching
         self._keeper = StateKeeper(camera.camera_id, clock, settings.blip_s)
-        self._health = PictureHealth(settings.picture_fault_s, views)
+        self._health = PictureHealth(settings.picture_fault_s, views, suspicion)
+        self.suspicion = suspicion
+        """What the newest look and those before it hint at; None while all is well."""
         self._telling = False  # whether the last picture tells anything
         self._stop = threading.Event()
         self._started_at = 0.0  # steady, when a file began to play; live: captured_at is it
@@ -230,6 +235,7 @@ class CameraReader:
     def _judge(self, look: Look) -> None:
         """A picture is judged by its whole look, and its road looks share the verdict."""
         verdict = self._health.judge(look)
+        self.suspicion = self._health.suspicion()
         now = self._clock.monotonic()
         # It takes another picture to tell if the first one is frozen, or how a change turns out.
         changing = verdict.telling != (verdict.state == "live")

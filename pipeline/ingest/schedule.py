@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import structlog
 
+from pipeline.ingest.extra import ExtraLooks
 from pipeline.ingest.look import PURPOSES, Purpose
 from pipeline.ingest.pace import Pace
-from pipeline.ingest.stretch import Stretch
+from pipeline.ingest.stretch import LEAD, Stretch
 from pipeline.ingest.tallies import Capacity, Spread, Tally
 
 if TYPE_CHECKING:
@@ -37,6 +38,8 @@ FORGET_S = 3600.0
 """A slot that nothing came to for this long, as after a change of resolution, is given up."""
 SWEEP_S = 60.0
 _LATER_THAN_MOST = 1.2
+_WAITS_SHARE = LEAD / (1.0 - LEAD)
+"""Of a stretched interval: for so long a picture waits in the ordinary course of things."""
 
 log = structlog.get_logger(__name__)
 
@@ -113,8 +116,7 @@ class LookSchedule:
         self._work = Capacity()
         self._stretch = Stretch(settings.interval_s, settings.schedule.longest_gap_s, now)
         self._thinning_since: float | None = None
-        self._asked: dict[str, tuple[float, float]] = {}  # extra looks: interval, until
-        self._extra: dict[str, float] = {}  # those of them that are granted
+        self._extra = ExtraLooks(settings.schedule.extra_share)
         self._swept_at = now
 
     def put(self, look: Look, release: Release = _nothing) -> None:
@@ -162,13 +164,15 @@ class LookSchedule:
         """Look at this camera more often: something there is unconfirmed.
 
         Granted as far as all such cameras together take ``extra_share`` of what the detector can
-        do, at least to one of them, in the order in which they asked first.
+        do, at least to one of them, in the order in which they asked first; where some have to
+        wait, for a minute at a time. It holds at least until the next look can be expected, which
+        may ask again.
         """
         with self._changed:
-            known = camera_id in self._asked
-            self._asked[camera_id] = interval_s, until
-            if not known:
-                self._grant(self._clock.steady())
+            now = self._clock.steady()
+            next_look_at = now + _LATER_THAN_MOST * self._stretch.gap_s
+            if self._extra.ask(camera_id, interval_s, max(until, next_look_at)):
+                self._grant(now)
 
     def expect(self, cameras: int, looks_per_s: float) -> None:
         """Before the first look: what there will be to do, and what the detector can do."""
@@ -182,7 +186,7 @@ class LookSchedule:
             self._sweep(now)
             self._grant(now)
             stretch = self._stretch.update(now)
-            pace = Pace(round(stretch, 3), dict(self._extra))
+            pace = Pace(round(stretch, 3), dict(self._extra.granted))
             began = self._thinning_since
             if self._stretch.thins != (began is not None):
                 self._thinning_since = now if began is None else None
@@ -206,8 +210,7 @@ class LookSchedule:
         with self._changed:
             gone = [key for key, slot in self._slots.items() if slot.camera_id not in camera_ids]
             dropped = self._stop([self._slots.pop(key) for key in gone])
-            for camera_id in self._asked.keys() - set(camera_ids):
-                del self._asked[camera_id]
+            self._extra.keep(camera_ids)
         for one in dropped:
             self._drop(one, "stopped")
 
@@ -257,7 +260,10 @@ class LookSchedule:
         if replaced is not None:
             return replaced
         slot.since = now
-        slot.due_at = slot.seen_at + self._interval_s(purpose, camera_id) if slot.seen else now
+        interval_s = self._interval_s(purpose, camera_id)
+        # What comes early was asked for: the next picture is only made once this one is looked at.
+        due_at = min(slot.seen_at + interval_s, now + _WAITS_SHARE * interval_s)
+        slot.due_at = due_at if slot.seen else now
         heapq.heappush(self._by_due, (slot.due_at, slot.turn, slot))
         heapq.heappush(self._by_seen, (slot.seen_at, slot.turn, slot))
         self._waiting += 1
@@ -268,8 +274,8 @@ class LookSchedule:
     def _interval_s(self, purpose: Purpose, camera_id: str) -> float:
         """Stretched up to the longest gap; with extra looks of all purposes alike."""
         own_s = self._intervals_s[purpose]
-        if camera_id in self._extra:
-            return own_s * min(1.0, self._extra[camera_id] / self._intervals_s["whole"])
+        if camera_id in self._extra.granted:
+            return own_s * min(1.0, self._extra.granted[camera_id] / self._intervals_s["whole"])
         return min(own_s * self._stretch.factor, self._settings.longest_gap_s)
 
     def _wait_for(self, wanted: int, timeout_s: float) -> None:
@@ -308,7 +314,7 @@ class LookSchedule:
         waited_s = now - slot.since
         if slot.seen:
             self._gaps[purpose].add(now - slot.seen_at)
-        if purpose == "whole" and slot.camera_id not in self._extra:
+        if purpose == "whole" and slot.camera_id not in self._extra.granted:
             self._stretch.taken(now - slot.seen_at if slot.seen else None, waited_s)
 
     def _next_turn(self) -> int:
@@ -321,17 +327,11 @@ class LookSchedule:
         return waiting
 
     def _grant(self, now: float) -> None:
-        self._asked = {name: ask for name, ask in self._asked.items() if ask[1] > now}
-        capacity = self._work.per_s
-        left = float("inf") if capacity is None else capacity * self._settings.extra_share
-        self._extra = {}
-        for camera_id, (interval_s, _) in self._asked.items():
-            slot = self._slots.get(camera_id)
-            # Looks come no more often than key frames do.
-            left -= 1.0 / max(interval_s, slot.put_gap_s if slot else 0.0)
-            if left < 0 and self._extra:
-                return
-            self._extra[camera_id] = interval_s
+        self._extra.grant(now, self._work.per_s, self._put_gap_s)
+
+    def _put_gap_s(self, camera_id: str) -> float:
+        slot = self._slots.get(camera_id)
+        return slot.put_gap_s if slot else 0.0
 
     def _sweep(self, now: float) -> None:
         if now - self._swept_at < SWEEP_S:

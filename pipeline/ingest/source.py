@@ -15,6 +15,7 @@ from pipeline.errors import FootageError
 from pipeline.ingest import faults
 from pipeline.ingest.agreement import Agreement, agree
 from pipeline.ingest.detail import DetailStream
+from pipeline.ingest.device import DEVICE
 from pipeline.ingest.evidence import FileMoment, PacketRing, frame_of_group, picture_of
 from pipeline.ingest.groups import GroupDecoder, KeyPictures
 from pipeline.ingest.look import Look
@@ -244,7 +245,7 @@ class Source:
         roads = RoadLooks(self._windows, self._size, self._settings.road_looks.interval_s)
         sampler = self._sampler = Sampler(self._policy, self._interval_s, self._share)
         # Of files everything arrives; their sudden changes are cuts.
-        doubt = self.live and stream.codec.name == "hevc"
+        doubt = self.live and (stream.codec.name == "hevc" or DEVICE.in_use)
         seen = False
         try:
             for picture in self._decoded(stream, sampler):

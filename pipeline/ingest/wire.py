@@ -21,6 +21,7 @@ from pipeline.errors import WorkerError
 from pipeline.ingest.evidence import Kept  # noqa: TC001 - likewise
 from pipeline.ingest.look import Purpose  # noqa: TC001
 from pipeline.ingest.state import CameraStatus  # noqa: TC001
+from pipeline.ingest.suspicion import Suspicion  # noqa: TC001
 
 if TYPE_CHECKING:
     from pipeline.settings import IngestSettings
@@ -51,12 +52,14 @@ class Beat:
     """A sign of life. ``statuses``: those that changed since the last one.
 
     ``no_slot``: (camera_id, purpose, how many) looks that found no free slot since the last one.
-    ``list_version`` is that of the newest ``Watch`` the worker has applied.
+    ``suspicions``: what its cameras are suspected of now. ``list_version`` is that of the newest
+    ``Watch`` the worker has applied.
     """
 
     list_version: int
     statuses: tuple[CameraStatus, ...]
     no_slot: tuple[tuple[str, Purpose, int], ...]
+    suspicions: dict[str, Suspicion]
     rss_bytes: int
     fds: int
     threads: int
@@ -91,10 +94,14 @@ class Begin:
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """All cameras of this worker; those that it reads already keep their connection."""
+    """All cameras of this worker; those that it reads already keep their connection.
+
+    ``suspicions``: what the worker before it suspected them of.
+    """
 
     list_version: int
     cameras: tuple[Camera, ...]
+    suspicions: dict[str, Suspicion]
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ import structlog
 
 from pipeline.clock import SystemClock
 from pipeline.ingest.cameras import Ingest
+from pipeline.ingest.device import DEVICE
 from pipeline.ingest.pace import Pace
 from pipeline.ingest.ring import FrameRing
 from pipeline.ingest.wire import Arrived, Beat, Begin, Channel, Fetch, Fetched, Stop, Watch
@@ -55,6 +56,8 @@ class Worker:
         self._channel = channel
         self._ring = FrameRing(begin.ring_fd, begin.size, begin.slots)
         self._clock = SystemClock(begin.steady_offset_s)
+        if begin.settings.decoder == "nvdec":
+            DEVICE.use("cuda", self._clock)
         self._ingest = Ingest(
             (),
             begin.settings,
@@ -93,7 +96,7 @@ class Worker:
                     assert_never(message)
 
     def _watch(self, message: Watch) -> None:
-        self._ingest.apply(message.cameras)
+        self._ingest.apply(message.cameras, message.suspicions)
         with self._lock:
             self._list_version = message.list_version
             self._spare = len(message.cameras) + _WHOLE_SPARE
@@ -161,6 +164,7 @@ class Worker:
                 list_version=self._list_version,
                 statuses=tuple(changed),
                 no_slot=tuple((*key, n) for key, n in no_slot.items()),
+                suspicions=self._ingest.suspicions(),
                 rss_bytes=_rss_bytes(),
                 fds=_entries("/proc/self/fd"),
                 threads=_entries("/proc/self/task"),

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from pipeline.clock import Clock
+    from pipeline.ingest.suspicion import Suspicion
     from pipeline.settings import IngestSettings
     from pipeline.town import Camera
 
@@ -126,11 +127,16 @@ class WorkerProcess:
         """Say something; never blocks, and does nothing once the worker is gone."""
         self._outgoing.put(message)
 
-    def watch(self, cameras: tuple[Camera, ...]) -> None:
-        """Have it watch these cameras, and no others."""
+    def watch(
+        self, cameras: tuple[Camera, ...], suspicions: dict[str, Suspicion] | None = None
+    ) -> None:
+        """Have it watch these cameras, and no others.
+
+        ``suspicions``: what the worker before it suspected them of.
+        """
         self._watches = frozenset(camera.camera_id for camera in cameras)
         self._list_version += 1
-        self.send(Watch(self._list_version, cameras))
+        self.send(Watch(self._list_version, cameras, suspicions or {}))
 
     def fetch(self, camera_id: str, captured_at: float, timeout_s: float) -> Kept | None:
         """What the worker keeps of a moment; None when it doesn't, or doesn't answer in time.

@@ -13,8 +13,6 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from pipeline.rehearsal.packets import RTP_HZ
-
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -38,7 +36,6 @@ class FaultKind(Enum):
     NOT_FOUND = "doesn't know its own path"
     TRICKLE = "sends a few bytes at a time"
     GARBAGE = "sends packets with noise in them"
-    FROZEN = "sends one key frame again and again"
     SHOW = "shows another clip"
 
     @property
@@ -52,7 +49,6 @@ _IN_THE_STREAM = (
     *_SILENCE,
     FaultKind.TRICKLE,
     FaultKind.GARBAGE,
-    FaultKind.FROZEN,
     FaultKind.SHOW,
 )
 
@@ -91,7 +87,6 @@ class Viewer:
     waits_for_key: bool = True
     last_taken_at: float | None = None
     _before: Fault | None = None
-    _frozen: int | None = None
     _rest: bytes = b""
 
     def step(self, moment: Moment, now: float) -> None:
@@ -110,16 +105,13 @@ class Viewer:
             self.waits_for_key = True
         elif kind is FaultKind.TRICKLE:
             self._trickle(moment)
-        elif kind is FaultKind.FROZEN and moment.key:
-            self._frozen = moment.position if self._frozen is None else self._frozen
-            self._offer(moment, moment.still(self._frozen), now)
         elif kind is FaultKind.GARBAGE:
             self._offer(moment, moment.noise(), now)
-        elif kind is not FaultKind.FROZEN:
+        else:
             self._offer(moment, moment.data(fault.clip if fault else None), now)
 
     def _change(self, fault: Fault | None) -> None:
-        self._before, self._frozen, self.waits_for_key = fault, None, True
+        self._before, self.waits_for_key = fault, True
         if self._rest:  # else what follows would be taken for the rest of this packet
             self.writer.write(self._rest)
             self._rest = b""
@@ -162,15 +154,6 @@ class Moment:
             clip = self._clip if name is None else self._clips[name]
             self._ready[name] = clip.data_at(self.position)
         return self._ready[name]
-
-    def still(self, position: int) -> bytes:
-        """The frame of an earlier moment as if it were of this one."""
-        clip, count = self._clip, len(self._clip.frames)
-        rounds, index = divmod(self.position, count)
-        now, shown = clip.frames[index], clip.frames[position % count]
-        shift = round(rounds * clip.duration_s * RTP_HZ) + now.timestamp - shown.timestamp
-        first = rounds * clip.packet_count + now.first_sequence - shown.first_sequence
-        return shown.bytes_at(first, shift)
 
     def noise(self) -> bytes:
         """The frame's packets with nothing but noise in them."""

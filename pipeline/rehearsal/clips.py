@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from pipeline.rehearsal.scenario import ClipPlan
 
-Spoilt = Literal["black", "covered", "turned"]
+Spoilt = Literal["black", "covered", "turned", "frozen"]
 
 _CODERS = {"h264": "x264", "h265": "x265"}
 _TURN_DEG, _TURN_SHARE = 6.0, 0.22  # a pole that was hit: rotated, and by a fifth of the picture
@@ -124,11 +124,14 @@ def _encode(
         stream.width, stream.height, stream.pix_fmt = plan.width, plan.height, "yuv420p"
         stream.options = {
             "preset": "superfast",
-            "crf": "26",
+            # Whoever aims at a quality gives a picture other bits each time.
+            "qp" if spoilt == "frozen" else "crf": "26",
             f"{coder}-params": _parameters(coder, gop),
         }
+        first = None
         for number, at in enumerate(order):
-            shown = _spoil(pictures[at], spoilt, number)
+            first = at if first is None else first
+            shown = _spoil(pictures[first if spoilt == "frozen" else at], spoilt, number)
             container.mux(stream.encode(_frame(shown, number, plan.fps)))
         container.mux(stream.encode())
 
@@ -150,7 +153,7 @@ def _frame(picture: NDArray[np.uint8], number: int, fps: float) -> av.VideoFrame
 def _spoil(picture: NDArray[np.uint8], spoilt: Spoilt | None, number: int) -> NDArray[np.uint8]:
     if spoilt == "turned":
         return _turned(picture)
-    if spoilt is None:
+    if spoilt in (None, "frozen"):
         return picture
     # Even a black picture of a real camera has noise; one without would be a frozen one.
     height, width = picture.shape[:2]

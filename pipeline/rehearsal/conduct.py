@@ -31,7 +31,7 @@ _KINDS: dict[Way, FaultKind] = {
     "stall": FaultKind.STALL,
     "trickle": FaultKind.TRICKLE,
     "garbage": FaultKind.GARBAGE,
-    "frozen": FaultKind.FROZEN,
+    "frozen": FaultKind.SHOW,
     "flapping": FaultKind.CLOSE,
     "black": FaultKind.SHOW,
     "covered": FaultKind.SHOW,

@@ -12,11 +12,15 @@ from pipeline.tickets.evidence import (
     snapshot_of,
     write_evidence,
 )
+from pipeline.tickets.feedback import Feedback
 from pipeline.tickets.filmer import Filmer
 from pipeline.tickets.opening import OpenDesk, open_desk
 from pipeline.tickets.outbox import Outbox, Refused
 from pipeline.tickets.patient import PatientOutbox
+from pipeline.tickets.pictures import PictureKeeper, PrivacyLook, read_upload
 from pipeline.tickets.redis_server import open_redis, redis_risks
+from pipeline.tickets.report import Report, report_id_of, reported_place
+from pipeline.tickets.reporting import ReportDesk, Reported, from_camera
 from pipeline.tickets.store import (
     About,
     Content,
@@ -42,6 +46,7 @@ __all__ = [
     "EmbeddedRedis",
     "EvidenceRef",
     "EvidenceStore",
+    "Feedback",
     "Filer",
     "Filing",
     "Filmer",
@@ -51,9 +56,14 @@ __all__ = [
     "OpenDesk",
     "Outbox",
     "PatientOutbox",
+    "PictureKeeper",
+    "PrivacyLook",
     "Recent",
     "Refused",
     "RefusedList",
+    "Report",
+    "ReportDesk",
+    "Reported",
     "Snapshot",
     "Step",
     "Sweep",
@@ -61,10 +71,14 @@ __all__ = [
     "TicketMessage",
     "Told",
     "Who",
+    "from_camera",
     "open_desk",
     "open_redis",
     "open_store",
+    "read_upload",
     "redis_risks",
+    "report_id_of",
+    "reported_place",
     "snapshot_of",
     "this_user",
     "write_evidence",

@@ -1,4 +1,4 @@
-"""Incidents and evidence as JSON text: what the outbox and the desk keep.
+"""Incidents, reports and evidence as JSON text: what the outbox and the desk keep.
 
 Exact both ways for what JSON can tell apart: a tuple in a trail comes back as a list.
 """
@@ -7,11 +7,15 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipeline.hazards.incident import Incident
+from pipeline.tickets.report import Report
 from pipeline.tickets.ticket import EvidenceRef
 from pipeline.town.place import Place
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 def _plain(value: Any) -> Any:
@@ -31,6 +35,11 @@ def dump(value: object) -> str:
     return _ENCODER.encode(value)
 
 
+def number(value: float) -> str:
+    """Exact text, which Redis keeps as it is; numpy's scalars have another repr."""
+    return repr(float(value))
+
+
 def incident_to_json(incident: Incident) -> str:
     """All fields of an incident, the trail included."""
     fields = {field.name: getattr(incident, field.name) for field in dataclasses.fields(Incident)}
@@ -42,10 +51,39 @@ def incident_to_json(incident: Incident) -> str:
 
 def incident_from_json(text: str) -> Incident:
     """The incident that :func:`incident_to_json` wrote."""
-    fields: dict[str, Any] = json.loads(text)
+    return _incident(json.loads(text))
+
+
+def report_to_json(report: Report) -> str:
+    """All fields of a report."""
+    return dump(dataclasses.asdict(report))
+
+
+def report_from_json(text: str) -> Report:
+    """The report that :func:`report_to_json` wrote."""
+    return _report(json.loads(text))
+
+
+def findings_from_json(texts: Iterable[str]) -> tuple[list[Incident], list[Report]]:
+    """What a ticket is made of, told apart by the name that each carries."""
+    found: list[dict[str, Any]] = [json.loads(text) for text in texts]
+    return (
+        [_incident(fields) for fields in found if "incident_id" in fields],
+        [_report(fields) for fields in found if "report_id" in fields],
+    )
+
+
+def _incident(fields: dict[str, Any]) -> Incident:
     fields["place"] = Place(**fields["place"])
     fields["box"] = tuple(fields["box"])
     return Incident(**fields)
+
+
+def _report(fields: dict[str, Any]) -> Report:
+    fields["place"] = None if fields["place"] is None else Place(**fields["place"])
+    fields["box"] = None if fields["box"] is None else tuple(fields["box"])
+    fields["pictures"] = tuple(EvidenceRef(**picture) for picture in fields["pictures"])
+    return Report(**fields)
 
 
 def evidence_to_json(evidence: EvidenceRef | None) -> str | None:

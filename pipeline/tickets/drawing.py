@@ -29,15 +29,20 @@ _AROUND = 3.0  # a cut-out is so many times as wide and high as the hazard
 
 def annotated(picture: NDArray[np.uint8], incident: Incident) -> NDArray[np.uint8]:
     """A copy with the hazard's box and, in a strip below, what, where and when."""
-    height, width = picture.shape[:2]
-    line = max(2, round(3 * max(width, height) / 1000))
     what = incident.hazard.replace("_", " ").upper()
     when = time_text(incident.confirmed_at)
-    drawn = captioned(
-        picture, f"{what}  {incident.severity}  {incident.score:.0%}  {incident.camera_id}  {when}"
-    )
-    x1, y1, x2, y2 = incident.box
-    colour = _COLOURS[incident.severity]
+    caption = f"{what}  {incident.severity}  {incident.score:.0%}  {incident.camera_id}  {when}"
+    return boxed(picture, incident.box, _COLOURS[incident.severity], caption)
+
+
+def boxed(
+    picture: NDArray[np.uint8], box: Unit, colour: tuple[int, int, int], caption: str
+) -> NDArray[np.uint8]:
+    """A copy with a box (0..1) in this colour (BGR) and a caption in a strip below."""
+    height, width = picture.shape[:2]
+    line = max(2, round(3 * max(width, height) / 1000))
+    drawn = captioned(picture, caption)
+    x1, y1, x2, y2 = box
     corners = (round(x1 * width), round(y1 * height)), (round(x2 * width), round(y2 * height))
     cv2.rectangle(drawn, *corners, (0, 0, 0), line + 2)  # seen on any ground
     cv2.rectangle(drawn, *corners, colour, line)

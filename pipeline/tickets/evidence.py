@@ -20,7 +20,7 @@ from pipeline.tickets.store.folder import Folder
 from pipeline.tickets.ticket import EvidenceRef
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     import numpy as np
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from pipeline.settings import EvidenceSettings
     from pipeline.tickets.filmer import Filmer
     from pipeline.tickets.outbox import Outbox
+
+    Drawing = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
 
 PRIVACY_SCORE = 0.1  # people and vehicles count from this score on when they are to be covered
 
@@ -140,17 +142,31 @@ def pictures_of(
     evidence = EvidenceRef(
         annotated=name_of(incident, "annotated"), plain=name_of(incident, "plain")
     )
+    drawings = {
+        evidence.annotated: lambda plain: annotated(plain, incident),
+        evidence.plain: as_it_is,
+    }
+    return evidence, files_of(snapshot, drawings, settings)
+
+
+def files_of(
+    snapshot: Snapshot, drawings: Mapping[str, Drawing], settings: EvidenceSettings
+) -> dict[str, bytes]:
+    """JPEG by name: what each drawing makes of the covered and scaled picture.
+
+    Raises EvidenceError, whatever fails.
+    """
     try:
         plain = covered(snapshot, settings.longest_side_px)
-        files = {
-            evidence.annotated: jpeg(annotated(plain, incident), settings.jpeg_quality),
-            evidence.plain: jpeg(plain, settings.jpeg_quality),
-        }
+        return {name: jpeg(draw(plain), settings.jpeg_quality) for name, draw in drawings.items()}
     except EvidenceError:
         raise
     except Exception as error:  # whatever it is: no picture, and the ticket goes on
         raise EvidenceError(f"{type(error).__name__}: {error}") from error
-    return evidence, files
+
+
+def as_it_is(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return picture
 
 
 def write_evidence(

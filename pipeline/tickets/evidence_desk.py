@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import UnknownTicketError
@@ -19,14 +18,15 @@ if TYPE_CHECKING:
 
     from pipeline.clock import Clock
     from pipeline.tickets.keys import Keys
+    from pipeline.tickets.scripts import Scripts
     from pipeline.tickets.ticket import EvidenceRef
 
-_PAGE = 500  # incidents looked up in one exchange
+_PAGE = 500  # owners looked up in one exchange
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How the ticket of an incident stands. ``closed_at``: Unix seconds; None while it is open."""
+    """How the ticket of a finding stands. ``closed_at``: Unix seconds; None while it is open."""
 
     ticket_id: str
     hazard: str
@@ -47,12 +47,11 @@ class Hold:
 class EvidenceDesk:
     """Raises DeskUnavailableError when Redis is away, read-only or out of memory."""
 
-    def __init__(self, redis: Redis, keys: Keys, clock: Clock) -> None:
+    def __init__(self, scripts: Scripts, redis: Redis, keys: Keys, clock: Clock) -> None:
+        self._scripts = scripts
         self._redis: Any = redis  # redis-py types every answer as one that may be awaited
         self._keys = keys
         self._clock = clock
-        self._attach: Any = redis.register_script(_script("attach"))
-        self._hold: Any = redis.register_script(_script("hold"))
 
     def attach(self, incident_id: str, evidence: EvidenceRef) -> str:
         """Add the parts that came after the filing; returns the ticket's number.
@@ -62,7 +61,7 @@ class EvidenceDesk:
         """
         parts = {name: path for name, path in asdict(evidence).items() if path is not None}
         call = {"incident_id": incident_id, "parts": parts}
-        ticket_id = self._run(self._attach, "attaching evidence", call)
+        ticket_id = self._scripts.run("attach", "attaching evidence", call)
         if ticket_id is None:
             raise UnknownTicketError(f"incident {incident_id} was never filed")
         return str(ticket_id)
@@ -85,17 +84,22 @@ class EvidenceDesk:
             found = self._redis.hgetall(self._keys.evidence_held)
         return {ticket_id: Hold(**json.loads(text)) for ticket_id, text in found.items()}
 
-    def standings(self, incident_ids: Sequence[str]) -> dict[str, Standing]:
-        """How the tickets of these incidents stand; those that Redis doesn't know are left out."""
+    def standings(self, owners: Sequence[str]) -> dict[str, Standing]:
+        """How the tickets of these incidents and reports, and these tickets themselves, stand.
+
+        Those that Redis doesn't know are left out.
+        """
         found: dict[str, Standing] = {}
-        for start in range(0, len(incident_ids), _PAGE):
-            found |= self._page(incident_ids[start : start + _PAGE])
+        for start in range(0, len(owners), _PAGE):
+            found |= self._page(owners[start : start + _PAGE])
         return found
 
-    def _page(self, incident_ids: Sequence[str]) -> dict[str, Standing]:
-        with mapped("looking incidents up"):
-            numbers = self._redis.hmget(self._keys.incidents, incident_ids)
-            known = sorted({number for number in numbers if number})
+    def _page(self, owners: Sequence[str]) -> dict[str, Standing]:
+        with mapped("looking owners of evidence up"):
+            found = self._redis.hmget(self._keys.incidents, owners)
+            # What is no finding of a ticket may be a ticket: feedback and checks have pictures too.
+            numbers = [number or owner for number, owner in zip(found, owners, strict=True)]
+            known = sorted(set(numbers))
             pipe = self._redis.pipeline(transaction=False)
             for number in known:
                 pipe.hmget(self._keys.ticket(number), "state", "hazard", "duty", "closed_at")
@@ -106,8 +110,8 @@ class EvidenceDesk:
             if answer[0]
         }
         return {
-            incident_id: standings[number]
-            for incident_id, number in zip(incident_ids, numbers, strict=True)
+            owner: standings[number]
+            for owner, number in zip(owners, numbers, strict=True)
             if number in standings
         }
 
@@ -116,11 +120,7 @@ class EvidenceDesk:
     ) -> bool:
         step = dump({"at": self._clock.now(), "by": by, "note": note, "facts": {}})
         call = {"ticket_id": ticket_id, "action": action, "step": step, **more}
-        return bool(self._run(self._hold, f"changing {ticket_id}", call))
-
-    def _run(self, script: Any, doing: str, call: dict[str, Any]) -> Any:
-        with mapped(doing):
-            return script(keys=[self._keys.root], args=[dump(call)])
+        return bool(self._scripts.run("hold", f"changing {ticket_id}", call))
 
 
 def _standing(
@@ -129,8 +129,3 @@ def _standing(
     is_open = LEVEL_OF.get(state) != "done"
     closed = None if is_open or closed_at is None else float(closed_at)
     return Standing(ticket_id, hazard, json.loads(duty)["kind"], is_open, closed)
-
-
-def _script(name: str) -> str:
-    folder = files("pipeline.tickets") / "lua"
-    return "".join((folder / f"{part}.lua").read_text("utf-8") for part in ("common", name))

@@ -26,6 +26,11 @@ class Keys:
         return f"{self.root}:incidents"
 
     @property
+    def reported(self) -> str:
+        """Sorted set of residents' reports by when they were made."""
+        return f"{self.root}:reported"
+
+    @property
     def waiting(self) -> str:
         """Hash: grid code -> entries that wait in its queue."""
         return f"{self.root}:waiting"

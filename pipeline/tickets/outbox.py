@@ -1,4 +1,4 @@
-"""Incidents wait here, on local disk, until the desk has acknowledged them.
+"""Incidents and reports wait here, on local disk, until the desk has acknowledged them.
 
 Nothing leaves the box that isn't in this SQLite file first, and nothing leaves the file that Redis
 has not acknowledged. A process killed in between sends some of it again, which the desk ignores.
@@ -20,6 +20,8 @@ from pipeline.tickets.codec import (
     evidence_to_json,
     incident_from_json,
     incident_to_json,
+    report_from_json,
+    report_to_json,
 )
 
 if TYPE_CHECKING:
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from pipeline.clock import Clock
     from pipeline.hazards.incident import Incident
     from pipeline.tickets.desk import Desk
+    from pipeline.tickets.report import Report
     from pipeline.tickets.ticket import EvidenceRef
 
 Kind = Literal["file", "update", "evidence"]
@@ -107,6 +110,27 @@ class Outbox:
             row = (kind, incident_to_json(incident), evidence_to_json(evidence), self._clock.now())
         except ValueError as error:
             raise OutboxError(f"incident {incident.incident_id} can't be kept: {error}") from error
+        self._keep(row)
+
+    def put_report(self, report: Report) -> None:
+        """Keep a report; it is on the disk when this returns."""
+        try:
+            row = ("report", report_to_json(report), None, self._clock.now())
+        except ValueError as error:
+            raise OutboxError(f"report {report.report_id} can't be kept: {error}") from error
+        self._keep(row)
+
+    def has_report(self, report_id: str) -> bool:
+        """Whether this report waits to be sent."""
+        with self._using() as db:
+            found = db.execute(
+                "SELECT 1 FROM waiting WHERE kind = 'report' "
+                "AND json_extract(incident, '$.report_id') = ?",
+                (report_id,),
+            )
+            return found.fetchone() is not None
+
+    def _keep(self, row: tuple[str, str, str | None, float]) -> None:
         with self._using() as db:
             db.execute(
                 "INSERT INTO waiting (kind, incident, evidence, put_at) VALUES (?, ?, ?, ?)", row
@@ -174,13 +198,7 @@ class Outbox:
         try:
             for number, kind, incident_json, evidence_json in rows:
                 try:
-                    incident = incident_from_json(incident_json)
-                    if kind == "file":
-                        desk.file(incident, evidence_from_json(evidence_json))
-                    elif kind == "evidence" and (more := evidence_from_json(evidence_json)):
-                        desk.evidence.attach(incident.incident_id, more)
-                    else:
-                        desk.update(incident)
+                    _send_one(desk, kind, incident_json, evidence_json)
                 except DeskUnavailableError:
                     raise
                 except Exception as error:  # noqa: BLE001 - one bad entry must not stop the rest
@@ -220,6 +238,17 @@ class Outbox:
                 yield self._db
         except sqlite3.Error as error:
             raise OutboxError(f"{self._path}: {error}; is the disk full or read-only?") from error
+
+
+def _send_one(desk: Desk, kind: str, finding_json: str, evidence_json: str | None) -> None:
+    if kind == "report":
+        desk.file_report(report_from_json(finding_json))
+    elif kind == "file":
+        desk.file(incident_from_json(finding_json), evidence_from_json(evidence_json))
+    elif kind == "evidence" and (more := evidence_from_json(evidence_json)):
+        desk.evidence.attach(incident_from_json(finding_json).incident_id, more)
+    else:
+        desk.update(incident_from_json(finding_json))
 
 
 def _open(path: Path, clock: Clock) -> sqlite3.Connection:

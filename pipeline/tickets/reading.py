@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import UnknownTicketError
-from pipeline.tickets.codec import evidence_from_json, incident_from_json
+from pipeline.tickets.codec import evidence_from_json, findings_from_json
 from pipeline.tickets.redis_errors import mapped
 from pipeline.tickets.ticket import Step, Ticket
 from pipeline.tickets.wire import TicketMessage
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from redis import Redis
 
     from pipeline.tickets.keys import Keys
+    from pipeline.tickets.report import Report
 
 _PAGE = 100  # tickets fetched in one exchange
 _PARTS = 4  # commands per ticket in an exchange
@@ -66,6 +67,27 @@ class Reader:
             if len(found) >= limit:
                 break
         return found[:limit]
+
+    def reported(self, from_at: float, to_at: float) -> Iterator[tuple[Report, Ticket]]:
+        """Residents' reports made between two times, newest first, each with its ticket."""
+        start = 0
+        while True:
+            with mapped("listing reports"):
+                names = self._redis.zrevrangebyscore(
+                    self._keys.reported, to_at, from_at, start=start, num=_PAGE
+                )
+                held = self._redis.hmget(self._keys.incidents, names) if names else []
+            if not names:
+                return
+            held_by = dict(zip(names, held, strict=True))
+            tickets = self._fetch(sorted({ticket_id for ticket_id in held if ticket_id}))
+            found = {ticket.ticket_id: ticket for ticket in tickets}
+            for name in names:
+                ticket = found.get(held_by[name])
+                for report in ticket.reports if ticket else ():
+                    if report.report_id == name and ticket:
+                        yield report, ticket
+            start += _PAGE
 
     def queue(self, code: str) -> list[TicketMessage]:
         """What waits: entries that no consumer has acknowledged, oldest first."""
@@ -167,22 +189,31 @@ def _ticket(
     evidence_json: dict[str, str],
     steps_json: list[str],
 ) -> Ticket:
-    incidents = sorted(
-        map(incident_from_json, incidents_json), key=lambda one: (one.confirmed_at, one.incident_id)
-    )
-    pictures = [evidence_from_json(evidence_json.get(one.incident_id)) for one in incidents]
+    incidents, reports = findings_from_json(incidents_json)
+    incidents.sort(key=lambda one: (one.confirmed_at, one.incident_id))
+    reports.sort(key=lambda one: (one.reported_at, one.report_id))
+    pictures = [
+        (one.confirmed_at, evidence_from_json(evidence_json.get(one.incident_id)))
+        for one in incidents
+    ]
+    pictures += [(one.reported_at, picture) for one in reports for picture in one.pictures]
+    pictures.sort(key=lambda one: one[0])
     duty: Any = json.loads(fields["duty"])
     ground: Any = json.loads(fields["ground"])
     ground["near_grids"] = tuple(ground["near_grids"])
     texts: Any = {name: fields[name] for name in ("source", "hazard", "severity", "state")}
     method: Any = fields["method"]
+    sources: Any = fields.get("sources", fields["source"]).split(",")
+    verify: Any = fields.get("verify", "person")
+    cameras = [one.camera_id for one in incidents]
+    cameras += [one.camera_id for one in reports if one.camera_id]
     return Ticket(
         ticket_id=ticket_id,
         **texts,
         **duty,
         **ground,
         place=Place(float(fields["lon"]), float(fields["lat"]), float(fields["radius_m"]), method),
-        camera_ids=tuple(dict.fromkeys(one.camera_id for one in incidents)),
+        camera_ids=tuple(dict.fromkeys(cameras)),
         count=int(fields["count"]),
         detected_at=float(fields["detected_at"]),
         filed_at=float(fields["filed_at"]),
@@ -193,8 +224,12 @@ def _ticket(
         handle_due_at=float(fields["handle_due_at"]),
         remind_at=float(fields["handle_80_at"]),
         incidents=tuple(incidents),
-        evidence=tuple(picture for picture in pictures if picture is not None),
+        evidence=tuple(picture for _, picture in pictures if picture is not None),
         steps=tuple(Step(**json.loads(text)) for text in steps_json),
+        sources=tuple(sources),
+        reports=tuple(reports),
+        verify=verify,
+        fed_back_at=_time(fields.get("fed_back_at")),
     )
 
 

@@ -11,9 +11,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pipeline.hazards.incident import Hazard, Incident, Severity
+    from pipeline.tickets.report import Report
+    from pipeline.town.duties import Verify
     from pipeline.town.place import Place
 
-Source = Literal["video"]
+Source = Literal["video", "resident", "staff"]
+"""问题来源: a camera (视频智能发现), somebody who lives here, somebody of the staff."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +59,13 @@ class Ticket:
     ``kind`` is the kind of the hazard where the list of duties knows it (``vehicle``). ``place`` is
     the best of all places reported so far. ``grid_code`` owns the case, ``near_grids``
     are further grids within the place's error radius, ``micro_code`` is an address, not an owner.
-    ``count`` is how many incidents were merged into it; ``incidents`` and ``evidence`` stand in the
-    order in which they were confirmed. ``detected_at`` is when the incident that opened the case
-    was confirmed, ``filed_at`` when the desk took it, ``closed_at`` when it was closed or rejected;
-    since ``suspended_at`` its clock stands; at ``remind_at`` four fifths of its handling time are
-    used; all times are Unix seconds UTC.
+    ``source`` is of the finding that opened it, ``sources`` of all, in the order they came.
+    ``count`` is how many incidents and reports were merged into it; ``incidents``, ``reports`` and
+    ``evidence`` stand in the order in which they were confirmed or reported. ``verify`` is who must
+    see that it is gone; ``fed_back_at`` is set while that is being checked. ``detected_at`` is when
+    the finding that opened the case was confirmed or reported, ``filed_at`` when the desk took it,
+    ``closed_at`` when it was closed or rejected; since ``suspended_at`` its clock stands; at
+    ``remind_at`` four fifths of its handling time are used; all times are Unix seconds UTC.
     """
 
     ticket_id: str
@@ -92,6 +97,10 @@ class Ticket:
     incidents: tuple[Incident, ...]
     evidence: tuple[EvidenceRef, ...]
     steps: tuple[Step, ...]
+    sources: tuple[Source, ...] = ()
+    reports: tuple[Report, ...] = ()
+    verify: Verify = "person"
+    fed_back_at: float | None = None
 
     @property
     def open(self) -> bool:
@@ -102,12 +111,16 @@ class Ticket:
     def cleared_at(self) -> float | None:
         """When the last of its incidents was seen to be gone; None while one still is there.
 
+        None, too, where no camera sees the place, and where somebody reported the hazard later.
         An incident that its camera took up anew, as after a restart of the box, doesn't count:
         nobody looks for it any more, and the later incident says what became of the hazard.
         """
         times = [one.cleared_at for one in self.incidents if not self._taken_up_anew(one)]
         known = [time for time in times if time is not None]
-        return max(known) if known and len(known) == len(times) else None
+        if not known or len(known) < len(times):
+            return None
+        cleared_at = max(known)
+        return None if any(one.reported_at > cleared_at for one in self.reports) else cleared_at
 
     def _taken_up_anew(self, incident: Incident) -> bool:
         """Whether the camera has a later incident here that began after it last saw this one."""
@@ -118,15 +131,15 @@ class Ticket:
 
     @property
     def score(self) -> float:
-        """The strongest evidence among its incidents, as a probability."""
+        """The strongest evidence among its incidents, as a probability; 0 where there is none."""
         return max((incident.score for incident in self.incidents), default=0.0)
 
 
 @dataclass(frozen=True, slots=True)
 class Filing:
-    """What became of an incident: exactly one of ``created``, ``merged`` and ``duplicate`` is true.
+    """What became of a finding: exactly one of ``created``, ``merged`` and ``duplicate`` is true.
 
-    ``duplicate``: this very incident had been filed before; nothing changed.
+    ``duplicate``: this very incident or report had been filed before; nothing changed.
     """
 
     ticket_id: str

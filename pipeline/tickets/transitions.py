@@ -74,14 +74,21 @@ LEVEL_OF: dict[State, Literal["open", "done"]] = {
     state: "done" if state in ("closed", "rejected", "merged") else "open" for state in STATES
 }
 
+DONE: frozenset[State] = frozenset(state for state in STATES if LEVEL_OF[state] == "done")
+
 # In these states the case waits for somebody to take it on: it stands in a grid's queue.
 WAITING: frozenset[State] = frozenset({"filed", "dispatched", "escalated"})
 
 
+def after(action: Action) -> dict[State, State]:
+    """The table's column of an action: the state before it -> the state after it."""
+    return {before: end for (before, name), end in TRANSITIONS.items() if name == action}
+
+
 def next_state(state: State, action: Action) -> State:
     """The state after ``action``; raises DeskError that names what is allowed instead."""
-    after = TRANSITIONS.get((state, action))
-    if after is None:
+    end = TRANSITIONS.get((state, action))
+    if end is None:
         allowed = ", ".join(name for before, name in TRANSITIONS if before == state) or "nothing"
         raise DeskError(f"a ticket that is {state} can't take {action}; allowed: {allowed}")
-    return after
+    return end

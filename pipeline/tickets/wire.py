@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from pipeline.hazards.incident import Hazard, Severity
+from pipeline.tickets.ticket import Source
 from pipeline.tickets.transitions import State
 from pipeline.town.place import PlaceMethod
 
@@ -55,7 +56,9 @@ class EvidencePart(Part):
 class TicketBody(Part):
     """What is known of a ticket before the desk has given it a number."""
 
-    source: Literal["video"] = Field(description="问题来源; video: 视频智能发现")
+    source: Source = Field(
+        description="问题来源: video 视频智能发现, resident 居民上报, staff 人工上报"
+    )
     hazard: Hazard
     kind: str | None = Field(None, description="of the hazard, where the list of duties tells some")
     event_code: str = Field(description="大类-小类")
@@ -70,12 +73,14 @@ class TicketBody(Part):
     grid: GridPart = Field(description="责任网格")
     near_grids: list[str] = Field(description="codes of further grids within the place's radius")
     micro_grid: str | None = Field(description="微网格 code: part of the address, not an owner")
-    camera_id: str
-    incident_id: str
-    box: tuple[Unit, Unit, Unit, Unit] = Field(description="x1, y1, x2, y2 in 0..1 of the picture")
-    score: Unit = Field(description="summed evidence as a probability")
+    camera_id: str = Field(description="empty where somebody reported it without a camera")
+    incident_id: str = Field(description="the camera's finding, or the report")
+    box: tuple[Unit, Unit, Unit, Unit] = Field(
+        description="x1, y1, x2, y2 in 0..1 of the picture; all of it where nobody drew one"
+    )
+    score: Unit = Field(description="summed evidence as a probability; 1 for what people report")
     model: str | None = Field(description="name of the detector")
-    detected_at: datetime = Field(description="上报时间: when the camera's finding was confirmed")
+    detected_at: datetime = Field(description="上报时间: when it was confirmed or reported")
     filed_at: datetime = Field(description="立案时间")
     accept_due_at: datetime = Field(description="受理时限")
     handle_due_at: datetime = Field(description="处置时限")
@@ -87,7 +92,11 @@ class TicketMessage(TicketBody):
 
     ticket_id: str = Field(description="案卷号", pattern=r"^[A-Z]+[0-9]{8}-[0-9]{6,}$")
     state: State = Field(description="filed: waits for review; dispatched: waits for the owner")
-    count: int = Field(description="incidents merged into it so far", ge=1)
+    count: int = Field(description="incidents and reports merged into it so far", ge=1)
+    sources: list[Source] = Field(
+        default_factory=list,
+        description="where all of these came from; empty in entries of before there were reports",
+    )
 
 
 def at(unix_s: float) -> datetime:
@@ -105,6 +114,7 @@ EXAMPLE = TicketMessage(
     ticket_id="YL20261123-000123",
     state="dispatched",
     count=1,
+    sources=["video", "resident"],
     source="video",
     hazard="road_collapse",
     event_code="04-01",

@@ -19,6 +19,7 @@ Hazard = Literal["road_collapse", "road_damage", "blockage", "crowd"]
 Calendar = Literal["wall", "working"]
 Filing = Literal["auto", "review"]
 Severity = Literal["notice", "warning", "emergency"]
+Verify = Literal["camera", "person", "both"]
 Unit = Literal["min", "h", "d", "wh", "wd"]
 
 HAZARDS: tuple[Hazard, ...] = get_args(Hazard)
@@ -77,7 +78,8 @@ class Duty:
 
     ``radius_m`` is how near two findings must be to be one case. ``filing`` is ``auto`` (a ticket
     at once) or ``review`` (a person looks first). ``calendar`` ``wall`` promises that both limits
-    run by the wall clock. ``evidence_days``: pictures are kept for so long after the closing.
+    run by the wall clock. ``verify`` is who must see that it is gone before the case is closed.
+    ``evidence_days``: pictures are kept for so long after the closing.
     """
 
     hazard: Hazard
@@ -93,6 +95,7 @@ class Duty:
     severity: Severity
     radius_m: float
     evidence_days: int = EVIDENCE_DAYS
+    verify: Verify = "person"
 
 
 class Duties:
@@ -143,6 +146,7 @@ class _DutyWire(BaseModel):
     severity: Severity
     radius_m: Radius
     evidence_days: Annotated[int, Field(ge=1, le=3660)] = EVIDENCE_DAYS
+    verify: Verify = "person"
 
 
 def load_duties(path: Path) -> Duties:

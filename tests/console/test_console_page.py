@@ -13,7 +13,7 @@ import pytest
 from redis import Redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
-from ticket_town import NOON, incident, small_town
+from ticket_town import NOON, incident, report, small_town
 
 from pipeline.clock import ManualClock
 from pipeline.console import create_app, serve
@@ -123,6 +123,16 @@ def test_what_comes_from_outside_can_not_become_markup(page: httpx.Client, desk:
     html = page.get("/").text
     assert "<script>alert" not in html
     assert "&lt;script&gt;alert(1)" in html
+
+
+def test_a_ticket_that_no_camera_found_says_who_did(page: httpx.Client, desk: Desk):
+    desk.file_report(report(description="<script>alert(1)</script>"))
+    text = text_of(page)
+    assert "来源 source 居民上报 · 11-23 12:00" in text
+    assert "%" not in text
+    assert "<script>alert" not in page.get("/").text
+    desk.file(incident(at=NOON + 1))
+    assert "居民上报、视频智能发现 · cam-1 · 11-23 12:00 · 90%" in text_of(page)
 
 
 def test_the_page_needs_nothing_from_elsewhere_and_no_inline_code(page: httpx.Client):

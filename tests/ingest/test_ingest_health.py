@@ -35,9 +35,29 @@ def test_a_changing_picture_is_live():
 def test_a_picture_that_never_changes_is_frozen_after_its_time_and_live_at_once_when_it_moves():
     still = noise(90)
     found = states(5, [noise(90), *[still] * 10, noise(90)])
-    assert found[:7] == ["live"] * 7
-    assert found[7:11] == ["frozen"] * 4
+    assert found[:6] == ["live"] * 6
+    assert found[6:11] == ["frozen"] * 5
     assert found[-1] == "live"
+
+
+def taken_over(after_s, looks, *, at):
+    """States of the same looks, judged by another from this one on."""
+    first = PictureHealth(after_s)
+    for one in looks[:at]:
+        first.judge(one)
+    second = PictureHealth(after_s, before=first.suspicion())
+    return [second.judge(one).state for one in looks[at:]]
+
+
+def test_a_fault_that_has_begun_to_show_goes_on_at_another_judge():
+    still = noise(90)
+    for pictures in ([still] * 9, [noise(19) for _ in range(9)]):
+        looks = [look(float(at), luma) for at, luma in enumerate([noise(90), *pictures])]
+        whole = PictureHealth(5)
+        states = [whole.judge(one).state for one in looks]
+        assert states[-1] in ("frozen", "dark")
+        for at in range(3, 10):
+            assert taken_over(5, looks, at=at) == states[at:]
 
 
 def test_a_short_standstill_is_no_fault():

@@ -215,6 +215,22 @@ def test_the_view_survives_a_restart_and_a_camera_turned_meanwhile_is_moved(tmp_
     assert began(again.sees(40, partial(seen, right=0.04)), "moved") <= 30
 
 
+def test_nothing_is_suspected_of_a_camera_that_is_well(watching):
+    watching.sees(60)
+    assert watching.health.suspicion() is None
+
+
+@pytest.mark.parametrize("lost_after", [1, 4, 12, 25])
+def test_a_worker_lost_while_a_camera_is_turned_costs_no_time(tmp_path, lost_after):
+    turned = partial(seen, right=0.05)
+    one = Watching(PictureHealth(AFTER_S, tmp_path), every_s=5)
+    one.sees(90)
+    one.sees(lost_after * 1.0, turned)
+    heir = PictureHealth(AFTER_S, tmp_path, one.health.suspicion())
+    other = Watching(heir, at=one.at, every_s=5)
+    assert lost_after + began(other.sees(40, turned), "moved") <= 30
+
+
 def test_each_camera_keeps_its_own_view(tmp_path):
     Watching(PictureHealth(AFTER_S, tmp_path)).sees(90)
     other = Watching(PictureHealth(AFTER_S, tmp_path), camera_id="../c 2")

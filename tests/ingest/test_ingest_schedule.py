@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from pipeline.clock import ManualClock, SystemClock
 from pipeline.ingest import Coverage, Look, LookSchedule
+from pipeline.ingest.extra import ExtraLooks
 from pipeline.ingest.schedule import FORGET_S, SWEEP_S
 from pipeline.settings import IngestSettings
 
@@ -221,12 +222,33 @@ def test_extra_looks_take_no_more_than_their_share_of_what_the_detector_can_do()
         box.schedule.done(look)
     box.take()
     assert box.schedule.capacity == pytest.approx(10)
-    for name in "abcdef":
-        box.schedule.extra(name, 1.0, until=box.clock.steady() + 60)
+    for name, lasts_s in zip("abcdef", (10, 10, 60, 60, 60, 60), strict=True):
+        box.schedule.extra(name, 1.0, until=box.clock.steady() + lasts_s)
     assert list(box.schedule.pace().extra) == ["a", "b"]
-    for name in "ab":  # what isn't asked for any more makes room for who has waited
-        box.schedule.extra(name, 1.0, until=0.0)
+    box.pass_s(20)  # what isn't asked for any more makes room for who has waited
     assert list(box.schedule.pace().extra) == ["c", "d"]
+
+
+def test_cameras_that_wait_for_extra_looks_take_turns_of_a_minute():
+    looks = ExtraLooks(0.2)
+    for now in range(0, 240, 10):
+        for name in "abcd":
+            looks.ask(name, 1.0, until=now + 30)
+        looks.grant(float(now), looks_per_s=10, put_gap_s=lambda _: 0.0)
+        assert list(looks.granted) == (["a", "b"] if now // 60 % 2 == 0 else ["c", "d"])
+
+
+def test_a_wish_for_extra_looks_holds_until_the_next_look_can_be_expected():
+    box = Box(interval_s=0.5)
+    for _ in range(4):  # a look every 20 s is all that the detector does
+        box.put("a")
+        box.take()
+        box.pass_s(20)
+    box.schedule.extra("a", 0.25, until=box.clock.steady() + 1)
+    box.pass_s(15)
+    assert box.schedule.pace().extra == {"a": 0.25}
+    box.pass_s(60)
+    assert box.schedule.pace().extra == {}
 
 
 def test_a_camera_takes_no_more_of_that_share_than_its_key_frames_allow():

@@ -26,6 +26,7 @@ class Street:
     looks_per_s: float
     interval_s: float = 0.5
     longest_gap_s: float = 30.0
+    spread: bool = False
     decoded: int = 0
     done: int = 0
     seen: dict[int, list[float]] = field(default_factory=dict)
@@ -36,9 +37,11 @@ class Street:
             {"interval_s": self.interval_s, "schedule": {"longest_gap_s": self.longest_gap_s}}
         )
         self.schedule = LookSchedule(settings, clock=self.clock)
-        self._samplers = [Sampler("keys", self.interval_s) for _ in self.keys_s]
         # Phases of real cameras have nothing to do with each other.
-        phases = np.random.default_rng(1).uniform(0, 1, len(self.keys_s))
+        random = np.random.default_rng(1)
+        phases = random.uniform(0, 1, len(self.keys_s))
+        shares = random.uniform(0, 1, len(self.keys_s)) if self.spread else np.ones_like(phases)
+        self._samplers = [Sampler("keys", self.interval_s, share) for share in shares]
         self._next = [(phases[n] * every, n) for n, every in enumerate(self.keys_s)]
         heapq.heapify(self._next)
         self._paced_at = 0.0
@@ -49,6 +52,7 @@ class Street:
         self.decoded = self.done = 0
         self.ages = []
         self.seen = {camera: [] for camera in range(len(self.keys_s))}
+        self.captured = {camera: [] for camera in self.seen}
         while (now := self.clock.steady()) < until:
             self._read(now)
             self._pace(now)
@@ -58,6 +62,7 @@ class Street:
                 self.schedule.done(look)
                 self.done += 1
                 self.seen[int(look.camera_id)].append(now)
+                self.captured[int(look.camera_id)].append(look.captured_at)
                 self.ages.append(now - look.captured_at)
         return self
 
@@ -80,10 +85,11 @@ class Street:
         if now - self._paced_at < 1:
             return
         self._paced_at = now
-        stretch = self.schedule.pace().stretch
-        self.stretches.append(stretch)
-        for sampler in self._samplers:
-            sampler.set_interval(self.interval_s * stretch)
+        pace = self.schedule.pace()
+        self.stretches.append(pace.stretch)
+        for camera, sampler in enumerate(self._samplers):
+            usual_s = self.interval_s * pace.stretch
+            sampler.set_interval(pace.extra.get(str(camera), usual_s))
             sampler.free_s(now)  # as at every packet between key frames
 
 
@@ -200,3 +206,20 @@ def test_a_single_camera_that_was_overtaken_once_is_no_sign_of_a_slow_detector()
     street.play(40)
     assert set(street.stretches) == {1}
     assert not street.schedule._stretch.thins
+
+
+def test_a_camera_that_was_looked_at_more_often_is_not_left_alone_afterwards():
+    street = Street([5.0] * 300, looks_per_s=10, interval_s=5.0, spread=True)
+    street.schedule.expect(300, 10.0)
+    street.play(90)
+    doubtful = np.random.default_rng(2).permutation(300)[:60].reshape(20, 3)
+    captured = {camera: [] for camera in doubtful.ravel()}
+    for number, cameras in enumerate(doubtful):
+        until = 110.0 + 20 * number
+        for camera in cameras:
+            street.schedule.extra(str(camera), 5.0, until - 5)
+        street.play(until)
+        for camera, times in captured.items():
+            times.extend(street.captured[camera])
+    gaps = np.concatenate([np.diff(times) for times in captured.values()])
+    assert gaps.max() <= 1.5 * 30 + 0.1

@@ -13,14 +13,16 @@ from pipeline.ingest.decoding import Codec
 from pipeline.ingest.evidence import FileMoment, PacketGroup
 from pipeline.ingest.pace import Pace
 from pipeline.ingest.state import CameraStatus
+from pipeline.ingest.suspicion import Lasting, Suspicion
 from pipeline.ingest.wire import LONGEST, Arrived, Beat, Begin, Channel, Fetched, Stop, Watch
 from pipeline.settings import IngestSettings
 from pipeline.town import Camera
 
+SUSPICION = Suspicion(7, Lasting(2, 1.5), pending=("moved", 10.0), stray=(("covered", 10.0), 3.0))
 STATUS = CameraStatus("c", "unreachable", 1.5, why="无应答 / no answer")
 FROM_WORKERS = [
     Arrived(3, "c", 12.5, (0.0, 0.0, 640.0, 384.0), (1920, 1080), "whole"),
-    Beat(7, (STATUS,), (("c", "road", 4),), 1, 2, 3),
+    Beat(7, (STATUS,), (("c", "road", 4),), {"c": SUSPICION}, 1, 2, 3),
     Fetched(1, None),
     Fetched(2, PacketGroup(Codec("h264", b"\0\1"), (b"abc", b"d"))),
     Fetched(3, FileMoment(Path("/a/b.mp4"), 2.5)),
@@ -28,7 +30,7 @@ FROM_WORKERS = [
 CAMERA = Camera("c", "郑上路", "rtsp://u:p@h/1", 113.4, 34.8)
 FROM_DAEMON = [
     Begin(IngestSettings(), (640, 384), 10, 5, 1e9, Path("/data/views")),
-    Watch(1, (CAMERA,)),
+    Watch(1, (CAMERA,), {"c": SUSPICION}),
     Pace(1.5, {"c": 0.2}),
     Stop(2.5),
 ]
@@ -67,7 +69,10 @@ ARRIVED = (
     b'"purpose":"whole"}]'
 )
 STATUS_TOLD = b'{"camera_id":"c","state":"live","since_at":2.5}'
-BEAT = b'[{"list_version":1,"statuses":[%s],"no_slot":[],"rss_bytes":1,"fds":2,"threads":3}]'
+BEAT = (
+    b'[{"list_version":1,"statuses":[%s],"no_slot":[],"suspicions":{},'
+    b'"rss_bytes":1,"fds":2,"threads":3}]'
+)
 
 
 @pytest.mark.parametrize("data", [ARRIVED, BEAT % STATUS_TOLD], ids=["arrived", "beat"])

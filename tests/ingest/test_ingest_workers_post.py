@@ -8,6 +8,7 @@ from pipeline.clock import ManualClock
 from pipeline.errors import WorkerError
 from pipeline.ingest.pace import Pace
 from pipeline.ingest.post import Patience, Post
+from pipeline.ingest.suspicion import Lasting, Suspicion
 from pipeline.ingest.wire import Beat
 from pipeline.town import Camera
 
@@ -27,11 +28,14 @@ class FakeProcess:
     dead: bool = False
     buriable: bool = True
     heard: list = field(default_factory=list)
+    suspicions: dict | None = None
 
-    def beat(self, now, rss_mib=50):
-        self.heard_at, self.last_beat = now, Beat(1, (), (), rss_mib * MIB, 9, 8)
+    def beat(self, now, rss_mib=50, suspicions=None):
+        suspicions = suspicions or {}
+        self.heard_at, self.last_beat = now, Beat(1, (), (), suspicions, rss_mib * MIB, 9, 8)
 
-    def watch(self, cameras):
+    def watch(self, cameras, suspicions=None):
+        self.suspicions = suspicions
         self.heard.append([camera.camera_id for camera in cameras])
 
     def send(self, message):
@@ -106,6 +110,16 @@ def test_a_post_with_cameras_has_a_worker_that_watches_them(stage):
     assert stage.state.state == "starting"
     stage.after(1, beat=50)
     assert (stage.state.state, stage.state.rss_bytes, stage.state.pid) == ("running", 50 * MIB, 7)
+
+
+def test_what_a_lost_worker_suspected_its_successor_is_told(stage):
+    suspicions = {"a": Suspicion(dark=Lasting(2, 990.0))}
+    stage.worker.beat(stage.clock.monotonic(), suspicions=suspicions)
+    stage.worker.dead = True
+    stage.after(1.0)
+    stage.after(1.0)
+    assert len(stage.workers) == 2
+    assert stage.worker.suspicions == suspicions
 
 
 def test_pauses_double_with_every_loss_and_are_forgotten_after_health():

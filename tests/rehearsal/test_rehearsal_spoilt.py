@@ -1,6 +1,7 @@
 """Clips encoded anew: their rhythm, and what a spoilt picture is to the judge of pictures."""
 
 from itertools import pairwise
+from typing import get_args
 
 import av
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from pipeline.ingest.health import PictureHealth
 from pipeline.ingest.look import Look
 from pipeline.rehearsal import load_clips
-from pipeline.rehearsal.clips import made, order_of
+from pipeline.rehearsal.clips import Spoilt, made, order_of
 from pipeline.rehearsal.packets import prepare
 from pipeline.rehearsal.scenario import ClipPlan
 
@@ -89,7 +90,7 @@ def test_it_can_be_made_as_h265(street, folder):
         assert container.streams.video[0].codec_context.name == "hevc"
 
 
-@pytest.mark.parametrize("spoilt", ["black", "covered", "turned"])
+@pytest.mark.parametrize("spoilt", get_args(Spoilt))
 def test_a_spoilt_clip_has_the_same_frames_at_the_same_times(street, folder, spoilt):
     whole = prepare(made(street, PLAN, folder))
     other = prepare(made(street, PLAN, folder, spoilt))
@@ -113,6 +114,14 @@ def states(file):
 
 def test_a_black_picture_is_dark_but_not_frozen(street, folder):
     assert states(made(street, PLAN, folder, "black"))[-1] == "dark"
+
+
+@pytest.mark.parametrize("codec", ["h264", "h265"])
+def test_a_frozen_picture_is_the_same_at_every_key_frame(street, folder, codec):
+    plan = PLAN.model_copy(update={"codec": codec})
+    found = states(made(street, plan, folder, "frozen"))
+    assert found[-1] == "frozen"
+    assert found.count("frozen") >= len(found) - 4
 
 
 @pytest.mark.parametrize("spoilt", [None, "turned"])

@@ -8,17 +8,27 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from evidence_help import READER, jpeg
+from evidence_help import READER, jpeg, noise
 from redis import Redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 from structlog.testing import capture_logs
 from test_tickets_evidence_store import killed
-from ticket_town import NOON, duty, incident, small_town
+from ticket_town import NOON, duty, incident, report, small_town
 
 from pipeline.errors import DeskUnavailableError, EvidenceError, UnknownEvidenceError
 from pipeline.settings import EvidenceSettings
-from pipeline.tickets import Desk, EvidenceStore, Filer, Keeper, Outbox, Snapshot, Sweep
+from pipeline.tickets import (
+    Desk,
+    EvidenceStore,
+    Feedback,
+    Filer,
+    Keeper,
+    Outbox,
+    PictureKeeper,
+    Snapshot,
+    Sweep,
+)
 from pipeline.tickets.evidence import about
 from pipeline.tickets.store import name_of
 from pipeline.tickets.store.keeper import FIRST_SWEEP_S
@@ -308,3 +318,25 @@ def test_nobody_reads_what_the_sweep_deleted(store, desk, sweep, clock):
     sweep.run()
     with pytest.raises(UnknownEvidenceError, match="was deleted: blockage/crash: 10 days"):
         store.read(name_of(found, "plain"), READER)
+
+
+def test_pictures_of_reports_and_of_feedback_go_with_their_ticket(store, sweep, desk, clock):
+    """Not while it is open or held; then as long after its end as its duty says."""
+    said = report(hazard="blockage", kind="crash")
+    pictures = PictureKeeper(lambda seen: Snapshot(seen, np.zeros((0, 4)), []), store, SETTINGS)
+    picture = noise()
+    first = pictures.of_report(said, 1, picture)
+    ticket = desk.ticket(desk.file_report(replace(said, pictures=(first,))).ticket_id)
+    desk.move(ticket.ticket_id, "accept", by="李四")
+    done = Feedback(desk, pictures, clock).done(ticket.ticket_id, by="李四", picture=picture)
+    names = sorted([first.plain, done.steps[-1].facts["picture"]])
+    clock.move_to(clock.now() + 100 * DAY)
+    assert sweep.run().deleted == []
+    assert {item.ticket_id for item in store.ledger.items()} == {ticket.ticket_id}
+    desk.move(ticket.ticket_id, "close", by="李四")
+    desk.evidence.hold(ticket.ticket_id, by="李四")
+    clock.move_to(clock.now() + 10 * DAY)
+    assert sweep.run().deleted == []
+    desk.evidence.release(ticket.ticket_id, by="李四")
+    assert sorted(sweep.run().deleted) == names
+    assert {link.said["found"] for link in store.ledger.deletions()} == {"as kept"}

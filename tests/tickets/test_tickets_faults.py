@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from redis import exceptions
-from ticket_town import NOON, incident, small_town, wait_until
+from ticket_town import NOON, incident, report, small_town, wait_until
 
 from pipeline.clock import ManualClock, SystemClock
 from pipeline.errors import DeskError, DeskUnavailableError
@@ -87,6 +87,9 @@ def test_every_command_says_when_redis_is_away(tmp_path: Path):
             client.shutdown(nosave=True, now=False)
             calls: dict[str, Callable[[], object]] = {
                 "file": lambda: desk.file(incident()),
+                "file_report": lambda: desk.file_report(report()),
+                "reported": lambda: list(desk.reported(0, NOON)),
+                "verify": lambda: desk.verify("YL20261123-000001", good=True, by="x"),
                 "update": lambda: desk.update(incident()),
                 "move": lambda: desk.move("YL20261123-000001", "accept", by="x"),
                 "read_queue": lambda: desk.read_queue(EAST),

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from ticket_town import NOON, incident, small_town
 
-from pipeline.tickets.desk import MOST_RADIUS_M
+from pipeline.tickets.intake import MOST_RADIUS_M
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,7 +12,7 @@ from shapely.geometry import box
 
 from pipeline.clock import ManualClock
 from pipeline.hazards.incident import Incident
-from pipeline.tickets import Desk
+from pipeline.tickets import Desk, Report
 from pipeline.town.duties import Duties, Duty, Limit
 from pipeline.town.grids import Grid, GridMap
 from pipeline.town.holidays import Holidays
@@ -48,6 +48,7 @@ def duty(
     filing: str = "auto",
     kind: str | None = None,
     severity: str = "notice",
+    verify: str = "person",
 ) -> Duty:
     return Duty(
         hazard=hazard,  # type: ignore[arg-type]
@@ -62,10 +63,11 @@ def duty(
         filing=filing,  # type: ignore[arg-type]
         severity=severity,  # type: ignore[arg-type]
         radius_m=radius_m,
+        verify=verify,  # type: ignore[arg-type]
     )
 
 
-def small_town() -> SmallTown:
+def small_town(verify: str = "person") -> SmallTown:
     grids = GridMap(
         [
             grid("410182102", "豫龙镇", 1, None, -0.02, 0.02),
@@ -75,7 +77,7 @@ def small_town() -> SmallTown:
     )
     duties = Duties(
         [
-            duty("road_collapse", "04-01", "路面塌陷", 15),
+            duty("road_collapse", "04-01", "路面塌陷", 15, verify=verify),
             duty("road_damage", "01-10", "道路破损", 15),
             duty("blockage", "01-12", "道路遗撒", 20),
             duty("blockage", "04-X1", "交通事故占道", 20, kind="crash", severity="emergency"),
@@ -112,6 +114,22 @@ def incident(
         severity=severity,  # type: ignore[arg-type]
         measures={"area_m2": 1.5},
         trail={"rule": "road.hole", "model": "street-n"},
+    )
+    return replace(made, **more)  # type: ignore[arg-type]
+
+
+def report(number: int = 0, *, east_m: float | None = 300.0, **more: object) -> Report:
+    """What a resident says is ``east_m`` metres east of the border; None: who knows where."""
+    made = Report(
+        report_id=f"R{number:020d}",
+        source="resident",
+        by="郑好拍",
+        hazard="road_collapse",
+        kind=None,
+        place=None if east_m is None else Place(LON + east_m / DEGREE_M, LAT, 25.0, "reported"),
+        address="",
+        description="路上有个坑",
+        reported_at=NOON,
     )
     return replace(made, **more)  # type: ignore[arg-type]
 

@@ -1,12 +1,13 @@
 -- What filing and later news have in common: how a case is opened, opened again and made graver.
--- call.ticket and call.message say what it would be if the incident were all that is known of it.
+-- call.ticket and call.message say what it would be if the finding, an incident or a report, were
+-- all that is known of it. call.unplaced: it has no place by which another finding could meet it.
 
 local RANK = {notice = 0, warning = 1, emergency = 2}
 
 -- The parts of a message that tell what was found, as against where, whose and since when.
 local FINDING = {
     'hazard', 'kind', 'event_code', 'name_zh', 'name_en', 'description_zh', 'description_en',
-    'department', 'camera_id', 'incident_id', 'box', 'score', 'model', 'evidence'}
+    'department', 'source', 'camera_id', 'incident_id', 'box', 'score', 'model', 'evidence'}
 
 local index = key('place', call.family)
 
@@ -22,7 +23,9 @@ end
 local function write_fields(id)
     write_all(key('ticket', id), call.ticket)
     write_all(key('ticket', id, 'message'), call.message)
-    redis.call('GEOADD', index, call.ticket.lon, call.ticket.lat, id)
+    if not call.unplaced then
+        redis.call('GEOADD', index, call.ticket.lon, call.ticket.lat, id)
+    end
     redis.call('ZADD', key('grid', call.ticket.grid), call.ticket.filed_at, id)
     redis.call('ZADD', key('tickets'), call.ticket.filed_at, id)
     redis.call('ZADD', key('due', 'accept'), call.ticket.accept_due_at, id)
@@ -49,7 +52,7 @@ end
 local function reopen(id)
     local ticket = key('ticket', id)
     redis.call('ZREM', key('grid', redis.call('HGET', ticket, 'grid')), id)
-    redis.call('HDEL', ticket, 'closed_at', 'dispatched_at')
+    redis.call('HDEL', ticket, 'closed_at', 'dispatched_at', unpack(FED_BACK))
     open_case(id, 'reopen')
 end
 
@@ -80,7 +83,7 @@ local function take_graver_hazard(id)
         return
     end
     redis.call('HSET', ticket, 'hazard', call.ticket.hazard, 'rank', call.ticket.rank,
-        'duty', call.ticket.duty)
+        'duty', call.ticket.duty, 'verify', call.ticket.verify)
     for _, field in ipairs(FINDING) do
         redis.call('HSET', message, field, call.message[field])
     end

@@ -38,8 +38,10 @@ local function message_of(id, state)
         texts[#texts + 1] = '"' .. fields[i] .. '":' .. fields[i + 1]
     end
     table.sort(texts)
-    local count = redis.call('HGET', key('ticket', id), 'count')
-    local head = '"ticket_id":"' .. id .. '","state":"' .. state .. '","count":' .. count
+    local facts = redis.call('HMGET', key('ticket', id), 'count', 'sources', 'source')
+    local sources = string.gsub(facts[2] or facts[3], ',', '","')
+    local head = '"ticket_id":"' .. id .. '","state":"' .. state .. '","count":' .. facts[1]
+        .. ',"sources":["' .. sources .. '"]'
     return '{' .. head .. ',' .. table.concat(texts, ',') .. '}'
 end
 

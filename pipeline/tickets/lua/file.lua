@@ -1,8 +1,9 @@
--- One incident becomes a new ticket, or part of one that is there, or changes nothing because it
--- has been filed before. Answers {ticket number, 'created' | 'merged' | 'duplicate'}.
+-- One finding, an incident or a report, becomes a new ticket, or part of one that is there, or
+-- changes nothing because it has been filed before. Answers {ticket number, 'created' | 'merged' | 'duplicate'}.
 
 local EARTH_M = 6371008.8
 local STALE_S = 2 * 86400 -- an incident may reach the desk this late and still find a closed ticket
+local REPORTED_S = 366 * 86400 -- for so long a resident's report is listed
 
 local lon, lat = tonumber(call.ticket.lon), tonumber(call.ticket.lat)
 
@@ -28,12 +29,13 @@ local function same_case()
         'BYRADIUS', call.search_m, 'm')
     for _, id in ipairs(near) do
         local facts = redis.call(
-            'HMGET', key('ticket', id), 'lon', 'lat', 'radius_m', 'closed_at')
+            'HMGET', key('ticket', id), 'lon', 'lat', 'radius_m', 'closed_at', 'state')
         local closed_at = tonumber(facts[4] or nil)
         local distance_m = metres_to(tonumber(facts[1]), tonumber(facts[2]))
         if closed_at and tonumber(call.now) > closed_at + tonumber(call.cool_down_s) + STALE_S then
             redis.call('ZREM', index, id)
         elseif distance_m <= reach_to(tonumber(facts[3]))
+            and (facts[5] ~= 'rejected' or call.source == 'video') -- a person's word is news
             and (not closed_at
                 or tonumber(call.confirmed_at) <= closed_at + tonumber(call.cool_down_s))
             and (not best or distance_m < best_m or (distance_m == best_m and id < best)) then
@@ -43,7 +45,25 @@ local function same_case()
     return best
 end
 
+-- A ticket says of everything it is made of where that came from, in the order it came.
+local function keep_source(id)
+    local ticket = key('ticket', id)
+    local facts = redis.call('HMGET', ticket, 'sources', 'source')
+    local known = facts[1] or facts[2]
+    if not known then
+        redis.call('HSET', ticket, 'sources', call.source)
+    elseif not string.find(',' .. known .. ',', ',' .. call.source .. ',', 1, true) then
+        redis.call('HSET', ticket, 'sources', known .. ',' .. call.source)
+    end
+    if call.source == 'resident' then
+        local reported, oldest = key('reported'), tonumber(call.now) - REPORTED_S
+        redis.call('ZADD', reported, call.confirmed_at, call.incident_id)
+        redis.call('ZREMRANGEBYSCORE', reported, '-inf', string.format('%.0f', oldest))
+    end
+end
+
 local function keep_incident(id)
+    keep_source(id)
     redis.call('HSET', key('incidents'), call.incident_id, id)
     redis.call('HSET', key('ticket', id, 'incidents'), call.incident_id, call.incident)
     if call.evidence then
@@ -70,15 +90,16 @@ local function merge(id)
     end
     raise_severity(id)
     take_better_place(id)
-    add_step(id, 'add_incident', facts[1])
+    add_step(id, call.added, facts[1])
     take_graver_hazard(id)
+    still_there(id)
 end
 
 local before = redis.call('HGET', key('incidents'), call.incident_id)
 if before then
     return {before, 'duplicate'}
 end
-local same = same_case()
+local same = not call.unplaced and same_case()
 if same then
     merge(same)
     return {same, 'merged'}

@@ -27,6 +27,7 @@ redis.call('SADD', key('ticket', id, 'commands'), call.command_id)
 dequeue(id)
 set_state(id, after)
 add_step(id, call.action, after)
+redis.call('HDEL', ticket, unpack(FED_BACK))
 if after == 'dispatched' then
     redis.call('HSET', ticket, 'dispatched_at', call.now)
     enqueue(id, redis.call('HGET', ticket, 'grid'), after)
@@ -46,9 +47,9 @@ elseif resumed then
     redis.call('ZADD', key('due', 'handle'), resumed.handle_due_at, id)
     set_alarms(id, resumed.alarms)
 elseif call.done[after] then
-    redis.call('HSET', ticket, 'closed_at', call.now)
-    redis.call('ZREM', key('due', 'accept'), id)
-    redis.call('ZREM', key('due', 'handle'), id)
-    drop_alarms(id)
+    finish(id)
+elseif after == 'fed_back' then
+    redis.call('HSET', ticket, 'fed_back_at', call.now)
+    settle(id)
 end
 return {'moved', state}

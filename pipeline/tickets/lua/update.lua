@@ -22,11 +22,13 @@ raise_severity(id)
 if call.cleared then
     if not was_cleared then
         add_step(id, 'see_cleared', state)
+        settle(id)
     end
 elseif state == 'closed' and last_seen_at > closed_at + tonumber(call.reopen_after_s) then
     reopen(id)
 elseif not closed_at then
     -- Opened again by another incident, it is as grave as that one found it.
     take_graver_hazard(id)
+    still_there(id)
 end
 return id

@@ -2,7 +2,7 @@
 
 from pipeline.tickets.store.keeper import Keeper
 from pipeline.tickets.store.ledger import Item
-from pipeline.tickets.store.names import media_type_of, name_of, owner_of
+from pipeline.tickets.store.names import media_type_of, name_at, name_of, owner_of
 from pipeline.tickets.store.store import (
     About,
     Content,
@@ -24,6 +24,7 @@ __all__ = [
     "Swept",
     "Who",
     "media_type_of",
+    "name_at",
     "name_of",
     "open_store",
     "owner_of",

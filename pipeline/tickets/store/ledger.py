@@ -49,7 +49,7 @@ _SCHEMA = (
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One file of evidence. ``owner`` is its incident; times are Unix seconds.
+    """One file of evidence. ``owner`` is its incident, report or ticket; times are Unix seconds.
 
     ``hazard`` and ``kind`` choose the duty by which it is kept; None where nobody knows.
     ``ticket_id``, ``closed_at`` and ``held`` are what the desk said at the last sweep.

@@ -1,4 +1,6 @@
-"""Names of evidence: ``2026/11/23/<incident>-plain.jpg``, the day being that of the finding (UTC).
+"""Names of evidence: ``2026/11/23/<owner>-plain.jpg``, the day being that of the finding (UTC).
+
+The owner is an incident, a report, or the ticket that a feedback or check is about.
 
 Nothing else is a name, so no name leads out of the store, and its end says what it is.
 """
@@ -18,18 +20,23 @@ MEDIA_TYPES = {".jpg": "image/jpeg", ".mp4": "video/mp4"}
 
 _NAME = re.compile(
     r"[0-9]{4}/[0-9]{2}/[0-9]{2}/"
-    r"(?P<owner>[0-9A-Za-z][0-9A-Za-z_.-]{0,79})-(?P<part>[a-z]{1,20})(?P<end>\.jpg|\.mp4)"
+    r"(?P<owner>[0-9A-Za-z][0-9A-Za-z_.-]{0,79})-(?P<part>[a-z][0-9a-z]{0,31})(?P<end>\.jpg|\.mp4)"
 )
 
 
 def name_of(incident: Incident, part: str, end: str = ".jpg") -> str:
     """The name of one part of an incident's evidence: ``plain``, ``clip``, ..."""
-    day = datetime.fromtimestamp(incident.confirmed_at, UTC).strftime("%Y/%m/%d")
-    return f"{day}/{incident.incident_id}-{part}{end}"
+    return name_at(incident.incident_id, incident.confirmed_at, part, end)
+
+
+def name_at(owner: str, at: float, part: str, end: str = ".jpg") -> str:
+    """Likewise of a report or a ticket, at a moment (Unix seconds)."""
+    day = datetime.fromtimestamp(at, UTC).strftime("%Y/%m/%d")
+    return f"{day}/{owner}-{part}{end}"
 
 
 def owner_of(name: str) -> str:
-    """The incident (or report) that this is evidence of. Raises UnknownEvidenceError."""
+    """The incident, report or ticket that this is evidence of. Raises UnknownEvidenceError."""
     return _match(name)["owner"]
 
 

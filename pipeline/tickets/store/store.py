@@ -37,7 +37,7 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """Of what a file is evidence: an incident or report, its camera, hazard and kind."""
+    """Of what a file is evidence: an incident, report or ticket, its camera, hazard and kind."""
 
     owner: str
     camera_id: str | None

@@ -1,0 +1,104 @@
+"""Incidents and reports as they come to the desk: filed, or as later news of what was filed."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from pipeline.errors import DeskError, UnknownTicketError
+from pipeline.tickets.cases import case_of
+from pipeline.tickets.closing import checks
+from pipeline.tickets.codec import dump, evidence_to_json, number
+from pipeline.tickets.finding import Finding, of_incident, of_report
+from pipeline.tickets.ticket import Filing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pipeline.clock import Clock
+    from pipeline.hazards.incident import Incident
+    from pipeline.tickets.ground import DeskTown
+    from pipeline.tickets.report import Report
+    from pipeline.tickets.scripts import Scripts
+    from pipeline.tickets.ticket import EvidenceRef
+
+# An error radius counts for merging only up to this: a place that is hardly known must not swallow
+# the cases of a whole district.
+MOST_RADIUS_M = 150.0
+
+_REOPEN_AFTER_S = 60.0  # the last look at a hazard may be under way when its ticket is closed
+_SEARCH_SLACK_M = 2.0  # Redis' index rounds places to 0.6 m; the script decides on exact ones
+
+
+class Intake:
+    """Its methods are the desk's of the same names."""
+
+    def __init__(self, scripts: Scripts, town: DeskTown, clock: Clock, cool_down_s: float) -> None:
+        self._scripts = scripts
+        self._town = town
+        self._clock = clock
+        self._cool_down_s = cool_down_s
+
+    def file(self, incident: Incident, evidence: EvidenceRef | None) -> Filing:
+        return self._filed(self._call(_name(incident), lambda: of_incident(incident), evidence))
+
+    def file_report(self, report: Report) -> Filing:
+        first, name = next(iter(report.pictures), None), f"report {report.report_id}"
+        return self._filed(self._call(name, lambda: of_report(report, self._town), first))
+
+    def _filed(self, call: dict[str, object]) -> Filing:
+        ticket_id, outcome = self._scripts.run("file", "filing", call)
+        return Filing(
+            ticket_id,
+            created=outcome == "created",
+            merged=outcome == "merged",
+            duplicate=outcome == "duplicate",
+        )
+
+    def update(self, incident: Incident) -> str:
+        news = {"cleared": incident.cleared_at is not None}
+        call = self._call(_name(incident), lambda: of_incident(incident), None)
+        ticket_id = self._scripts.run("update", "updating", call | news)
+        if ticket_id is None:
+            raise UnknownTicketError(f"incident {incident.incident_id} was never filed")
+        return str(ticket_id)
+
+    def _call(
+        self, name: str, finding: Callable[[], Finding], evidence: EvidenceRef | None
+    ) -> dict[str, object]:
+        try:
+            return self._finding_call(finding(), evidence)
+        except ValueError as error:  # pydantic's ValidationError is one
+            what = " ".join(str(error).split())
+            raise DeskError(f"{name} can't be filed: {what}") from None
+
+    def _finding_call(self, found: Finding, evidence: EvidenceRef | None) -> dict[str, object]:
+        now = self._clock.now()
+        case = case_of(found, evidence, self._town, now)
+        own_m = min(found.place.radius_m, MOST_RADIUS_M)
+        search_m = max(case.duty.radius_m, math.hypot(own_m, MOST_RADIUS_M)) + _SEARCH_SLACK_M
+        return (
+            checks(now)
+            | case.call(self._town, now)
+            | {
+                "incident_id": found.finding_id,
+                "incident": found.json,
+                "source": found.source,
+                "added": found.added,
+                "unplaced": None if found.placed else True,
+                "reopen_after_s": number(_REOPEN_AFTER_S),
+                "evidence": evidence_to_json(evidence),
+                "confirmed_at": number(found.found_at),
+                "last_seen_at": number(found.last_seen_at),
+                "cool_down_s": number(self._cool_down_s),
+                "duty_radius_m": number(case.duty.radius_m),
+                "most_radius_m": number(MOST_RADIUS_M),
+                "search_m": number(search_m),
+                # A step of the desk itself; its action and state are put in front by the script.
+                "step": dump({"at": now, "by": "desk", "note": "", "facts": dict(found.facts)}),
+            }
+        )
+
+
+def _name(incident: Incident) -> str:
+    return f"incident {incident.incident_id}"
