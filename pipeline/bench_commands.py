@@ -11,7 +11,7 @@ import typer
 from pipeline import show
 from pipeline.clock import SystemClock
 from pipeline.errors import InputError
-from pipeline.terminal import AsJson, err, out, print_json
+from pipeline.terminal import AsJson, err, out, print_json, progress_bar
 
 if TYPE_CHECKING:
     from pipeline.bench import Figure
@@ -93,6 +93,33 @@ def bench_detect(
             beside=beside,
         )
     _tell("检测成本 / cost of detection", figures, plot, as_json=as_json)
+
+
+@app.command("desk")
+def bench_desk(
+    filings: Annotated[int, typer.Option(min=100, help="of each measurement")] = 3000,
+    clients: Annotated[int, typer.Option(min=1, max=64, help="processes that file at once")] = 4,
+    opened: Annotated[int, typer.Option("--open", min=0, help="tickets open meanwhile")] = 5000,
+    archived: Annotated[int, typer.Option(min=1, help="tickets in the archive")] = 20_000,
+    plot: Plot = None,
+    as_json: AsJson = False,
+) -> None:
+    """立案成本 / what a filing costs, beside a bare XADD; searching what is archived."""
+    from pipeline import bench
+
+    with progress_bar() as bar:
+        task = bar.add_task("")
+        figures = bench.bench_desk(
+            filings=filings,
+            clients=clients,
+            opened=opened,
+            archived=archived,
+            clock=SystemClock(),
+            tell=lambda what, done, total: bar.update(
+                task, description=what, completed=done, total=total
+            ),
+        )
+    _tell("立案成本 / cost of filing", figures, plot, as_json=as_json)
 
 
 @app.command("town")

@@ -171,6 +171,8 @@ def camera_rows(opened: OpenDesk) -> list[dict[str, Any]]:
                 "name": camera.name,
                 "url": masked_url(camera.url),
                 "grid": opened.town.grids.owner((camera.lon, camera.lat)).code,
+                "lon": camera.lon,
+                "lat": camera.lat,
                 "told_at": known.told_at if known else None,
                 "look_age_s": None if looked_at is None else max(0.0, now - looked_at),
             }

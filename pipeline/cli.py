@@ -17,6 +17,7 @@ import typer
 
 from pipeline import (
     __version__,
+    archive_commands,
     bench_commands,
     camera_commands,
     evidence_commands,
@@ -24,6 +25,8 @@ from pipeline import (
     open311_commands,
     report_commands,
     show,
+    ticket_commands,
+    user_commands,
 )
 from pipeline.clock import SystemClock
 from pipeline.errors import (
@@ -38,7 +41,9 @@ from pipeline.terminal import (
     Overrides,
     SettingsFile,
     err,
+    looked_after,
     opened_desk,
+    opened_pictures,
     out,
     print_json,
     town_settings,
@@ -52,7 +57,7 @@ _TAIL_WAIT_S = 1.0
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 queue = typer.Typer(no_args_is_help=True, help="网格队列 / queues of the grids")
-tickets = typer.Typer(no_args_is_help=True, help="案卷 / tickets")
+tickets = ticket_commands.app
 for name, group in (
     ("queue", queue),
     ("tickets", tickets),
@@ -60,9 +65,11 @@ for name, group in (
     ("bench", bench_commands.app),
     ("evidence", evidence_commands.app),
     ("open311", open311_commands.app),
+    ("users", user_commands.app),
 ):
     app.add_typer(group, name=name)
 app.add_typer(lab.app)
+app.add_typer(archive_commands.app)
 report_commands.add_to(app, tickets)
 
 
@@ -207,6 +214,7 @@ def tickets_list(
     state: Annotated[str | None, typer.Option(help="only this state")] = None,
     grid: Annotated[str | None, typer.Option(help="only this grid's")] = None,
     hazard: Annotated[str | None, typer.Option(help="only this hazard")] = None,
+    watched_by: Annotated[str | None, typer.Option(help="only what this grid watches")] = None,
     limit: Annotated[int, typer.Option(min=1)] = 100,
     as_json: AsJson = False,
 ) -> None:
@@ -217,7 +225,14 @@ def tickets_list(
     _one_of("--state", state, STATES)
     _one_of("--hazard", hazard, HAZARDS)
     with opened_desk(settings_file) as opened:
-        found = opened.desk.tickets(state=state, grid=grid, hazard=hazard, limit=limit)
+        found = opened.desk.tickets(
+            state=state,
+            grid=grid,
+            hazard=hazard,
+            watcher=watched_by,
+            limit=limit,
+            archived=True,
+        )
     if as_json:
         print_json([asdict(ticket) for ticket in found])
         return
@@ -328,10 +343,10 @@ def console(
     host: Annotated[str, typer.Option(help="address to listen on")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="port to listen on")] = 8080,
 ) -> None:
-    """案卷状态页 / a page with the tickets as they arrive."""
+    """控制台：网格待办、案卷、摄像机 / the pages and the API for grid staff."""
     try:
-        from pipeline.console import create_app, serve
-        from pipeline.tickets import open_desk, open_store
+        from pipeline.console import Accounts, create_app, serve
+        from pipeline.tickets import open_desk
     except ModuleNotFoundError as error:
         raise InputError(
             f"the page needs {error.name}",
@@ -342,15 +357,29 @@ def console(
     stop = threading.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, lambda *_: stop.set())
-    with open_desk(settings, SystemClock()) as opened:
+    with (
+        open_desk(settings, SystemClock()) as opened,
+        Accounts(
+            settings.accounts_file,
+            SystemClock(),
+            session_idle_s=settings.console.session_idle_s,
+        ) as accounts,
+        opened_pictures(settings) as pictures,
+        looked_after(pictures.store, opened),
+    ):
+        if not accounts.users.all():
+            err.print("还没有用户 / no users yet: gridwatch users add NAME --role admin")
         app = create_app(
             opened.desk,
-            settings.data_dir / "evidence",
+            pictures,
             lambda: camera_commands.camera_rows(opened),
-            store=open_store(settings, SystemClock()),
+            accounts,
+            settings=settings.console,
+            uploads=settings.tickets.reports,
+            changes=opened.changes,
         )
         with serve(app, host, port) as url:
-            err.print(f"状态页 / status page: {url}")
+            err.print(f"控制台 / console: {url}")
             stop.wait()
 
 

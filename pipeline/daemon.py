@@ -67,6 +67,7 @@ class Daemon:
         """``choose`` gives the part of a camera list that this box watches; else all of it."""
         self._settings = settings
         self._desk = opened.desk
+        self._archivist = opened.archivist
         self._detector = detector
         self._clock = clock
         self._choose = choose
@@ -146,6 +147,7 @@ class Daemon:
                 ("model", self._follow_model),
                 ("filmer", self._film),
                 ("evidence", self._keep_evidence),
+                ("archive", self._archive),
             )
         ]
 
@@ -296,6 +298,9 @@ class Daemon:
             self._teller.round(last=last)
             if last:
                 return
+
+    def _archive(self) -> None:
+        self._archivist.run(self._stop, self._settings.tickets.archive.every_s)
 
     def _use(self, detector: Detector) -> None:
         """Detect with another model from the next batch on."""

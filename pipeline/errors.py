@@ -23,8 +23,15 @@ GridwatchError
 ├── WorkerError             a worker process can't be started, or what it says makes no sense
 ├── DeskError               the desk refused or could not be reached
 │   ├── DeskUnavailableError   Redis away, read-only or out of memory: try again later
+│   │   └── ArchiveUnavailableError   the archive's database is away, or another one
+│   ├── ArchiveError        the archive is another town's, or will not take something
 │   ├── UnknownTicketError
+│   ├── StaleTicketError       decided on what the ticket no longer is
+│   ├── ForeignGridError       somebody else's ticket
 │   └── UnknownGridError
+├── AccountError            a user, token or password can't be so, or the accounts can't be read
+│   ├── SignInError         not let in
+│   └── TooManyAttemptsError   not now: too many wrong passwords
 ├── EvidenceError           a picture could not be blurred or written; never stops a ticket
 │   ├── UnknownEvidenceError      no such picture or clip, or it was deleted
 │   └── StoreUnavailableError     the bucket can't be reached: try again later
@@ -194,12 +201,55 @@ class DeskUnavailableError(DeskError):
     """Redis is away, read-only or out of memory; the same call may succeed later."""
 
 
+class ArchiveUnavailableError(DeskUnavailableError):
+    """The archive's database is away, or isn't the one that tickets went to."""
+
+
+class ArchiveError(DeskError):
+    """The archive is another town's, or will not take something."""
+
+
 class UnknownTicketError(DeskError):
     pass
 
 
+class StaleTicketError(DeskError):
+    """The ticket has changed since the command was decided; ``steps`` are its newest steps."""
+
+    def __init__(self, ticket_id: str, state: str, version: int, steps: tuple[Any, ...]) -> None:
+        self.ticket_id = ticket_id
+        self.state = state
+        self.version = version
+        self.steps = steps
+        last = steps[-1]
+        super().__init__(
+            f"{ticket_id} has changed: it is {state} by now, version {version}, last changed by "
+            f"{last.by} ({last.action}); look at it again and decide anew"
+        )
+
+
+class ForeignGridError(DeskError):
+    """The ticket is in the hands of a grid on whose behalf the command was not given."""
+
+
 class UnknownGridError(DeskError):
     pass
+
+
+class AccountError(GridwatchError):
+    """A user, token or password can't be so, or the accounts can't be read."""
+
+
+class SignInError(AccountError):
+    """Not let in; says no more than that."""
+
+
+class TooManyAttemptsError(AccountError):
+    """Too many wrong passwords; ``wait_s`` from now it may be tried again."""
+
+    def __init__(self, wait_s: int) -> None:
+        self.wait_s = wait_s
+        super().__init__(f"too many attempts; try again in {-(-wait_s // 60)} min")
 
 
 class EvidenceError(GridwatchError):

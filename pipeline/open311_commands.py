@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import threading
-from contextlib import closing
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,7 +13,16 @@ from pipeline import show
 from pipeline.clock import SystemClock
 from pipeline.errors import InputError
 from pipeline.settings_file import load_settings
-from pipeline.terminal import AsJson, SettingsFile, err, out, print_json, town_settings
+from pipeline.terminal import (
+    AsJson,
+    SettingsFile,
+    err,
+    looked_after,
+    opened_pictures,
+    out,
+    print_json,
+    town_settings,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -67,17 +75,7 @@ def open311_serve(
     _needs_console()
     from pipeline.console import serve
     from pipeline.console.open311 import Open311, create_open311
-    from pipeline.model_choice import begin_with
-    from pipeline.tickets import (
-        Keeper,
-        Outbox,
-        PictureKeeper,
-        PrivacyLook,
-        ReportDesk,
-        Sweep,
-        open_desk,
-        open_store,
-    )
+    from pipeline.tickets import Outbox, ReportDesk, open_desk
 
     settings, clock = town_settings(settings_file), SystemClock()
     stop = threading.Event()
@@ -86,40 +84,32 @@ def open311_serve(
     data_dir = settings.data_dir
     with (
         Outbox(data_dir / "outbox.sqlite", clock) as outbox,
-        closing(open_store(settings, clock)) as store,
         open_desk(settings, clock) as opened,
+        opened_pictures(settings) as pictures,
+        looked_after(pictures.store, opened),
     ):
-        look = PrivacyLook(lambda: begin_with(settings))
         endpoint = Open311(
             settings,
             desk=opened.desk,
-            reports=ReportDesk(
-                opened.desk, outbox, PictureKeeper(look, store, settings.tickets.evidence)
-            ),
+            reports=ReportDesk(opened.desk, outbox, pictures),
             outbox=outbox,
             keys=_keys(settings_file),
             clock=clock,
         )
-        sweep = Sweep(store, opened.desk.evidence, opened.town.duties, clock)
-        threads = [
-            threading.Thread(
-                target=outbox.drain,
-                args=(opened.desk, stop),
-                kwargs={"retry_s": settings.tickets.retry_s},
-                name="outbox",
-            ),
-            threading.Thread(target=Keeper(store, sweep, clock).run, args=(stop,), name="evidence"),
-        ]
-        for thread in threads:
-            thread.start()
+        drain = threading.Thread(
+            target=outbox.drain,
+            args=(opened.desk, stop),
+            kwargs={"retry_s": settings.tickets.retry_s},
+            name="outbox",
+        )
+        drain.start()
         try:
             with serve(create_open311(endpoint), host, port) as url:
                 err.print(f"Open311: {url}open311/discovery.json")
                 stop.wait()
         finally:
             stop.set()
-            for thread in threads:
-                thread.join()
+            drain.join()
 
 
 def _keys(settings_file: Path | None) -> ApiKeys:

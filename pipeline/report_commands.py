@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import getpass
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,7 +13,17 @@ import typer
 from pipeline import show
 from pipeline.clock import SystemClock
 from pipeline.errors import DeskUnavailableError, PictureError, ReportError
-from pipeline.terminal import AsJson, SettingsFile, err, out, print_json, town_settings
+from pipeline.terminal import (
+    AsJson,
+    SettingsFile,
+    audited,
+    err,
+    opened_pictures,
+    out,
+    print_json,
+    town_settings,
+)
+from pipeline.ticket_commands import CommandId, Expect, For, said
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,7 +32,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pipeline.settings import Settings
-    from pipeline.tickets import Desk, Feedback, PictureKeeper, ReportDesk, Ticket
+    from pipeline.tickets import Desk, Feedback, ReportDesk, Ticket
     from pipeline.town import Town
 
 By = Annotated[str | None, typer.Option(help="who; default: the user of this machine")]
@@ -93,13 +103,17 @@ def feedback(
     picture: Picture = None,
     note: Note = "",
     by: By = None,
+    expect: Expect = None,
+    on_behalf: For = None,
+    command_id: CommandId = "",
     as_json: AsJson = False,
 ) -> None:
     """反馈处置完成(附照片) / it is dealt with, and this picture shows it."""
     settings = town_settings(settings_file)
     image = None if picture is None else _read(picture, settings)
     with _feedback(settings) as checks:
-        ticket = checks.done(ticket_id, by=by or getpass.getuser(), note=note, picture=image)
+        orders = said(by, note, expect, on_behalf, command_id)
+        ticket = checks.done(ticket_id, picture=image, **orders)
     _tell(ticket, as_json=as_json)
 
 
@@ -112,6 +126,9 @@ def verify(
     picture: Picture = None,
     note: Note = "",
     by: By = None,
+    expect: Expect = None,
+    on_behalf: For = None,
+    command_id: CommandId = "",
     as_json: AsJson = False,
 ) -> None:
     """核查:已消除或返工 / say whether what was fed back is really done."""
@@ -120,9 +137,8 @@ def verify(
     settings = town_settings(settings_file)
     image = None if picture is None else _read(picture, settings)
     with _feedback(settings) as checks:
-        ticket = checks.checked(
-            ticket_id, good=good, by=by or getpass.getuser(), note=note, picture=image
-        )
+        orders = said(by, note, expect, on_behalf, command_id)
+        ticket = checks.checked(ticket_id, good=good, picture=image, **orders)
     _tell(ticket, as_json=as_json)
 
 
@@ -138,11 +154,12 @@ def _reports(settings: Settings) -> Iterator[tuple[Town, ReportDesk]]:
         outbox = stack.enter_context(Outbox(settings.data_dir / "outbox.sqlite", clock))
         try:
             opened = stack.enter_context(open_desk(settings, clock))
+            stack.enter_context(audited(opened.audit))
             town, desk = opened.town, opened.desk
         except DeskUnavailableError as error:
             err.print(str(error), style="yellow", soft_wrap=True)
             town, desk = load_town(settings.town), None
-        pictures = stack.enter_context(_pictures(settings))
+        pictures = stack.enter_context(opened_pictures(settings))
         yield town, ReportDesk(desk, outbox, pictures)
 
 
@@ -150,25 +167,15 @@ def _reports(settings: Settings) -> Iterator[tuple[Town, ReportDesk]]:
 def _feedback(settings: Settings) -> Iterator[Feedback]:
     from pipeline.tickets import Feedback, open_desk
 
-    clock = SystemClock()
     with ExitStack() as stack:
         try:
-            opened = stack.enter_context(open_desk(settings, clock))
+            opened = stack.enter_context(open_desk(settings, SystemClock()))
         except DeskUnavailableError as error:
             raise DeskUnavailableError(
                 f"a ticket can't be changed while Redis is away: {error}"
             ) from None
-        yield Feedback(opened.desk, stack.enter_context(_pictures(settings)), clock)
-
-
-@contextmanager
-def _pictures(settings: Settings) -> Iterator[PictureKeeper]:
-    from pipeline.model_choice import begin_with
-    from pipeline.tickets import PictureKeeper, PrivacyLook, open_store
-
-    with closing(open_store(settings, SystemClock())) as store:
-        look = PrivacyLook(lambda: begin_with(settings))
-        yield PictureKeeper(look, store, settings.tickets.evidence)
+        stack.enter_context(audited(opened.audit))
+        yield Feedback(opened.desk, stack.enter_context(opened_pictures(settings)))
 
 
 def _read(file: Path, settings: Settings) -> NDArray[np.uint8]:

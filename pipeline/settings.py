@@ -308,6 +308,20 @@ class EvidenceSettings(Section):
     store: StoreSettings = StoreSettings()
 
 
+class ArchiveSettings(Section):
+    """Where tickets go that nobody acts on any more."""
+
+    url: str | None = Field(
+        None,
+        repr=False,
+        description="postgresql:// URL, the same for all boxes; null: an SQLite file in data_dir",
+    )
+    after_days: float = Field(
+        7.0, ge=2, le=3650, description="nobody has heard of a done ticket for so long: it moves"
+    )
+    every_s: Seconds = Field(600.0, gt=0, description="how often a box looks for such tickets")
+
+
 class ReportSettings(Section):
     """What residents and staff report."""
 
@@ -328,6 +342,10 @@ class TicketSettings(Section):
     cool_down_s: Seconds = Field(600.0, description="a ticket closed this recently still merges")
     retry_s: Seconds = Field(2.0, gt=0, description="pause before the outbox tries Redis again")
     evidence: EvidenceSettings = EvidenceSettings()
+    archive: ArchiveSettings = ArchiveSettings()
+    file_within_s: Seconds = Field(
+        600.0, description="a finding is filed in time (按时立案) if it is decided on within this"
+    )
     reports: ReportSettings = ReportSettings()
 
 
@@ -363,6 +381,25 @@ class TelemetrySettings(Section):
     per_camera: bool = Field(default=True, description="a series for every camera as well")
 
 
+class ConsoleSettings(Section):
+    """The pages and the API for grid staff."""
+
+    session_idle_s: Seconds = Field(
+        12 * 3600.0, ge=60, description="who does nothing for so long must sign in again"
+    )
+    https: bool = Field(
+        False, description="browsers reach it by https alone: cookies are sent by nothing else"
+    )
+    upload_mb: int = Field(
+        12, ge=1, le=100, description="a photo that is sent is this large at most"
+    )
+    tiles: str | None = Field(
+        None,
+        pattern=r"^(/|https?://)\S+\{z\}\S*$",
+        description="own map tiles, e.g. http://10.0.0.9/{z}/{x}/{y}.png; null: none",
+    )
+
+
 class Settings(BaseSettings):
     """Everything; see the sections."""
 
@@ -381,6 +418,7 @@ class Settings(BaseSettings):
     tickets: TicketSettings = TicketSettings()
     open311: Open311Settings = Open311Settings()
     telemetry: TelemetrySettings = TelemetrySettings()
+    console: ConsoleSettings = ConsoleSettings()
 
     @classmethod
     def settings_customise_sources(
@@ -398,6 +436,11 @@ class Settings(BaseSettings):
     def views_dir(self) -> Path:
         """Where boxes keep what their cameras' views look like, over a restart."""
         return self.data_dir / "views"
+
+    @property
+    def accounts_file(self) -> Path:
+        """Users of the console, their sessions and tokens."""
+        return self.data_dir / "accounts.sqlite"
 
     def digest(self) -> str:
         """Short hash of the settings that decide what is a hazard; kept in every trail."""

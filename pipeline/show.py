@@ -81,18 +81,27 @@ def sources(one: Ticket) -> str:
 
 def ticket(one: Ticket, evidence_dir: Path) -> RenderableType:
     place = one.place
-    near = f"   相邻 / near: {', '.join(one.near_grids)}" if one.near_grids else ""
-    steps = Table("时间 / at", "步骤 / step", "状态 / state", "经办 / by", "备注 / note")
+    near = f"   关注 / watched by: {', '.join(one.watchers)}" if one.watchers else ""
+    led = f"   并入 / merged into: {one.merged_into}" if one.merged_into else ""
+    steps = Table(
+        "时间 / at", "步骤 / step", "状态 / state", "经办 / by", "备注 / note", "时限 / limit"
+    )
     for step in one.steps:
-        steps.add_row(_time(step.at), step.action, step.state, step.by, step.note)
+        due = "" if step.due_at is None else _time(step.due_at)
+        steps.add_row(_time(step.at), step.action, step.state, step.by, step.note, due)
     return Group(
         Text.assemble((one.ticket_id, "bold"), f" {one.name_zh} / {one.name_en}"),
-        f"状态 / state: {one.state}   级别 / severity: {one.severity}   部门: {one.department}",
+        f"状态 / state: {one.state}{led}   级别 / severity: {one.severity}   "
+        f"部门: {one.department}   版本 / version: {one.version}",
         f"网格 / grid: {one.grid_name} {one.grid_code}   {one.address}{near}",
         f"位置 / place: {place.lat:.6f}, {place.lon:.6f} WGS-84 ±{place.radius_m:.0f} m",
         f"受理时限 / accept by: {_time(one.accept_due_at)}",
         f"处置时限 / handle by: {_time(one.handle_due_at)}",
         f"来源 / source: {sources(one)}   摄像头 / cameras: {', '.join(one.camera_ids) or '—'}",
+        *(
+            f"线索 / incident: {found.incident_id} {found.camera_id} {found.hazard}"
+            for found in one.incidents
+        ),
         *(report(each) for each in one.reports),
         *(f"图 / picture: {evidence_dir / evidence.annotated}" for evidence in one.evidence),
         *(

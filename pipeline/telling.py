@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 COVERAGE_S = 60.0
 """How often the ledger takes what was counted."""
 TICK_S = 10.0
-"""How often the desk's alarms are asked for."""
+"""How often the desk's alarms are asked for, and tickets of other grid maps."""
 CLOCK_SET_S = 5.0
 """A wall clock that moved this far from the time of the pictures is worth a word."""
 FINE = ("connecting", "live", "disabled")
@@ -55,7 +55,9 @@ class Teller:
         self._noted: dict[str, str] = {}  # camera states that stand in the log
         self._away: set[str] = set()  # what can't be told at present
         self._clock_off_s = 0.0
-        self._ledger_at = self._ticked_at = clock.monotonic()
+        self._superseded_by: str | None = None
+        self._ledger_at = clock.monotonic()
+        self._ticked_at = self._ledger_at - TICK_S  # what came due while no box ran is due now
 
     @property
     def desk_reachable(self) -> bool:
@@ -85,6 +87,7 @@ class Teller:
         if now_s - self._ticked_at >= TICK_S:
             self._ticked_at = now_s
             self._try("alarms", self._let_ring)
+            self._try("grid map", self._follow_map)
         self._note_clock()
 
     def _let_ring(self) -> None:
@@ -92,6 +95,15 @@ class Teller:
             log.info(
                 "alarm", ticket_id=alarm.ticket_id, alarm=alarm.name, escalated=alarm.escalated
             )
+
+    def _follow_map(self) -> None:
+        found = self._desk.follow_map()
+        for ticket_id in found.rerouted:
+            log.info("rerouted", ticket_id=ticket_id)
+        if found.superseded_by != self._superseded_by:
+            self._superseded_by = found.superseded_by
+            if found.superseded_by is not None:
+                log.warning("grid_map_superseded", in_force=found.superseded_by)
 
     def _try(self, what: str, tell: Callable[[], None]) -> None:
         try:

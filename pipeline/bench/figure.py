@@ -9,7 +9,8 @@ from dataclasses import dataclass
 class Figure:
     """``floor`` is what a minimal program needed for the same job in the same run.
 
-    ``target`` is the largest ratio (``of_ratio``) or figure that we call good; None: only shown.
+    ``target`` is the largest ratio (``of_ratio``) or figure that we call good, ``at_least`` the
+    smallest; None: only shown.
     """
 
     name: str
@@ -19,6 +20,7 @@ class Figure:
     means: str
     target: float | None = None
     of_ratio: bool = True
+    at_least: bool = False
 
     @property
     def ratio(self) -> float | None:
@@ -28,7 +30,9 @@ class Figure:
     def met(self) -> bool | None:
         """Whether the target is met; None where there is none."""
         value = self.ratio if self.of_ratio else self.figure
-        return None if self.target is None or value is None else value <= self.target
+        if self.target is None or value is None:
+            return None
+        return value >= self.target if self.at_least else value <= self.target
 
     def row(self) -> dict[str, object]:
         """For --json."""

@@ -1,6 +1,7 @@
-"""The status page: tickets as they arrive, what waits where, and how the cameras are."""
+"""What grid staff hold in their hands: pages and an API over the desk, behind accounts."""
 
+from pipeline.console.accounts import Accounts
 from pipeline.console.app import create_app
 from pipeline.console.server import serve
 
-__all__ = ["create_app", "serve"]
+__all__ = ["Accounts", "create_app", "serve"]

@@ -16,12 +16,14 @@ if TYPE_CHECKING:
 
     from fastapi import FastAPI
 
+    from pipeline.console.live import Live
+
 _STOP_LIMIT_S = 5
 
 
 @contextmanager
 def serve(app: FastAPI, host: str = "127.0.0.1", port: int = 8080) -> Iterator[str]:
-    """Serve until the block ends; gives the page's URL. Port 0 takes any free one.
+    """Serve an app until the block ends; gives its URL. Port 0: any free one.
 
     Raises SettingsError when the address can't be had.
     """
@@ -45,6 +47,9 @@ def serve(app: FastAPI, host: str = "127.0.0.1", port: int = 8080) -> Iterator[s
     try:
         yield f"http://{host}:{listener.getsockname()[1]}/"
     finally:
+        live: Live | None = getattr(app.state, "live", None)
+        if live is not None:
+            live.close()  # open streams would hold the server up
         server.should_exit = True
         thread.join()
         listener.close()

@@ -8,6 +8,7 @@ planted hazard reached the queue of the grid that owns the place.
 from __future__ import annotations
 
 import argparse
+import json
 import signal
 import subprocess
 import sys
@@ -22,7 +23,7 @@ from rich.live import Live
 from rich.table import Table
 
 from pipeline.clock import SystemClock
-from pipeline.errors import DeskUnavailableError, GridwatchError
+from pipeline.errors import DeskUnavailableError, GridwatchError, RehearsalError
 from pipeline.rehearsal.city import CityCamera, running_city
 from pipeline.rehearsal.stage import Expected, expected, load_clips, place_cameras, set_up
 from pipeline.settings_file import load_settings
@@ -39,6 +40,8 @@ CHECK_S = 85.0
 """What is not there by then will not come: every clip shows its hazard twice in this time. With the
 start and the stop it stays below the 120 s that --check promises."""
 ASK_S = 1.0
+_ROLES = ("member", "head", "command", "operator", "viewer", "admin")
+_OF_A_GRID = ("member", "head")
 STOP_S = 10.0
 
 out = Console()
@@ -82,14 +85,33 @@ def _run(stack: ExitStack, folder: Path, *, port: int | None) -> int:
     began = clock.monotonic()
     processes = [stack.enter_context(_gridwatch(folder, "run", "-s", str(settings)))]
     if port is not None:
+        out.print(_accounts(folder, settings, wanted[0].grid_code))
         page = _gridwatch(folder, "console", "-s", str(settings), "--port", str(port))
         processes.append(stack.enter_context(page))
-        out.print(
-            f"状态页 / status page: [bold]http://127.0.0.1:{port}/[/bold]   Ctrl-C 结束 / ends"
-        )
+        out.print(f"控制台 / console: [bold]http://127.0.0.1:{port}/[/bold]   Ctrl-C 结束 / ends")
     opened = stack.enter_context(open_desk(load_settings(settings), clock))
     ends_at = began + CHECK_S if port is None else None
     return _watch(opened.desk, wanted, processes, clock, began, ends_at)
+
+
+def _accounts(folder: Path, settings: Path, grid: str) -> Table:
+    """Somebody of every role for the console, with passwords of this demo alone.
+
+    The member and the head are of a grid in which something will happen.
+    """
+    listed = folder / "users.csv"
+    rows = [f"{role},{role},{grid if role in _OF_A_GRID else ''}" for role in _ROLES]
+    listed.write_text("\n".join(["name,role,grids", *rows]) + "\n", encoding="utf-8")
+    command = [sys.executable, "-m", "pipeline.cli", "users", "import", str(listed)]
+    done = subprocess.run(  # noqa: S603 - our own
+        [*command, "-s", str(settings), "--json"], stdout=subprocess.PIPE, text=True, check=False
+    )
+    if done.returncode:
+        raise RehearsalError("the demo's users could not be made")
+    table = Table("用户 / user", "密码 / password", title="登录 / sign in")
+    for one in json.loads(done.stdout):
+        table.add_row(one["name"], one["password"])
+    return table
 
 
 def _watch(

@@ -1,6 +1,9 @@
 """Who fixes it by when: tickets, their queues, and how nothing gets lost on the way."""
 
+from pipeline.tickets.archive import Archive, Archivist, Found, Moved, Query
+from pipeline.tickets.audit import Audit, Line, Verdict
 from pipeline.tickets.board import STALE_S, CameraBoard, RefusedList, Told
+from pipeline.tickets.changes import Change, Changes
 from pipeline.tickets.coverage import CoverageLedger, Gap, Recent
 from pipeline.tickets.coverage_records import Covered, Minute
 from pipeline.tickets.desk import Desk
@@ -15,12 +18,14 @@ from pipeline.tickets.evidence import (
 from pipeline.tickets.feedback import Feedback
 from pipeline.tickets.filmer import Filmer
 from pipeline.tickets.opening import OpenDesk, open_desk
+from pipeline.tickets.orders import Said
 from pipeline.tickets.outbox import Outbox, Refused
 from pipeline.tickets.patient import PatientOutbox
 from pipeline.tickets.pictures import PictureKeeper, PrivacyLook, read_upload
 from pipeline.tickets.redis_server import open_redis, redis_risks
 from pipeline.tickets.report import Report, report_id_of, reported_place
 from pipeline.tickets.reporting import ReportDesk, Reported, from_camera
+from pipeline.tickets.routing import MapRound
 from pipeline.tickets.store import (
     About,
     Content,
@@ -38,7 +43,12 @@ __all__ = [
     "PRIVACY_SCORE",
     "STALE_S",
     "About",
+    "Archive",
+    "Archivist",
+    "Audit",
     "CameraBoard",
+    "Change",
+    "Changes",
     "Content",
     "CoverageLedger",
     "Covered",
@@ -50,26 +60,33 @@ __all__ = [
     "Filer",
     "Filing",
     "Filmer",
+    "Found",
     "Gap",
     "Keeper",
+    "Line",
+    "MapRound",
     "Minute",
+    "Moved",
     "OpenDesk",
     "Outbox",
     "PatientOutbox",
     "PictureKeeper",
     "PrivacyLook",
+    "Query",
     "Recent",
     "Refused",
     "RefusedList",
     "Report",
     "ReportDesk",
     "Reported",
+    "Said",
     "Snapshot",
     "Step",
     "Sweep",
     "Ticket",
     "TicketMessage",
     "Told",
+    "Verdict",
     "Who",
     "from_camera",
     "open_desk",

@@ -5,7 +5,7 @@ The scripts decide what becomes of it; this is what they need to know about the 
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -17,27 +17,41 @@ from pipeline.tickets.limits import due_at
 from pipeline.tickets.wire import EvidencePart, GridPart, PlacePart, TicketBody, at
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pipeline.tickets.ground import DeskTown, Ground
     from pipeline.tickets.ticket import EvidenceRef
     from pipeline.town.duties import Duty
     from pipeline.town.holidays import Holidays
+    from pipeline.town.place import Place
 
 # Of one family the later is the graver; hazards that are alone in theirs don't stand here.
 _GRAVITY = ("road_damage", "road_collapse")
 _SEVERITIES = ("notice", "warning", "emergency")
+MOST_LAT = 85.0  # Redis' index of places ends there
+MOST_ERROR_M = 1e6  # whoever knows less than that knows nothing
+# What of a case goes by where it is.
+_PLACE_FIELDS = ("lon", "lat", "radius_m", "method", "grid", "ground")
+_PLACE_PARTS = ("place", "address", "grid", "near_grids", "watchers", "micro_grid")
 _NUMBER_PREFIX = "YL"  # Yulong
 _CHINA = timedelta(hours=8)  # a ticket's number carries the local date
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """``ticket`` and ``alarms`` as Redis keeps them, ``message`` field by field as JSON text."""
+    """``ticket`` and ``alarms`` as Redis keeps them, ``message`` field by field as JSON text.
+
+    ``review``: a person looks first. ``around``: the grids within the place's error radius, its
+    owner first. ``unplaced``: nobody has said where it is.
+    """
 
     duty: Duty
     review: bool
     ticket: dict[str, str]
     message: dict[str, str]
     alarms: dict[str, str]
+    around: list[str]
+    unplaced: bool
 
     def call(self, town: DeskTown, now: float) -> dict[str, object]:
         """What a script needs to open it."""
@@ -50,14 +64,17 @@ class Case:
             "ticket": self.ticket,
             "message": self.message,
             "alarms": self.alarms,
+            "around": self.around,
+            "unplaced": self.unplaced or None,
         }
 
 
 def case_of(found: Finding, evidence: EvidenceRef | None, town: DeskTown, now: float) -> Case:
     """The case of this finding, filed at ``now``; ValueError where JSON can't say it."""
+    _check_place(found.place)
     duty = town.duties.of(found.hazard, found.kind)
     ground = ground_for(found, town)
-    ticket = _fields(found, duty, ground, now, town.holidays)
+    ticket = _fields(found, duty, ground, now, town.holidays) | {"map": town.grids.version}
     body = _body(found, evidence, duty, ground, ticket).model_dump(mode="json")
     return Case(
         duty,
@@ -65,7 +82,45 @@ def case_of(found: Finding, evidence: EvidenceRef | None, town: DeskTown, now: f
         ticket,
         {name: dump(value) for name, value in body.items()},
         {name: number(time) for name, time in times_of(now, duty, town.holidays).items()},
+        [ground.grid_code, *ground.near_grids],
+        not found.placed,
     )
+
+
+def case_of_all(findings: Sequence[Finding], town: DeskTown, now: float) -> tuple[Finding, Case]:
+    """The one that leads them, and their case: the gravest, at the best place, most severe.
+
+    At least one, all of one family.
+    """
+    cases = {one.finding_id: case_of(one, None, town, now) for one in findings}
+    lead = max(findings, key=lambda one: (int(cases[one.finding_id].ticket["rank"]), -one.found_at))
+    best = min(findings, key=lambda one: (not one.placed, one.place.radius_m, one.found_at))
+    gravest = max(cases.values(), key=lambda case: _SEVERITIES.index(case.ticket["severity"]))
+    case, there = cases[lead.finding_id], cases[best.finding_id]
+    return lead, replace(
+        case,
+        review=case.duty.filing == "review" or there.unplaced,
+        ticket=case.ticket
+        | {name: there.ticket[name] for name in _PLACE_FIELDS}
+        | {"severity": gravest.ticket["severity"]},
+        message=case.message
+        | {name: there.message[name] for name in _PLACE_PARTS}
+        | {"severity": gravest.message["severity"]},
+        around=there.around,
+        unplaced=there.unplaced,
+    )
+
+
+def _check_place(place: Place) -> None:
+    """Before anything is asked of the map: not a number is nowhere, and huge ones are far away."""
+    for name, least, most in (
+        ("lon", -180.0, 180.0),
+        ("lat", -MOST_LAT, MOST_LAT),
+        ("radius_m", 0.0, MOST_ERROR_M),
+    ):
+        value = getattr(place, name)
+        if not least <= value <= most:  # NaN is in no range
+            raise ValueError(f"place.{name} is {value}; allowed: {least:g} to {most:g}")
 
 
 def _rank(duty: Duty) -> int:
@@ -125,6 +180,7 @@ def _body(
         address=ground.address,
         grid=GridPart(code=ground.grid_code, name=ground.grid_name),
         near_grids=list(ground.near_grids),
+        watchers=list(ground.near_grids),
         micro_grid=ground.micro_code,
         camera_id=found.camera_id,
         incident_id=found.finding_id,

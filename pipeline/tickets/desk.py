@@ -7,24 +7,32 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pipeline.tickets.archive import Past
 from pipeline.tickets.evidence_desk import EvidenceDesk
 from pipeline.tickets.ground import DeskTown, check_code
 from pipeline.tickets.intake import Intake
+from pipeline.tickets.joining import Joiner
 from pipeline.tickets.keys import Keys
 from pipeline.tickets.moving import Mover
+from pipeline.tickets.orders import Order, check_number
 from pipeline.tickets.reading import QueueTail, Reader
 from pipeline.tickets.ringing import Bell
+from pipeline.tickets.routing import Router
 from pipeline.tickets.scripts import Scripts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator
+    from typing import Unpack
 
     from redis import Redis
 
     from pipeline.clock import Clock
     from pipeline.hazards.incident import Incident
     from pipeline.tickets.alarms import Alarm
+    from pipeline.tickets.archive import Archive, Found, Query
+    from pipeline.tickets.orders import Said
     from pipeline.tickets.report import Report
+    from pipeline.tickets.routing import MapRound
     from pipeline.tickets.ticket import EvidenceRef, Filing, Ticket
     from pipeline.tickets.transitions import Action
     from pipeline.tickets.wire import TicketMessage
@@ -46,13 +54,17 @@ class Desk:
         clock: Clock,
         prefix: str = "gridwatch",
         cool_down_s: float = 600.0,
+        archive: Archive | None = None,
     ) -> None:
         self.town = town
         self._keys = Keys(prefix)
-        self._reader = Reader(redis, self._keys)
+        past = None if archive is None else Past(redis, self._keys, archive)
+        self._reader = Reader(redis, self._keys, past)
         scripts = Scripts(redis, self._keys)
-        self._intake = Intake(scripts, town, clock, cool_down_s)
+        self._intake = Intake(scripts, town, clock, cool_down_s, past)
         self._mover = Mover(scripts, self._reader, town, clock)
+        self._joiner = Joiner(scripts, self._reader, town, clock)
+        self._router = Router(scripts, self._reader, town, clock)
         self._bell = Bell(scripts, town, clock)
         self.evidence = EvidenceDesk(scripts, redis, self._keys, clock)
 
@@ -74,43 +86,57 @@ class Desk:
         """
         return self._intake.update(incident)
 
-    def move(
-        self,
-        ticket_id: str,
-        action: Action,
-        *,
-        by: str,
-        note: str = "",
-        command_id: str = "",
-        facts: Mapping[str, str] | None = None,
-    ) -> Ticket:
+    def move(self, ticket_id: str, action: Action, **said: Unpack[Said]) -> Ticket:
         """Take one step that the table allows; the same ``command_id`` twice is taken once.
 
-        ``facts`` stand in the step. ``feed_back`` closes the ticket at once where its duty asks for
-        the camera's check alone and the camera has seen that it is gone. Raises UnknownTicketError,
-        and DeskError where the table forbids it.
+        ``reject`` needs a ``note``; ``reopen`` starts new clocks; ``feed_back`` closes the ticket
+        at once where its duty asks for the camera's check alone and that has seen it gone. This
+        and every other command raises UnknownTicketError, StaleTicketError, ForeignGridError, and
+        DeskError where the table forbids it; then nothing has changed. ``Said`` tells its keywords.
         """
-        return self._mover.move(ticket_id, action, by, note, command_id, facts or {})
+        return self._mover.move(ticket_id, action, self._order(said))
 
-    def verify(
-        self,
-        ticket_id: str,
-        *,
-        good: bool,
-        by: str,
-        note: str = "",
-        command_id: str = "",
-        facts: Mapping[str, str] | None = None,
-    ) -> Ticket:
+    def verify(self, ticket_id: str, *, good: bool, **said: Unpack[Said]) -> Ticket:
         """Say whether what was fed back is done; the same ``command_id`` twice is said once.
 
         ``good``: it is closed, once the camera's check is done too where its duty asks for one.
-        Else it goes back to be done again (返工). Raises UnknownTicketError, and DeskError for a
-        ticket that was not fed back.
+        Else it goes back to be done again (返工). Raises as ``move`` does.
         """
-        return self._mover.verify(
-            ticket_id, good=good, by=by, note=note, command_id=command_id, facts=facts or {}
-        )
+        return self._mover.verify(ticket_id, self._order(said), good=good)
+
+    def merge(
+        self, ticket_id: str, into: str, *, expected_into: int | None = None, **said: Unpack[Said]
+    ) -> Ticket:
+        """Make a ticket part of another; returns that one, which carries on.
+
+        Incidents, evidence and counts go over, the graver finding and the better place win, limits
+        are shortened by a graver finding alone. Raises as ``move`` does, for either ticket.
+        """
+        order = self._order(said)
+        return self._joiner.merge(ticket_id, into, order, expected_into=expected_into)
+
+    def split(self, ticket_id: str, incident_ids: Collection[str], **said: Unpack[Said]) -> Ticket:
+        """Make a new ticket of some incidents, but not all; returns the new one.
+
+        It is filed now: new number, new clocks, its own owner. The old one keeps owner and limits.
+        Raises as ``move`` does.
+        """
+        return self._joiner.split(ticket_id, frozenset(incident_ids), self._order(said))
+
+    def reroute(self, ticket_id: str, grid: str, **said: Unpack[Said]) -> Ticket:
+        """Make another grid the owner; clocks go on, its place in the queue is a new one.
+
+        Raises as ``move`` does, and UnknownGridError.
+        """
+        return self._router.reroute(ticket_id, grid, self._order(said))
+
+    def follow_map(self, *, put_in_force: bool = False) -> MapRound:
+        """Re-route open tickets whose owner was told by another version of the grid map.
+
+        A bounded number in each round. A map that has been replaced by another changes nothing
+        unless it is ``put_in_force`` again.
+        """
+        return self._router.follow_map(put_in_force=put_in_force)
 
     def tick(self) -> list[Alarm]:
         """Let ring what has come due: reminders, limits used up, tickets that go up for it.
@@ -139,7 +165,15 @@ class Desk:
 
     def ticket(self, ticket_id: str) -> Ticket:
         """Raises UnknownTicketError."""
+        check_number(ticket_id)
         return self._reader.ticket(ticket_id)
+
+    def carries_on(self, ticket_id: str) -> Ticket:
+        """The ticket, or if it was merged, the one that carries on. Raises UnknownTicketError."""
+        ticket = self.ticket(ticket_id)
+        while ticket.merged_into is not None:
+            ticket = self.ticket(ticket.merged_into)
+        return ticket
 
     def ticket_of(self, incident_id: str) -> Ticket:
         """The ticket that holds this incident or report. Raises UnknownTicketError."""
@@ -155,9 +189,35 @@ class Desk:
         state: str | None = None,
         grid: str | None = None,
         hazard: str | None = None,
+        watcher: str | None = None,
         limit: int = 100,
+        archived: bool = False,
     ) -> list[Ticket]:
-        """The newest tickets, newest first. Raises UnknownGridError."""
-        if grid is not None:
-            check_code(self.town, grid)
-        return self._reader.newest(state=state, grid=grid, hazard=hazard, limit=limit)
+        """The newest tickets, newest first; ``archived``: those in the archive as well.
+
+        Nobody watches a ticket that is in the archive. Raises UnknownGridError.
+        """
+        for code in (grid, watcher):
+            if code is not None:
+                check_code(self.town, code)
+        found = self._reader.newest(
+            state=state, grid=grid, hazard=hazard, watcher=watcher, limit=limit
+        )
+        if archived and watcher is None:
+            found += self._reader.archived(state=state, grid=grid, hazard=hazard, limit=limit)
+            found.sort(key=lambda ticket: ticket.filed_at, reverse=True)
+        return found[:limit]
+
+    def histories(self, since_day: str = "0", until_day: str = "9") -> Iterator[Ticket]:
+        """Live and archived tickets first filed on these local days (``20261123``), each once.
+
+        Without their incidents, reports and evidence: for figures over many.
+        """
+        return self._reader.histories(since_day, until_day)
+
+    def search(self, query: Query) -> list[Found]:
+        """What the archive has, newest first. Raises ArchiveUnavailableError."""
+        return self._reader.search(query)
+
+    def _order(self, said: Said) -> Order:
+        return Order.of(said, self.town)

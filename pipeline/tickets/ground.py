@@ -51,6 +51,11 @@ def ground_of(town: DeskTown, place: Place) -> Ground:
     )
 
 
+def around(town: DeskTown, place: Place) -> list[str]:
+    """Codes of the grids within the place's error radius; its owner comes first."""
+    return [grid.code for grid in town.grids.near(place)]
+
+
 def check_code(town: DeskTown, code: str) -> None:
     """Raises UnknownGridError for a code without a queue."""
     if town.grids.get(code).kind == "micro":

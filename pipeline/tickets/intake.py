@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from pipeline.errors import DeskError, UnknownTicketError
+from pipeline.tickets.archive.past import Filed
 from pipeline.tickets.cases import case_of
 from pipeline.tickets.closing import checks
 from pipeline.tickets.codec import dump, evidence_to_json, number
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from pipeline.clock import Clock
     from pipeline.hazards.incident import Incident
+    from pipeline.tickets.archive import Past
     from pipeline.tickets.ground import DeskTown
     from pipeline.tickets.report import Report
     from pipeline.tickets.scripts import Scripts
@@ -33,21 +35,37 @@ _SEARCH_SLACK_M = 2.0  # Redis' index rounds places to 0.6 m; the script decides
 class Intake:
     """Its methods are the desk's of the same names."""
 
-    def __init__(self, scripts: Scripts, town: DeskTown, clock: Clock, cool_down_s: float) -> None:
+    def __init__(
+        self,
+        scripts: Scripts,
+        town: DeskTown,
+        clock: Clock,
+        cool_down_s: float,
+        past: Past | None = None,
+    ) -> None:
         self._scripts = scripts
         self._town = town
         self._clock = clock
         self._cool_down_s = cool_down_s
+        self._past = past
 
     def file(self, incident: Incident, evidence: EvidenceRef | None) -> Filing:
-        return self._filed(self._call(_name(incident), lambda: of_incident(incident), evidence))
+        call = self._call(_name(incident), lambda: of_incident(incident), evidence)
+        return self._filed(call, incident.incident_id, incident.confirmed_at)
 
     def file_report(self, report: Report) -> Filing:
         first, name = next(iter(report.pictures), None), f"report {report.report_id}"
-        return self._filed(self._call(name, lambda: of_report(report, self._town), first))
+        call = self._call(name, lambda: of_report(report, self._town), first)
+        return self._filed(call, report.report_id, report.reported_at)
 
-    def _filed(self, call: dict[str, object]) -> Filing:
-        ticket_id, outcome = self._scripts.run("file", "filing", call)
+    def _filed(self, call: dict[str, object], finding_id: str, found_at: float) -> Filing:
+        while True:
+            before = self._filed_before(finding_id, found_at)
+            if before.ticket_id is not None:
+                return Filing(before.ticket_id, created=False, merged=False, duplicate=True)
+            ticket_id, outcome = self._scripts.run("file", "filing", call | (before.mark or {}))
+            if outcome != "moved":  # nothing went to the archive since we looked there
+                break
         return Filing(
             ticket_id,
             created=outcome == "created",
@@ -58,10 +76,16 @@ class Intake:
     def update(self, incident: Incident) -> str:
         news = {"cleared": incident.cleared_at is not None}
         call = self._call(_name(incident), lambda: of_incident(incident), None)
-        ticket_id = self._scripts.run("update", "updating", call | news)
-        if ticket_id is None:
-            raise UnknownTicketError(f"incident {incident.incident_id} was never filed")
+        while (ticket_id := self._scripts.run("update", "updating", call | news)) is None:
+            if self._past is None or not self._past.bring_back(incident.incident_id):
+                raise UnknownTicketError(f"incident {incident.incident_id} was never filed")
         return str(ticket_id)
+
+    def _filed_before(self, finding_id: str, found_at: float) -> Filed:
+        """What the archive knows of it, which is asked only where it may know something."""
+        if self._past is None:
+            return Filed()
+        return self._past.filed(finding_id, self._clock.now() - found_at)
 
     def _call(
         self, name: str, finding: Callable[[], Finding], evidence: EvidenceRef | None
@@ -85,7 +109,6 @@ class Intake:
                 "incident": found.json,
                 "source": found.source,
                 "added": found.added,
-                "unplaced": None if found.placed else True,
                 "reopen_after_s": number(_REOPEN_AFTER_S),
                 "evidence": evidence_to_json(evidence),
                 "confirmed_at": number(found.found_at),

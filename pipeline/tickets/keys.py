@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+TICKET_PARTS = ("incidents", "evidence", "message", "steps", "commands")
+"""Every part of a ticket that has a key of its own: the archive moves just these."""
+
 
 @dataclass(frozen=True, slots=True)
 class Keys:
@@ -26,6 +29,11 @@ class Keys:
         return f"{self.root}:incidents"
 
     @property
+    def changes(self) -> str:
+        """Channel on which each new step is told: ``TICKET|GRID|STEPS``."""
+        return f"{self.root}:changes"
+
+    @property
     def reported(self) -> str:
         """Sorted set of residents' reports by when they were made."""
         return f"{self.root}:reported"
@@ -44,6 +52,17 @@ class Keys:
     def refused_lists(self) -> str:
         """Hash: box -> why it didn't take over its camera list as it stands, as JSON."""
         return f"{self.root}:refused_lists"
+
+    def archive(self, what: str) -> str:
+        """``home``: the archive tickets go to; ``lease``: who is at it; two counters.
+
+        ``generation``: how often tickets went; ``takes``: how many snapshots were taken.
+        """
+        return f"{self.root}:archive:{what}"
+
+    def audit(self, part: str | None = None) -> str:
+        """Stream of the audit's newest lines, or its ``head``: number and hash of the newest."""
+        return f"{self.root}:audit" + (f":{part}" if part else "")
 
     @property
     def evidence_held(self) -> str:
@@ -74,6 +93,19 @@ class Keys:
     def grid(self, code: str) -> str:
         """Sorted set of the ticket numbers that this grid owns by time of filing."""
         return f"{self.root}:grid:{code}"
+
+    def watch(self, code: str) -> str:
+        """Sorted set of the ticket numbers that this grid watches by time of filing."""
+        return f"{self.root}:watch:{code}"
+
+    @property
+    def filed_maps(self) -> str:
+        """Set of the grid map versions that tickets were filed with."""
+        return f"{self.root}:filed_maps"
+
+    def map(self, version: str) -> str:
+        """Sorted set of the open tickets whose owner this grid map told, by time of filing."""
+        return f"{self.root}:map:{version}"
 
     def queue(self, code: str) -> str:
         """Stream of what waits for this grid."""

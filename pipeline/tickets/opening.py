@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pipeline.tickets.archive import Archive, Archivist
+from pipeline.tickets.audit import Audit
 from pipeline.tickets.board import CameraBoard
+from pipeline.tickets.changes import Changes
 from pipeline.tickets.coverage import CoverageLedger
 from pipeline.tickets.desk import Desk
+from pipeline.tickets.keys import Keys
 from pipeline.tickets.redis_server import open_redis
 from pipeline.town import Town, load_town
 
@@ -27,6 +31,10 @@ class OpenDesk:
     desk: Desk
     board: CameraBoard
     coverage: CoverageLedger
+    archive: Archive
+    archivist: Archivist
+    audit: Audit
+    changes: Changes
 
 
 @contextmanager
@@ -34,12 +42,31 @@ def open_desk(settings: Settings, clock: Clock) -> Iterator[OpenDesk]:
     """Raises InputError for a wrong town file and DeskUnavailableError as ``open_redis`` does."""
     town = load_town(settings.town)
     prefix, cool_down_s = settings.redis.prefix, settings.tickets.cool_down_s
-    with open_redis(settings.redis, settings.data_dir) as redis:
+    kept, keys = settings.tickets.archive, Keys(prefix)
+    archive = Archive(kept.url, settings.data_dir / "archive.sqlite", prefix)
+    with open_redis(settings.redis, settings.data_dir) as redis, closing(archive):
         yield OpenDesk(
             town,
-            Desk(redis, town, clock=clock, prefix=prefix, cool_down_s=cool_down_s),
+            Desk(
+                redis,
+                town,
+                clock=clock,
+                prefix=prefix,
+                cool_down_s=cool_down_s,
+                archive=archive,
+            ),
             CameraBoard(redis, clock=clock, prefix=prefix),
             CoverageLedger(
                 redis, clock=clock, prefix=prefix, keep_days=settings.ingest.coverage.keep_days
             ),
+            archive,
+            Archivist(
+                redis,
+                keys,
+                archive,
+                clock=clock,
+                quiet_s=cool_down_s + kept.after_days * 86400.0,
+            ),
+            Audit(redis, keys, archive, clock=clock),
+            Changes(redis, prefix=prefix),
         )

@@ -6,7 +6,9 @@ covered is not kept.
 
 from __future__ import annotations
 
+import hashlib
 import threading
+from contextlib import contextmanager
 from functools import partial
 from io import BytesIO
 from typing import TYPE_CHECKING
@@ -15,14 +17,14 @@ import numpy as np
 import structlog
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from pipeline.errors import EvidenceError, PictureError
+from pipeline.errors import DeskError, DeskUnavailableError, EvidenceError, PictureError
 from pipeline.tickets.drawing import boxed, time_text
 from pipeline.tickets.evidence import Snapshot, as_it_is, files_of, snapshot_of
 from pipeline.tickets.store import About, name_at
 from pipeline.tickets.ticket import EvidenceRef
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from numpy.typing import NDArray
 
@@ -113,7 +115,7 @@ class PictureKeeper:
 
     def __init__(self, look: Looker, store: EvidenceStore, settings: EvidenceSettings) -> None:
         self._look = look
-        self._store = store
+        self.store = store
         self._settings = settings
 
     def of_report(self, report: Report, number: int, picture: NDArray[np.uint8]) -> EvidenceRef:
@@ -134,36 +136,50 @@ class PictureKeeper:
         )
         return EvidenceRef(annotated=annotated, plain=plain)
 
-    def of_ticket(self, ticket: Ticket, part: str, at: float, picture: NDArray[np.uint8]) -> str:
-        """Keep a picture of a feedback or check at this time (Unix seconds); returns its name.
+    @contextmanager
+    def for_step(
+        self, ticket: Ticket, what: str, command_id: str, picture: NDArray[np.uint8]
+    ) -> Iterator[str]:
+        """Keep a picture for a step of a ticket that is taken in this block; gives its name.
 
-        Raises EvidenceError, and has kept nothing then.
+        Refused, the step leaves no picture behind, only the record that it was deleted. ``what``:
+        letters for the name. Raises EvidenceError, and has kept nothing then.
         """
-        name = name_at(ticket.ticket_id, at, part)
+        # A command's name comes from outside; in a path stands its hash.
+        part = what + hashlib.sha256(command_id.encode()).hexdigest()[:12]
+        name = name_at(ticket.ticket_id, ticket.filed_at, part)
         about = About(ticket.ticket_id, None, ticket.hazard, ticket.kind)
-        self._keep(picture, {name: as_it_is}, about)
-        return name
-
-    def discard(self, name: str, why: str) -> None:
-        """Delete, with a record, what was kept for a step that was not taken."""
+        new = self._keep(picture, {name: as_it_is}, about)
         try:
-            item = self._store.ledger.item(name)
+            yield name
+        except DeskUnavailableError:
+            raise  # it may have been taken all the same, and its picture must be there then
+        except DeskError:
+            if new:
+                self._discard(name)
+            raise
+
+    def _discard(self, name: str) -> None:
+        try:
+            item = self.store.ledger.item(name)
             if item is not None:
-                self._store.delete(item, why)
+                self.store.delete(item, "its step was refused")
         except EvidenceError as error:  # it goes with the evidence of its ticket
             log.warning("evidence.not_discarded", name=name, reason=str(error))
 
     def _keep(
         self, picture: NDArray[np.uint8], drawings: Mapping[str, Drawing], about: About
-    ) -> None:
-        if all(self._store.ledger.item(name) is not None for name in drawings):
-            return
+    ) -> bool:
+        """Whether it was kept now, and not before."""
+        if all(self.store.ledger.item(name) is not None for name in drawings):
+            return False
         try:
             taken = self._look(picture)
         except Exception as error:  # without a look nothing can be covered
             why = f"{type(error).__name__}: {error}"
             raise EvidenceError(f"nobody can be looked for: {why}") from error
-        self._store.keep(files_of(taken, drawings, self._settings), about)
+        self.store.keep(files_of(taken, drawings, self._settings), about)
+        return True
 
 
 def _marked(report: Report, box: Unit, picture: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -20,9 +20,13 @@ if TYPE_CHECKING:
 _PARTS = {
     "file": ("common", "closing", "case", "file"),
     "update": ("common", "closing", "case", "update"),
-    "verify": ("common", "closing", "verify"),
     "tick": ("common", "tick"),
-    "move": ("common", "closing", "move"),
+    "move": ("common", "closing", "command", "move"),
+    "verify": ("common", "closing", "command", "verify"),
+    "merge": ("common", "closing", "case", "command", "merge"),
+    "split": ("common", "closing", "case", "command", "split"),
+    "reroute": ("common", "command", "reroute"),
+    "map": ("common", "map"),
     "attach": ("common", "attach"),
     "hold": ("common", "hold"),
 }

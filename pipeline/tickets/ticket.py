@@ -41,7 +41,9 @@ class Step:
     """One line of a ticket's append-only history.
 
     ``state`` is the ticket's state after the step; ``by`` who took it (``desk`` for the desk
-    itself); ``facts`` what belongs to it (``incident_id``, ``camera_id``, ...).
+    itself); ``note`` why; ``facts`` what belongs to it (``incident_id``, ``camera_id``, ...);
+    ``version`` the ticket's after the step; ``due_at`` the limit that runs from then on (Unix
+    seconds), None where none does.
     """
 
     at: float
@@ -50,6 +52,8 @@ class Step:
     by: str
     note: str
     facts: Mapping[str, str]
+    version: int = 0
+    due_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +70,9 @@ class Ticket:
     the finding that opened the case was confirmed or reported, ``filed_at`` when the desk took it,
     ``closed_at`` when it was closed or rejected; since ``suspended_at`` its clock stands; at
     ``remind_at`` four fifths of its handling time are used; all times are Unix seconds UTC.
+    ``version`` is raised by every change. ``watchers`` are the grids that look on: the place may be
+    theirs. One that was merged holds nothing any more; ``merged_into`` carries on. ``map_version``
+    is the grid map that told the owner.
     """
 
     ticket_id: str
@@ -97,6 +104,10 @@ class Ticket:
     incidents: tuple[Incident, ...]
     evidence: tuple[EvidenceRef, ...]
     steps: tuple[Step, ...]
+    version: int = 0
+    watchers: tuple[str, ...] = ()
+    merged_into: str | None = None
+    map_version: str | None = None
     sources: tuple[Source, ...] = ()
     reports: tuple[Report, ...] = ()
     verify: Verify = "person"
@@ -133,6 +144,25 @@ class Ticket:
     def score(self) -> float:
         """The strongest evidence among its incidents, as a probability; 0 where there is none."""
         return max((incident.score for incident in self.incidents), default=0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What commands are worked out from.
+
+    ``by_hand``: a person chose the owner. ``placed`` is False where nobody has said where it is;
+    ``address`` is what is known of that.
+    """
+
+    ticket_id: str
+    version: int
+    hazard: Hazard
+    place: Place
+    grid_code: str
+    map_version: str | None
+    by_hand: bool
+    placed: bool
+    address: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@
 
 with the side states ``returned`` (wrong owner, waits for a new one), ``escalated`` (passed up to
 the first level), ``suspended`` (the clocks stand), ``rejected`` (no hazard) and ``merged`` (another
-ticket carries on).
+ticket carries on). A suspended ticket neither merges nor takes another in: whose clock would run?
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ Action = Literal[
     "handle",
     "feed_back",
     "rework",
+    "verify",
     "close",
     "return",
     "escalate",
@@ -41,11 +42,24 @@ Action = Literal[
     "resume",
     "reject",
     "merge",
+    "take_in",
+    "split",
+    "reroute",
     "reopen",
 ]
 
 STATES: tuple[State, ...] = get_args(State)
 ACTIONS: tuple[Action, ...] = get_args(Action)
+
+_RUNNING: tuple[State, ...] = (
+    "filed",
+    "dispatched",
+    "accepted",
+    "handling",
+    "fed_back",
+    "returned",
+    "escalated",
+)
 
 TRANSITIONS: dict[tuple[State, Action], State] = {
     ("detected", "file"): "filed",
@@ -56,6 +70,7 @@ TRANSITIONS: dict[tuple[State, Action], State] = {
     ("accepted", "feed_back"): "fed_back",
     ("handling", "feed_back"): "fed_back",
     ("fed_back", "rework"): "handling",
+    ("fed_back", "verify"): "fed_back",  # closed, once every check that is asked for is done
     ("fed_back", "close"): "closed",
     ("returned", "dispatch"): "dispatched",
     ("returned", "reject"): "rejected",
@@ -66,7 +81,15 @@ TRANSITIONS: dict[tuple[State, Action], State] = {
     **{(state, "return"): "returned" for state in ("dispatched", "accepted")},
     **{(state, "escalate"): "escalated" for state in ("dispatched", "accepted", "handling")},
     **{(state, "suspend"): "suspended" for state in ("accepted", "handling")},
-    **{(state, "merge"): "merged" for state in ("filed", "dispatched", "accepted", "handling")},
+    **{(state, "merge"): "merged" for state in _RUNNING},
+    **{(state, "take_in"): state for state in _RUNNING},
+    **{(state, "split"): state for state in (*_RUNNING, "suspended")},
+    # Whoever gets it anew has to accept it; where nobody of the grid acts, it stays as it is.
+    **{(state, "reroute"): state for state in ("filed", "fed_back", "escalated", "suspended")},
+    **{
+        (state, "reroute"): "dispatched"
+        for state in ("dispatched", "accepted", "handling", "returned")
+    },
 }
 
 # What a state means to those who must act: ``open`` somebody has to, ``done`` nobody any more.
@@ -76,8 +99,11 @@ LEVEL_OF: dict[State, Literal["open", "done"]] = {
 
 DONE: frozenset[State] = frozenset(state for state in STATES if LEVEL_OF[state] == "done")
 
+# In these states the first level has the case in hand; else the owner has.
+AT_THE_TOP: frozenset[State] = frozenset({"filed", "returned", "escalated"})
+
 # In these states the case waits for somebody to take it on: it stands in a grid's queue.
-WAITING: frozenset[State] = frozenset({"filed", "dispatched", "escalated"})
+WAITING: frozenset[State] = AT_THE_TOP | {"dispatched"}
 
 
 def after(action: Action) -> dict[State, State]:

@@ -72,6 +72,9 @@ class TicketBody(Part):
     address: str = Field(description="位置描述")
     grid: GridPart = Field(description="责任网格")
     near_grids: list[str] = Field(description="codes of further grids within the place's radius")
+    watchers: list[str] = Field(
+        default_factory=list, description="codes of the grids that watch it: near ones, not owners"
+    )
     micro_grid: str | None = Field(description="微网格 code: part of the address, not an owner")
     camera_id: str = Field(description="empty where somebody reported it without a camera")
     incident_id: str = Field(description="the camera's finding, or the report")
@@ -93,6 +96,7 @@ class TicketMessage(TicketBody):
     ticket_id: str = Field(description="案卷号", pattern=r"^[A-Z]+[0-9]{8}-[0-9]{6,}$")
     state: State = Field(description="filed: waits for review; dispatched: waits for the owner")
     count: int = Field(description="incidents and reports merged into it so far", ge=1)
+    version: int = Field(0, description="of the ticket; every change raises it", ge=0)
     sources: list[Source] = Field(
         default_factory=list,
         description="where all of these came from; empty in entries of before there were reports",
@@ -114,6 +118,7 @@ EXAMPLE = TicketMessage(
     ticket_id="YL20261123-000123",
     state="dispatched",
     count=1,
+    version=2,
     sources=["video", "resident"],
     source="video",
     hazard="road_collapse",
@@ -128,6 +133,7 @@ EXAMPLE = TicketMessage(
     address="豫龙镇某网格，摄像机 cam-0042 画面内",
     grid=GridPart(code="410182102001007", name="某村第七网格"),
     near_grids=["410182102001008"],
+    watchers=["410182102001008"],
     micro_grid=None,
     camera_id="cam-0042",
     incident_id="0f3c5a9b7d1e24680ace",

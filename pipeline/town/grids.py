@@ -9,10 +9,14 @@ nearest of them. So every place has exactly one owner, the same on every box.
 from __future__ import annotations
 
 import difflib
+import hashlib
+import json
 from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Literal
 
+import numpy as np
 import shapely
 from shapely import Point, STRtree
 from shapely.affinity import affine_transform
@@ -30,6 +34,7 @@ Level = Literal[1, 2, 3]
 GridKind = Literal["standard", "dedicated", "micro"]
 
 _CRACK_M = 1.0  # left between neighbours by rounded or redrawn borders
+_REMEMBERED = 1024  # places
 _BORDER_M = 0.01  # nearer than this is on the border: arithmetic is no reason to change owners
 
 
@@ -72,6 +77,9 @@ class GridMap:
         )
         self._micros = _Index((grid for grid in self if grid.kind == "micro"), self._frame)
         self._outline = in_metres(self.top.shape, self._frame)
+        # One place is asked about several times in a row: whose, where, how to call it.
+        self._owner_at = lru_cache(_REMEMBERED)(self._find_owner)
+        self._micro_at = lru_cache(_REMEMBERED)(self._find_micro)
 
     def __iter__(self) -> Iterator[Grid]:
         return iter(self._by_code.values())
@@ -91,10 +99,21 @@ class GridMap:
             raise UnknownGridError(f"no grid {code!r}{hint}")
         return grid
 
+    @cached_property
+    def version(self) -> str:
+        """Twelve hex digits that tell this map from another: areas, codes, names, who lies in what.
+
+        Borders count to a centimetre, so that other libraries' arithmetic makes no other map.
+        """
+        rows = [
+            [grid.code, grid.name, grid.level, grid.kind, grid.parent, _centimetres(grid.shape)]
+            for grid in sorted(self, key=lambda one: one.code)
+        ]
+        return hashlib.sha256(json.dumps(rows).encode()).hexdigest()[:12]
+
     def owner(self, at: Place | tuple[float, float]) -> Grid:
         """The one grid that owns this place, given as a Place or (lon, lat) in WGS-84."""
-        point = self._point(at)
-        return self._third.first(point) or self._second.first(point) or self.top
+        return self._owner_at(*_lon_lat(at))
 
     def near(self, place: Place) -> tuple[Grid, ...]:
         """Every third-level or dedicated grid within the error radius; the owner comes first."""
@@ -104,7 +123,7 @@ class GridMap:
 
     def micro(self, at: Place | tuple[float, float]) -> Grid | None:
         """The micro-grid (微网格) around the place."""
-        return self._micros.first(self._point(at))
+        return self._micro_at(*_lon_lat(at))
 
     def address(self, at: Place | tuple[float, float]) -> str:
         """Where it is in short Chinese: town, village, grid and micro-grid."""
@@ -124,9 +143,19 @@ class GridMap:
         """Metres from the place to the town; 0 inside."""
         return float(shapely.distance(self._outline, self._point(at)))
 
+    def _find_owner(self, lon: float, lat: float) -> Grid:
+        point = self._point((lon, lat))
+        return self._third.first(point) or self._second.first(point) or self.top
+
+    def _find_micro(self, lon: float, lat: float) -> Grid | None:
+        return self._micros.first(self._point((lon, lat)))
+
     def _point(self, at: Place | tuple[float, float]) -> Point:
-        lon, lat = (at.lon, at.lat) if isinstance(at, Place) else at
-        return Point(*self._frame.xy(lon, lat))
+        return Point(*self._frame.xy(*_lon_lat(at)))
+
+
+def _lon_lat(at: Place | tuple[float, float]) -> tuple[float, float]:
+    return (at.lon, at.lat) if isinstance(at, Place) else at
 
 
 class _Index:
@@ -156,6 +185,14 @@ def in_metres(shape: BaseGeometry, frame: LocalFrame) -> BaseGeometry:
     """A WGS-84 shape in metres east and north of the frame's origin."""
     east, north = metres_per_degree(frame.lat)
     return affine_transform(shape, [east, 0, 0, north, -frame.lon * east, -frame.lat * north])
+
+
+def _centimetres(shape: BaseGeometry) -> list[list[int]]:
+    """The corners in units of 1e-7 degrees, about a centimetre, ring by ring."""
+    rings = shapely.get_rings(shapely.get_parts(shape))
+    return [
+        np.rint(shapely.get_coordinates(ring) * 1e7).astype(int).ravel().tolist() for ring in rings
+    ]
 
 
 def _precedence(grid: Grid) -> tuple[bool, str]:

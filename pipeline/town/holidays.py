@@ -15,6 +15,7 @@ worked.
 from __future__ import annotations
 
 import datetime as dt
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import chinese_calendar
@@ -31,6 +32,15 @@ if TYPE_CHECKING:
 _SATURDAY = 5
 
 log = structlog.get_logger(__name__)
+
+
+@lru_cache(4096)
+def _announced(day: dt.date) -> bool | None:
+    """None for a year whose days aren't known; each limit of each filing asks for some days."""
+    try:
+        return bool(chinese_calendar.is_workday(day))
+    except NotImplementedError:
+        return None
 
 
 class Year(BaseModel):
@@ -73,11 +83,11 @@ class Holidays:
         own = self._years.get(day.year)
         if own is not None:
             return day in own.workdays or (weekday and day not in own.holidays)
-        try:
-            return bool(chinese_calendar.is_workday(day))
-        except NotImplementedError:
+        announced = _announced(day)
+        if announced is None:
             self._tell(day.year)
             return weekday
+        return announced
 
     def _tell(self, year: int) -> None:
         if year not in self._unknown:

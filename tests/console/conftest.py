@@ -1,8 +1,163 @@
-"""The console shows what the tickets room files: its small town serves here too."""
+"""A console over a real desk, and somebody of every role in it."""
 
 from __future__ import annotations
 
+import shutil
 import sys
+import uuid
+from contextlib import ExitStack
 from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
+
+import pytest
+from argon2 import PasswordHasher
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tickets"))
+sys.path.insert(0, str(Path(__file__).parent))
+
+from console_town import CAMERAS, EAST, PASSWORD, WEST, Running, grids_of, nobody, pictures_in
+from ticket_town import NOON, small_town
+
+from pipeline.clock import ManualClock
+from pipeline.console import Accounts, create_app, serve
+from pipeline.console.accounts import ROLES, passwords
+from pipeline.settings import ConsoleSettings, RedisSettings
+from pipeline.tickets import Changes, Desk, open_redis
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from fastapi import FastAPI
+    from redis import Redis
+    from starlette.types import Receive, Scope, Send
+
+    from pipeline.tickets.pictures import Looker
+
+
+@pytest.fixture(scope="session", autouse=True)
+def full_hasher() -> Iterator[PasswordHasher]:
+    """Passwords are hashed with the least effort here; gives the hasher that is really used."""
+    real = passwords._hasher
+    passwords._hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    yield real
+    passwords._hasher = real
+
+
+@pytest.fixture(scope="session")
+def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Redis]:
+    folder = tmp_path_factory.mktemp("redis")
+    with open_redis(RedisSettings(), folder, fsync=False) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def accounts_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A user of every role, named after it; made once, for hashing takes its time."""
+    file = tmp_path_factory.mktemp("accounts") / "accounts.sqlite"
+    with Accounts(file, ManualClock(NOON)) as accounts:
+        for role in ROLES:
+            accounts.users.add(role, role, grids_of(role), PASSWORD)
+        accounts.users.add("李四", "member", [EAST], PASSWORD)
+        accounts.users.add("west", "head", [WEST], PASSWORD)
+    return file
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock(NOON)
+
+
+@pytest.fixture
+def prefix() -> str:
+    """Every test has a desk of its own."""
+    return uuid.uuid4().hex
+
+
+@pytest.fixture
+def desk(redis: Redis, clock: ManualClock, prefix: str) -> Desk:
+    return Desk(redis, small_town(), clock=clock, prefix=prefix)
+
+
+@pytest.fixture
+def changes(redis: Redis, prefix: str) -> Changes:
+    return Changes(redis, prefix=prefix)
+
+
+@pytest.fixture
+def accounts(accounts_file: Path, clock: ManualClock, tmp_path: Path) -> Iterator[Accounts]:
+    """Those users, for one test."""
+    file = tmp_path / "users.sqlite"
+    shutil.copy(accounts_file, file)
+    with Accounts(file, clock) as opened:
+        yield opened
+
+
+class _Switch:
+    """One server for many tests: what it serves is exchanged, since starting it takes its time."""
+
+    def __init__(self) -> None:
+        self.app: FastAPI | None = None
+        self.state = SimpleNamespace(live=SimpleNamespace(close=lambda: None))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            raise NotImplementedError  # a server takes this for an answer at its start
+        assert self.app is not None
+        await self.app(scope, receive, send)
+
+
+@pytest.fixture(scope="session")
+def shared() -> Iterator[tuple[_Switch, str]]:
+    switch = _Switch()
+    with serve(switch, port=0) as url:  # type: ignore[arg-type]
+        yield switch, url
+
+
+@pytest.fixture
+def start(
+    desk: Desk,
+    changes: Changes,
+    clock: ManualClock,
+    accounts: Accounts,
+    tmp_path: Path,
+    shared: tuple[_Switch, str],
+) -> Iterator[Callable[..., Running]]:
+    """Serve a console with these settings until the test is over; ``live``: with live updates."""
+    with ExitStack() as stack:
+
+        def begin(*, live: bool = False, look: Looker = nobody, **settings: object) -> Running:
+            pictures = pictures_in(tmp_path, clock, look)
+            stack.callback(pictures.store.close)
+            app = create_app(
+                desk,
+                pictures,
+                lambda: CAMERAS,
+                accounts,
+                settings=ConsoleSettings(**settings),
+                changes=changes,
+                clock=clock,
+            )
+            serving = stack.enter_context(ExitStack())
+            if live:
+                url = serving.enter_context(serve(app, port=0))
+            else:
+                switch, url = shared
+                switch.app = app
+            browsers = stack.enter_context(ExitStack())
+            return Running(
+                desk, accounts, pictures, clock, tmp_path, app, url, serving.close, browsers
+            )
+
+        yield begin
+
+
+@pytest.fixture
+def console(start: Callable[..., Running]) -> Running:
+    return start()
+
+
+@pytest.fixture
+def live_console(start: Callable[..., Running]) -> Running:
+    """On a server of its own, whose pages hear what happens at the desk."""
+    return start(live=True)

@@ -1,18 +1,23 @@
 from __future__ import annotations
 
 import itertools
+import os
+import shutil
 import uuid
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
+from archive_town import PROGRAMS, Place, new_database, private_postgres
 from ticket_town import NOON, SmallTown, small_town
 
 from pipeline.clock import ManualClock
 from pipeline.settings import RedisSettings
-from pipeline.tickets import Desk, open_redis
+from pipeline.tickets import Archive, Desk, open_redis
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from redis import Redis
 
@@ -45,3 +50,31 @@ def new_desk(redis: Redis, town: SmallTown, clock: ManualClock) -> Callable[[], 
 @pytest.fixture
 def desk(new_desk: Callable[[], Desk]) -> Desk:
     return new_desk()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    if not PROGRAMS:
+        pytest.skip("there is no PostgreSQL under /usr/lib/postgresql")
+    if os.geteuid() == 0 and shutil.which("setpriv") is None:
+        pytest.skip("PostgreSQL refuses to run as root, and there is no setpriv")
+    with private_postgres() as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def archive_url(request: pytest.FixtureRequest) -> str | None:
+    """Of a new database of either kind; None for a file."""
+    if request.param == "sqlite":
+        return None
+    return new_database(request.getfixturevalue("postgres"))
+
+
+@pytest.fixture
+def place(
+    redis: Redis, town: SmallTown, clock: ManualClock, archive_url: str | None, tmp_path: Path
+) -> Iterator[Place]:
+    """A desk and its archive, once with each kind of database."""
+    prefix = uuid.uuid4().hex[:12]
+    with closing(Archive(archive_url, tmp_path / "archive.sqlite", prefix)) as archive:
+        yield Place(redis, town, clock, archive, prefix)

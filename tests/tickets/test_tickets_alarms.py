@@ -76,7 +76,7 @@ def test_what_waits_to_be_verified_is_noted_as_late_but_stays_where_it_is(desk, 
 def test_what_is_done_rings_no_more(desk, clock, end):
     ticket_id = desk.file(incident(hazard="crowd")).ticket_id  # looked at by a person first
     if end == "reject":
-        desk.move(ticket_id, "reject", by="a")
+        desk.move(ticket_id, "reject", by="a", note="none")
     else:
         for action in ("dispatch", "accept", "feed_back", "close"):
             desk.move(ticket_id, action, by="a")

@@ -320,7 +320,7 @@ def handler(tmp_path: Path, desk: Desk, clock: ManualClock) -> Iterator[Feedback
 
     settings = EvidenceSettings(min_free_mb=0)
     with closing(EvidenceStore(tmp_path, settings, clock)) as store:
-        yield Feedback(desk, PictureKeeper(look, store, settings), clock)
+        yield Feedback(desk, PictureKeeper(look, store, settings))
 
 
 def test_a_feedback_carries_its_picture_with_heads_covered(handler, desk, tmp_path, picture):
@@ -362,7 +362,7 @@ def test_a_picture_that_can_not_be_covered_stops_the_step(desk, clock, tmp_path,
     desk.move(ticket_id, "accept", by="李四")
     settings = EvidenceSettings(min_free_mb=0)
     with closing(EvidenceStore(tmp_path, settings, clock)) as store:
-        handler = Feedback(desk, PictureKeeper(look, store, settings), clock)
+        handler = Feedback(desk, PictureKeeper(look, store, settings))
         with pytest.raises(EvidenceError, match="no model"):
             handler.done(ticket_id, by="x", picture=picture)
         assert desk.ticket(ticket_id).state == "accepted"

@@ -328,7 +328,7 @@ def test_pictures_of_reports_and_of_feedback_go_with_their_ticket(store, sweep, 
     first = pictures.of_report(said, 1, picture)
     ticket = desk.ticket(desk.file_report(replace(said, pictures=(first,))).ticket_id)
     desk.move(ticket.ticket_id, "accept", by="李四")
-    done = Feedback(desk, pictures, clock).done(ticket.ticket_id, by="李四", picture=picture)
+    done = Feedback(desk, pictures).done(ticket.ticket_id, by="李四", picture=picture)
     names = sorted([first.plain, done.steps[-1].facts["picture"]])
     clock.move_to(clock.now() + 100 * DAY)
     assert sweep.run().deleted == []

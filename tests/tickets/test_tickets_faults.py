@@ -6,6 +6,7 @@ import inspect
 import subprocess
 import sys
 import threading
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ from ticket_town import NOON, incident, report, small_town, wait_until
 from pipeline.clock import ManualClock, SystemClock
 from pipeline.errors import DeskError, DeskUnavailableError
 from pipeline.settings import RedisSettings
-from pipeline.tickets import Desk, Outbox, open_redis
+from pipeline.tickets import Archive, Desk, Outbox, Query, open_redis
 from pipeline.tickets.embedded_redis import _bundled
 from pipeline.tickets.redis_errors import mapped
 
@@ -82,8 +83,9 @@ def test_a_redis_that_can_t_write_is_unavailable_and_nothing_is_half_done(
 def test_every_command_says_when_redis_is_away(tmp_path: Path):
     with open_redis(EMBEDDED, tmp_path, fsync=False) as client:
         url = f"unix://{client.connection_pool.connection_kwargs['path']}"
-        with open_redis(RedisSettings(url=url), tmp_path) as far:
-            desk = desk_on(far)
+        archive = Archive(None, tmp_path / "archive.sqlite", "gridwatch")
+        with open_redis(RedisSettings(url=url), tmp_path) as far, closing(archive):
+            desk = Desk(far, small_town(), clock=ManualClock(NOON), archive=archive)
             client.shutdown(nosave=True, now=False)
             calls: dict[str, Callable[[], object]] = {
                 "file": lambda: desk.file(incident()),
@@ -92,6 +94,11 @@ def test_every_command_says_when_redis_is_away(tmp_path: Path):
                 "verify": lambda: desk.verify("YL20261123-000001", good=True, by="x"),
                 "update": lambda: desk.update(incident()),
                 "move": lambda: desk.move("YL20261123-000001", "accept", by="x"),
+                "merge": lambda: desk.merge("YL20261123-000001", "YL20261123-000002", by="x"),
+                "split": lambda: desk.split("YL20261123-000001", ["incident"], by="x"),
+                "reroute": lambda: desk.reroute("YL20261123-000001", EAST, by="x"),
+                "follow_map": desk.follow_map,
+                "carries_on": lambda: desk.carries_on("YL20261123-000001"),
                 "read_queue": lambda: desk.read_queue(EAST),
                 "follow_queue": lambda: desk.follow_queue(EAST),
                 "tick": desk.tick,
@@ -99,6 +106,8 @@ def test_every_command_says_when_redis_is_away(tmp_path: Path):
                 "ticket": lambda: desk.ticket("YL20261123-000001"),
                 "ticket_of": lambda: desk.ticket_of("incident"),
                 "tickets": desk.tickets,
+                "histories": lambda: list(desk.histories()),
+                "search": lambda: desk.search(Query()),
             }
             public = {name for name, _ in inspect.getmembers(Desk, inspect.isfunction)}
             assert set(calls) == {name for name in public if not name.startswith("_")}

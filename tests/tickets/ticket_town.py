@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 NOON = 1_795_406_400.0  # Monday 2026-11-23 04:00 UTC, noon in China
 LON, LAT = 113.445, 34.785  # the border of the two grids runs along this longitude
+WEST, EAST, TOWN = "410182102001001", "410182102001002", "410182102"
+HOUR = 3600.0
 DEGREE_M = 91_400.0  # a degree of longitude here, within 0.2 %
 
 
@@ -87,6 +89,17 @@ def small_town(verify: str = "person") -> SmallTown:
     return SmallTown(grids, duties)
 
 
+def town_with(border_m: float, *more: Grid) -> SmallTown:
+    """The border of the two grids runs so many metres east of where it was."""
+    border = border_m / DEGREE_M
+    grids = [
+        grid(TOWN, "豫龙镇", 1, None, -0.02, 0.02),
+        grid(WEST, "西村一网格", 3, TOWN, -0.02, border),
+        grid(EAST, "东村二网格", 3, TOWN, border, 0.02),
+    ]
+    return replace(small_town(), grids=GridMap([*grids, *more]))
+
+
 def incident(
     number: int = 0,
     *,
@@ -116,6 +129,11 @@ def incident(
         trail={"rule": "road.hole", "model": "street-n"},
     )
     return replace(made, **more)  # type: ignore[arg-type]
+
+
+def everything(redis: Redis, desk: Desk) -> dict[str, object]:
+    """All that this desk keeps, to see that nothing changed."""
+    return {key: redis.dump(key) for key in redis.scan_iter(f"{{{desk._keys.prefix}}}*")}
 
 
 def report(number: int = 0, *, east_m: float | None = 300.0, **more: object) -> Report:

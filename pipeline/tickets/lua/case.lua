@@ -11,34 +11,47 @@ local FINDING = {
 
 local index = key('place', call.family)
 
-local function write_all(hash, fields)
-    local pairs_of = {}
-    for name, value in pairs(fields) do
-        pairs_of[#pairs_of + 1] = name
-        pairs_of[#pairs_of + 1] = value
+-- A ticket says of everything it is made of where that came from, in the order it came.
+local function add_source(id, source)
+    local ticket = key('ticket', id)
+    local facts = redis.call('HMGET', ticket, 'sources', 'source')
+    local known = facts[1] or facts[2]
+    if not known then
+        redis.call('HSET', ticket, 'sources', source)
+    elseif not string.find(',' .. known .. ',', ',' .. source .. ',', 1, true) then
+        redis.call('HSET', ticket, 'sources', known .. ',' .. source)
     end
-    redis.call('HSET', hash, unpack(pairs_of))
+end
+
+local function mark_place(id, place, unplaced)
+    if unplaced then
+        redis.call('HSET', key('ticket', id), 'unplaced', '1')
+        redis.call('ZREM', index, id)
+    else
+        redis.call('HDEL', key('ticket', id), 'unplaced')
+        redis.call('GEOADD', index, place.lon, place.lat, id)
+    end
 end
 
 local function write_fields(id)
     write_all(key('ticket', id), call.ticket)
     write_all(key('ticket', id, 'message'), call.message)
-    if not call.unplaced then
-        redis.call('GEOADD', index, call.ticket.lon, call.ticket.lat, id)
-    end
-    redis.call('ZADD', key('grid', call.ticket.grid), call.ticket.filed_at, id)
-    redis.call('ZADD', key('tickets'), call.ticket.filed_at, id)
-    redis.call('ZADD', key('due', 'accept'), call.ticket.accept_due_at, id)
-    redis.call('ZADD', key('due', 'handle'), call.ticket.handle_due_at, id)
-    set_alarms(id, call.alarms)
+    mark_place(id, call.ticket, call.unplaced)
+    set_watchers(id, call.around)
+    start_clocks(id, call.alarms)
+end
+
+local function next_number()
+    local number = redis.call('INCR', key('sequence', call.day))
+    return call.number_prefix .. call.day .. '-' .. string.format('%06d', number)
 end
 
 -- Files the case under its number and hands it on: to the owner, or to the first level's review.
 local function open_case(id, action)
     write_fields(id)
-    set_state(id, 'filed')
     add_step(id, action, 'filed')
     if call.review_grid then
+        set_state(id, 'filed')
         enqueue(id, call.review_grid, 'filed')
     else
         set_state(id, 'dispatched')
@@ -52,15 +65,29 @@ end
 local function reopen(id)
     local ticket = key('ticket', id)
     redis.call('ZREM', key('grid', redis.call('HGET', ticket, 'grid')), id)
-    redis.call('HDEL', ticket, 'closed_at', 'dispatched_at', unpack(FED_BACK))
+    redis.call('HDEL', ticket, 'closed_at', 'dispatched_at', 'by_hand', unpack(FED_BACK))
     open_case(id, 'reopen')
 end
 
-local function raise_severity(id)
-    local ticket, severity = key('ticket', id), call.ticket.severity
+-- found, here and below, is what else is known of the case: call, or another ticket's fields.
+local function raise_severity(id, found)
+    local ticket, severity = key('ticket', id), found.ticket.severity
     if RANK[severity] > RANK[redis.call('HGET', ticket, 'severity')] then
         redis.call('HSET', ticket, 'severity', severity)
-        redis.call('HSET', key('ticket', id, 'message'), 'severity', call.message.severity)
+        redis.call('HSET', key('ticket', id, 'message'), 'severity', found.message.severity)
+        raise_version(id)
+    end
+end
+
+-- The owner stays; who watches goes by the better place.
+local function take_better_place(id, found)
+    local ticket, better = key('ticket', id), found.ticket
+    if tonumber(better.radius_m) < tonumber(redis.call('HGET', ticket, 'radius_m')) then
+        redis.call('HSET', ticket, 'lon', better.lon, 'lat', better.lat,
+            'radius_m', better.radius_m, 'method', better.method)
+        redis.call('HSET', key('ticket', id, 'message'), 'place', found.message.place)
+        mark_place(id, better)
+        set_watchers(id, found.around)
     end
 end
 
@@ -76,26 +103,26 @@ end
 
 -- A hole that turns out to be a collapse must not keep the time limits of a pothole, nor a crash
 -- those of a parked car.
-local function take_graver_hazard(id)
+local function take_graver_hazard(id, found)
     local ticket, message = key('ticket', id), key('ticket', id, 'message')
     local facts = redis.call('HMGET', ticket, 'rank', 'accept_due_at', 'handle_due_at', 'state')
-    if tonumber(call.ticket.rank) <= tonumber(facts[1]) then
+    if tonumber(found.ticket.rank) <= tonumber(facts[1]) then
         return
     end
-    redis.call('HSET', ticket, 'hazard', call.ticket.hazard, 'rank', call.ticket.rank,
-        'duty', call.ticket.duty, 'verify', call.ticket.verify)
+    redis.call('HSET', ticket, 'hazard', found.ticket.hazard, 'rank', found.ticket.rank,
+        'duty', found.ticket.duty, 'verify', found.ticket.verify)
     for _, field in ipairs(FINDING) do
-        redis.call('HSET', message, field, call.message[field])
+        redis.call('HSET', message, field, found.message[field])
     end
     for position, name in ipairs({'accept', 'handle'}) do
         local field = name .. '_due_at'
-        if tonumber(call.ticket[field]) < tonumber(facts[position + 1]) then
-            redis.call('HSET', ticket, field, call.ticket[field])
-            redis.call('HSET', message, field, call.message[field])
-            redis.call('ZADD', key('due', name), 'XX', call.ticket[field], id)
+        if tonumber(found.ticket[field]) < tonumber(facts[position + 1]) then
+            redis.call('HSET', ticket, field, found.ticket[field])
+            redis.call('HSET', message, field, found.message[field])
+            redis.call('ZADD', key('due', name), 'XX', found.ticket[field], id)
             local times = {}
             for _, part in ipairs({'_80', '_100'}) do
-                times[name .. part] = call.alarms[name .. part]
+                times[name .. part] = found.alarms[name .. part]
             end
             set_alarms(id, times, 'XX')
         end

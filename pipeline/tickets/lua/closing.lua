@@ -7,9 +7,8 @@ local FED_BACK = {'fed_back_at', 'verified_at', 'still_at'}
 
 local function finish(id)
     redis.call('HSET', key('ticket', id), 'closed_at', call.now)
-    redis.call('ZREM', key('due', 'accept'), id)
-    redis.call('ZREM', key('due', 'handle'), id)
-    drop_alarms(id)
+    redis.call('HDEL', key('ticket', id), unpack(FED_BACK))
+    stop_clocks(id)
 end
 
 -- A restarted box no longer looks for what it had confirmed before; its later incident counts.
@@ -68,9 +67,10 @@ local function settle(id)
     set_state(id, state)
     finish(id)
     local by = by_camera and (by_person and 'camera,person' or 'camera') or 'person'
-    redis.call('RPUSH', key('ticket', id, 'steps'), headed(
-        '"action":"close","state":"' .. state .. '","facts":{"checked_by":"' .. by .. '"}',
-        call.desk_step))
+    local step = call.step
+    call.step = headed('"facts":{"checked_by":"' .. by .. '"}', call.desk_step)
+    add_step(id, 'close', state)
+    call.step = step
 end
 
 -- It is not done: back to whoever handles it; the limits are what they were.

@@ -14,9 +14,30 @@ local function headed(head, body)
     return '{' .. head .. ',' .. string.sub(body, 2)
 end
 
+-- The limit that runs: for accepting, else for handling; none once it is done or while it stands.
+local function running_limit(id)
+    for _, name in ipairs({'accept', 'handle'}) do
+        if redis.call('ZSCORE', key('due', name), id) then
+            return redis.call('HGET', key('ticket', id), name .. '_due_at')
+        end
+    end
+    return 'null'
+end
+
+-- Whatever somebody may base a decision on raises the version.
+local function raise_version(id)
+    return redis.call('HINCRBY', key('ticket', id), 'version', 1)
+end
+
+-- To be taken when the rest of the change is made, but before the ticket enters a queue.
 local function add_step(id, action, state)
-    local head = '"action":"' .. action .. '","state":"' .. state .. '"'
-    redis.call('RPUSH', key('ticket', id, 'steps'), headed(head, call.step))
+    local head = string.format(
+        '"action":"%s","state":"%s","version":%d,"due_at":%s',
+        action, state, raise_version(id), running_limit(id))
+    local steps = redis.call('RPUSH', key('ticket', id, 'steps'), headed(head, call.step))
+    -- Whoever follows hears of it; that nobody may listen here is no reason to refuse a step.
+    local grid = redis.call('HGET', key('ticket', id), 'grid') or ''
+    redis.pcall('PUBLISH', key('changes'), table.concat({id, grid, steps}, '|'))
 end
 
 local function set_state(id, state)
@@ -38,10 +59,11 @@ local function message_of(id, state)
         texts[#texts + 1] = '"' .. fields[i] .. '":' .. fields[i + 1]
     end
     table.sort(texts)
-    local facts = redis.call('HMGET', key('ticket', id), 'count', 'sources', 'source')
-    local sources = string.gsub(facts[2] or facts[3], ',', '","')
+    local facts = redis.call(
+        'HMGET', key('ticket', id), 'count', 'version', 'sources', 'source')
+    local sources = string.gsub(facts[3] or facts[4], ',', '","')
     local head = '"ticket_id":"' .. id .. '","state":"' .. state .. '","count":' .. facts[1]
-        .. ',"sources":["' .. sources .. '"]'
+        .. ',"version":' .. (facts[2] or '0') .. ',"sources":["' .. sources .. '"]'
     return '{' .. head .. ',' .. table.concat(texts, ',') .. '}'
 end
 
@@ -76,16 +98,18 @@ local ALARMS = {'accept_80', 'accept_100', 'handle_80', 'handle_100'}
 
 -- Sets those of a ticket's alarms that times names, or only moves them ('XX').
 local function set_alarms(id, times, how)
+    local fields, members = {}, {how}
     for _, name in ipairs(ALARMS) do
         if times[name] then
-            local at, member = times[name], name .. '|' .. id
-            redis.call('HSET', key('ticket', id), name .. '_at', at)
-            if how then
-                redis.call('ZADD', key('alarms'), how, at, member)
-            else
-                redis.call('ZADD', key('alarms'), at, member)
-            end
+            fields[#fields + 1] = name .. '_at'
+            fields[#fields + 1] = times[name]
+            members[#members + 1] = times[name]
+            members[#members + 1] = name .. '|' .. id
         end
+    end
+    if #fields > 0 then
+        redis.call('HSET', key('ticket', id), unpack(fields))
+        redis.call('ZADD', key('alarms'), unpack(members))
     end
 end
 
@@ -97,3 +121,81 @@ local function drop_alarms(id, of)
         end
     end
 end
+
+local function write_all(hash, fields)
+    local pairs_of = {}
+    for name, value in pairs(fields) do
+        pairs_of[#pairs_of + 1] = name
+        pairs_of[#pairs_of + 1] = value
+    end
+    redis.call('HSET', hash, unpack(pairs_of))
+end
+
+-- Open tickets are known by the map that told their owner, so that a new one finds them.
+local function keep_map(id)
+    local facts = redis.call('HMGET', key('ticket', id), 'map', 'filed_at')
+    local map = facts[1] or 'unknown'
+    redis.call('SADD', key('filed_maps'), map)
+    redis.call('ZADD', key('map', map), facts[2], id)
+end
+
+local function start_clocks(id, alarms)
+    local due = redis.call('HMGET', key('ticket', id), 'accept_due_at', 'handle_due_at')
+    redis.call('ZADD', key('due', 'accept'), due[1], id)
+    redis.call('ZADD', key('due', 'handle'), due[2], id)
+    set_alarms(id, alarms)
+    keep_map(id)
+end
+
+local function stop_clocks(id)
+    redis.call('ZREM', key('due', 'accept'), id)
+    redis.call('ZREM', key('due', 'handle'), id)
+    drop_alarms(id)
+    redis.call('ZREM', key('map', redis.call('HGET', key('ticket', id), 'map') or 'unknown'), id)
+end
+
+-- Puts the ticket into the lists that are read from the newest.
+local function list(id)
+    local facts = redis.call('HMGET', key('ticket', id), 'filed_at', 'grid', 'watchers')
+    redis.call('ZADD', key('tickets'), facts[1], id)
+    redis.call('ZADD', key('grid', facts[2]), facts[1], id)
+    for _, code in ipairs(cjson.decode(facts[3] or '[]')) do
+        redis.call('ZADD', key('watch', code), facts[1], id)
+    end
+end
+
+local function unlist(id)
+    local facts = redis.call('HMGET', key('ticket', id), 'grid', 'watchers')
+    redis.call('ZREM', key('tickets'), id)
+    redis.call('ZREM', key('grid', facts[1]), id)
+    for _, code in ipairs(cjson.decode(facts[2] or '[]')) do
+        redis.call('ZREM', key('watch', code), id)
+    end
+end
+
+-- The grids around its place, but for the owner, watch it. around: codes, the place's owner first.
+local function set_watchers(id, around)
+    local ticket, texts = key('ticket', id), {}
+    local facts = redis.call('HMGET', ticket, 'grid', 'watchers')
+    for _, code in ipairs(cjson.decode(facts[2] or '[]')) do
+        redis.call('ZREM', key('watch', code), id)
+    end
+    for _, code in ipairs(around) do
+        if code ~= facts[1] then
+            texts[#texts + 1] = cjson.encode(code)
+        end
+    end
+    local text = '[' .. table.concat(texts, ',') .. ']'
+    redis.call('HSET', ticket, 'watchers', text)
+    redis.call('HSET', key('ticket', id, 'message'), 'near_grids', text, 'watchers', text)
+    list(id)
+end
+
+-- Puts it into the queue of whoever has to take it on, if anybody has.
+local function wait(id, state)
+    if call.waiting[state] then
+        local owner = redis.call('HGET', key('ticket', id), 'grid')
+        enqueue(id, state == 'dispatched' and owner or call.first_level, state)
+    end
+end
+

@@ -1,5 +1,6 @@
 -- One finding, an incident or a report, becomes a new ticket, or part of one that is there, or
--- changes nothing because it has been filed before. Answers {ticket number, 'created' | 'merged' | 'duplicate'}.
+-- changes nothing because it has been filed before. Answers {ticket number, 'created' | 'merged' |
+-- 'duplicate'}, or 'moved' where tickets went to the archive since the caller looked for it there.
 
 local EARTH_M = 6371008.8
 local STALE_S = 2 * 86400 -- an incident may reach the desk this late and still find a closed ticket
@@ -45,16 +46,8 @@ local function same_case()
     return best
 end
 
--- A ticket says of everything it is made of where that came from, in the order it came.
 local function keep_source(id)
-    local ticket = key('ticket', id)
-    local facts = redis.call('HMGET', ticket, 'sources', 'source')
-    local known = facts[1] or facts[2]
-    if not known then
-        redis.call('HSET', ticket, 'sources', call.source)
-    elseif not string.find(',' .. known .. ',', ',' .. call.source .. ',', 1, true) then
-        redis.call('HSET', ticket, 'sources', known .. ',' .. call.source)
-    end
+    add_source(id, call.source)
     if call.source == 'resident' then
         local reported, oldest = key('reported'), tonumber(call.now) - REPORTED_S
         redis.call('ZADD', reported, call.confirmed_at, call.incident_id)
@@ -72,26 +65,16 @@ local function keep_incident(id)
     redis.call('HINCRBY', key('ticket', id), 'count', 1)
 end
 
-local function take_better_place(id)
-    local ticket = key('ticket', id)
-    if tonumber(call.ticket.radius_m) < tonumber(redis.call('HGET', ticket, 'radius_m')) then
-        redis.call('HSET', ticket, 'lon', call.ticket.lon, 'lat', call.ticket.lat,
-            'radius_m', call.ticket.radius_m, 'method', call.ticket.method)
-        redis.call('HSET', key('ticket', id, 'message'), 'place', call.message.place)
-        redis.call('GEOADD', index, call.ticket.lon, call.ticket.lat, id)
-    end
-end
-
 local function merge(id)
     keep_incident(id)
     local facts = redis.call('HMGET', key('ticket', id), 'state', 'closed_at')
     if facts[1] == 'closed' and tonumber(call.last_seen_at) > tonumber(facts[2]) then
         return reopen(id)
     end
-    raise_severity(id)
-    take_better_place(id)
+    raise_severity(id, call)
+    take_better_place(id, call)
     add_step(id, call.added, facts[1])
-    take_graver_hazard(id)
+    take_graver_hazard(id, call)
     still_there(id)
 end
 
@@ -99,13 +82,16 @@ local before = redis.call('HGET', key('incidents'), call.incident_id)
 if before then
     return {before, 'duplicate'}
 end
+if call.archive_generation
+    and call.archive_generation ~= (redis.call('GET', key('archive', 'generation')) or '0') then
+    return {'', 'moved'} -- it may just have gone there: look again
+end
 local same = not call.unplaced and same_case()
 if same then
     merge(same)
     return {same, 'merged'}
 end
-local number = redis.call('INCR', key('sequence', call.day))
-local id = call.number_prefix .. call.day .. '-' .. string.format('%06d', number)
+local id = next_number()
 keep_incident(id)
 open_case(id, 'file')
 return {id, 'created'}

@@ -18,7 +18,7 @@ local facts = redis.call('HMGET', key('ticket', id), 'state', 'closed_at')
 local state, closed_at = facts[1], tonumber(facts[2] or nil)
 local evidence = redis.call('HGET', key('ticket', id, 'evidence'), call.incident_id)
 call.message.evidence = evidence or 'null'
-raise_severity(id)
+raise_severity(id, call)
 if call.cleared then
     if not was_cleared then
         add_step(id, 'see_cleared', state)
@@ -28,7 +28,7 @@ elseif state == 'closed' and last_seen_at > closed_at + tonumber(call.reopen_aft
     reopen(id)
 elseif not closed_at then
     -- Opened again by another incident, it is as grave as that one found it.
-    take_graver_hazard(id)
+    take_graver_hazard(id, call)
     still_there(id)
 end
 return id

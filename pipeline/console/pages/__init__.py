@@ -1,0 +1,9 @@
+"""The pages, one router each."""
+
+from pipeline.console.pages import account, cameras, events, home, queue, sign_in, ticket, town
+
+ROUTERS = tuple(
+    page.router for page in (home, sign_in, account, queue, ticket, town, cameras, events)
+)
+
+__all__ = ["ROUTERS"]

@@ -1,0 +1,196 @@
+"""Searching the archive: each question goes by an index that already has the answer's order.
+
+A planner that guesses wrong reads two million rows, so nothing is left to it: texts go by the
+words, grids, hazards and states by the groups that exist, boxes by the cells that exist, and each
+of those branches stops at as many as are wanted.
+"""
+
+from __future__ import annotations
+
+import heapq
+from dataclasses import dataclass, fields
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import bindparam, select, union_all
+
+from pipeline.errors import InputError
+from pipeline.tickets.archive.tables import (
+    cells,
+    cells_within,
+    first_key_of,
+    groups,
+    key_of,
+    keys_of,
+    tickets,
+)
+from pipeline.tickets.archive.words import words_asked
+from pipeline.tickets.wire import at
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sqlalchemy import ColumnElement, Connection, Select
+
+    from pipeline.tickets.archive.words import Words
+
+_CHINA = timedelta(hours=8)  # the day in a ticket's number is the local one
+_DAY = timedelta(days=1)
+_MOST_HITS = 5000  # of one statement; SQLite allows 32,766 values
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What to look for; what is None doesn't matter.
+
+    ``number``: of a ticket, or the beginning of some. ``since`` and ``until`` bound when a ticket
+    was first filed (Unix seconds). ``box``: west, south, east, north in degrees WGS-84. ``text``:
+    part of the address or of a reason that somebody gave. ``before``: only tickets older than this
+    number, for a next page.
+    """
+
+    number: str | None = None
+    grid: str | None = None
+    hazard: str | None = None
+    state: str | None = None
+    since: float | None = None
+    until: float | None = None
+    box: tuple[float, float, float, float] | None = None
+    text: str | None = None
+    before: str | None = None
+    limit: int = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One line of an answer. Times are Unix seconds UTC, the place is WGS-84."""
+
+    ticket_id: str
+    hazard: str
+    state: str
+    grid: str
+    department: str
+    severity: str
+    opened_at: float
+    closed_at: float
+    lon: float
+    lat: float
+    address: str
+    reason: str
+
+
+_COLUMNS = (tickets.c.key, *(tickets.c[field.name] for field in fields(Found)))
+
+
+def found_in(db: Connection, words: Words, query: Query) -> list[Found]:
+    """The newest that fit. Raises InputError for a text without a letter or a digit."""
+    if query.text is not None:
+        return [Found(*row[1:]) for row in _by_words(db, words, query)]
+    if query.box is not None and query.grid is None:
+        return [Found(*row[1:]) for row in _by_cells(db, query)]
+    branches = [_newest(query)]
+    if query.grid or query.hazard or query.state:
+        branches = list(_by_groups(db, query))  # a dozen at most
+    parts = [select(branch.limit(query.limit).subquery()) for branch in branches]
+    rows = db.execute(union_all(*parts)).all() if parts else []
+    newest = heapq.nlargest(query.limit, rows, key=lambda row: row.key)
+    return [Found(*row[1:]) for row in newest]
+
+
+def _newest(query: Query, *own: ColumnElement[bool]) -> Select[Any]:
+    fitting = select(*_COLUMNS).where(*own, *_times(query), *_others(query))
+    return fitting.order_by(tickets.c.key.desc())
+
+
+def _by_words(db: Connection, words: Words, query: Query) -> list[Any]:
+    """Hits are taken newest first, page by page, until enough of them fit in all else."""
+    named = (("grid", query.grid), ("hazard", query.hazard), ("state", query.state))
+    marks, pairs = words_asked(
+        query.text or "", {name: value for name, value in named if value is not None}
+    )
+    if not pairs:
+        raise InputError(
+            "nothing to look for", where="--text", found=repr(query.text), allowed="letters, digits"
+        )
+    hits = words.matching(marks, pairs).subquery("hits")
+    newest = select(hits.c.key).where(*_times(query, hits.c.key)).order_by(hits.c.key.desc())
+    found: list[Any] = []
+    page = query.limit
+    while len(found) < query.limit:
+        keys = db.execute(newest.limit(page)).scalars().all()
+        if keys:
+            found += db.execute(_newest(query, tickets.c.key.in_(keys))).all()
+        if len(keys) < page:
+            break
+        newest = newest.where(hits.c.key < keys[-1])
+        page = min(2 * page, _MOST_HITS)
+    return found[: query.limit]
+
+
+def _by_cells(db: Connection, query: Query) -> list[Any]:
+    """Cell after cell, each only for what is newer than the worst that would still be told."""
+    assert query.box is not None
+    rows, columns = cells_within(*query.box)
+    there = db.execute(select(cells.c.cell)).scalars().all()
+    fitting = [tickets.c.cell == bindparam("at"), tickets.c.key > bindparam("newer_than")]
+    newest = (
+        select(tickets.c.key)
+        .where(*fitting, *_times(query), *_others(query))
+        .order_by(tickets.c.key.desc())
+        .limit(query.limit)
+    )
+    keys: list[int] = []
+    for cell in there:
+        if cell // 10**6 in rows and cell % 10**6 in columns:
+            worst = keys[-1] if len(keys) == query.limit else 0
+            found = db.execute(newest, {"at": cell, "newer_than": worst}).scalars()
+            keys = heapq.nlargest(query.limit, [*keys, *found])
+    chosen = select(*_COLUMNS).where(tickets.c.key.in_(keys)).order_by(tickets.c.key.desc())
+    return list(db.execute(chosen).all())
+
+
+def _by_groups(db: Connection, query: Query) -> Iterator[Select[Any]]:
+    """Every column of an index up to the order is fixed, so that it needn't be sorted."""
+    columns = [groups.c.hazard, groups.c.state]
+    if query.grid is not None:
+        columns.insert(0, groups.c.grid)
+    asked = {"grid": query.grid, "hazard": query.hazard, "state": query.state}
+    fixed = [groups.c[name] == value for name, value in asked.items() if value is not None]
+    for group in db.execute(select(*columns).where(*fixed).distinct()).mappings():
+        yield _newest(query, *(tickets.c[name] == value for name, value in group.items()))
+
+
+def _times(query: Query, key: Any = tickets.c.key) -> list[ColumnElement[bool]]:
+    """Bounds of the order itself: by the day in the number, with a day to spare."""
+    found = []
+    if query.since is not None:
+        found.append(key >= first_key_of(format(at(query.since) + _CHINA - _DAY, "%Y%m%d")))
+    if query.until is not None:
+        found.append(key < first_key_of(format(at(query.until) + _CHINA + 2 * _DAY, "%Y%m%d")))
+    if query.number is not None:
+        low, high = keys_of(query.number)
+        found.append(key.between(low, high))
+    if query.before is not None:
+        found.append(key < key_of(query.before))
+    return found
+
+
+def _others(query: Query) -> list[ColumnElement[bool]]:
+    """The exact conditions; those of an index are said once more, which costs nothing."""
+    found = [
+        column == value
+        for column, value in (
+            (tickets.c.grid, query.grid),
+            (tickets.c.hazard, query.hazard),
+            (tickets.c.state, query.state),
+        )
+        if value is not None
+    ]
+    if query.since is not None:
+        found.append(tickets.c.opened_at >= query.since)
+    if query.until is not None:
+        found.append(tickets.c.opened_at <= query.until)
+    if query.box is not None:
+        west, south, east, north = query.box
+        found += [tickets.c.lon.between(west, east), tickets.c.lat.between(south, north)]
+    return found

@@ -1,0 +1,60 @@
+"""Forms of a page, filled and sent as a browser without scripts would."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import httpx
+
+
+class _Forms(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.forms: dict[str, dict[str, str]] = {}
+        self._fields: dict[str, str] | None = None
+        self._area: str | None = None
+
+    def handle_starttag(self, tag, attrs):
+        told = dict(attrs)
+        if tag == "form":
+            self._fields = self.forms.setdefault(told["action"], {})
+        elif self._fields is not None and tag == "input" and told.get("type") != "file":
+            self._fields[told["name"]] = told.get("value") or ""
+        elif self._fields is not None and tag == "textarea":
+            self._area = told["name"]
+            self._fields[self._area] = ""
+
+    def handle_data(self, data):
+        if self._area is not None:
+            self._fields[self._area] += data
+
+    def handle_endtag(self, tag):
+        if tag == "form":
+            self._fields = None
+        if tag == "textarea":
+            self._area = None
+
+
+def forms_of(html: str) -> dict[str, dict[str, str]]:
+    """The fields of each form by its address."""
+    parser = _Forms()
+    parser.feed(html)
+    return parser.forms
+
+
+def text_of(html: str) -> str:
+    """What a person reads of a page."""
+    html = re.sub(r"(?s)<head>.*?</head>|<dialog.*?</dialog>", " ", html)
+    return " ".join(re.sub(r"<[^>]+>", " ", html).split())
+
+
+def send(
+    browser: httpx.Client, page: str, action: str, photo: bytes | None = None, **fields: str
+) -> httpx.Response:
+    """Open a page, fill one of its forms and send it; redirects are followed."""
+    told = forms_of(browser.get(page).text)[action] | fields
+    files = None if photo is None else {"photo": ("photo.jpg", photo, "image/jpeg")}
+    return browser.post(action, data=told, files=files, follow_redirects=True)
