@@ -20,6 +20,7 @@ from pipeline import (
     archive_commands,
     bench_commands,
     camera_commands,
+    evidence_commands,
     lab,
     notify_commands,
     open311_commands,
@@ -41,7 +42,9 @@ from pipeline.terminal import (
     Overrides,
     SettingsFile,
     err,
+    looked_after,
     opened_desk,
+    opened_pictures,
     out,
     print_json,
     town_settings,
@@ -62,6 +65,7 @@ for name, group in (
     ("cameras", camera_commands.app),
     ("bench", bench_commands.app),
     ("notify", notify_commands.app),
+    ("evidence", evidence_commands.app),
     ("open311", open311_commands.app),
     ("users", user_commands.app),
 ):
@@ -345,8 +349,7 @@ def console(
     """控制台：网格待办、案卷、摄像机 / the pages and the API for grid staff."""
     try:
         from pipeline.console import Accounts, create_app, serve
-        from pipeline.model_choice import begin_with
-        from pipeline.tickets import Feedback, Outbox, PrivacyLook, ReportDesk, open_desk
+        from pipeline.tickets import open_desk
     except ModuleNotFoundError as error:
         raise InputError(
             f"the page needs {error.name}",
@@ -364,21 +367,14 @@ def console(
             SystemClock(),
             session_idle_s=settings.console.session_idle_s,
         ) as accounts,
-        Outbox(settings.data_dir / "outbox.sqlite", SystemClock()) as outbox,
+        opened_pictures(settings) as pictures,
+        looked_after(pictures.store, opened),
     ):
         if not accounts.users.all():
             err.print("还没有用户 / no users yet: gridwatch users add NAME --role admin")
-        pictures = ReportDesk(
-            opened.desk,
-            outbox,
-            PrivacyLook(lambda: begin_with(settings)),  # loads the model at the first photo
-            settings=settings.tickets.evidence,
-            data_dir=settings.data_dir,
-        )
         app = create_app(
             opened.desk,
-            Feedback(opened.desk, pictures, SystemClock()),
-            settings.data_dir / "evidence",
+            pictures,
             lambda: camera_commands.camera_rows(opened),
             accounts,
             settings=settings.console,

@@ -21,7 +21,17 @@ from pipeline.judging import Counts, Judge
 from pipeline.model_choice import ModelWatch
 from pipeline.reload import CameraListWatch
 from pipeline.telling import Teller
-from pipeline.tickets import Filer, Notices, Notifier, PatientOutbox
+from pipeline.tickets import (
+    Filer,
+    Filmer,
+    Keeper,
+    Notices,
+    Notifier,
+    PatientOutbox,
+    Sweep,
+    open_store,
+    snapshot_of,
+)
 from pipeline.town import load_cameras_in
 from pipeline.vitals import Ever, Pulse, Vitals
 
@@ -80,12 +90,29 @@ class Daemon:
             views=settings.views_dir,
         )
         self._outbox = PatientOutbox(settings.data_dir / "outbox.sqlite", clock)
+        self._store = open_store(settings, clock)
+        sweep = Sweep(self._store, opened.desk.evidence, opened.town.duties, clock)
+        self._keeper = Keeper(self._store, sweep, clock)
+        self._filmer = Filmer(
+            self._outbox,
+            self._store,
+            settings.tickets.evidence,
+            kept=self._workers.kept_at,
+            look=lambda picture: snapshot_of(picture, self._detector),
+            clock=clock,
+        )
         self._judge = Judge(
             settings,
             detector,
             self._schedule,
             clock=clock,
-            filer=Filer(self._outbox, settings.tickets.evidence, settings.data_dir),
+            filer=Filer(
+                self._outbox,
+                settings.tickets.evidence,
+                settings.data_dir,
+                store=self._store,
+                filmer=self._filmer,
+            ),
             full_picture=self._workers.full_picture,
         )
         self._judge.apply(watched)
@@ -131,6 +158,8 @@ class Daemon:
                 ("notifier", self._notify),
                 ("camera list", self._follow_list),
                 ("model", self._follow_model),
+                ("filmer", self._film),
+                ("evidence", self._keep_evidence),
                 ("archive", self._archive),
             )
         ]
@@ -154,6 +183,7 @@ class Daemon:
         with suppress(DeskUnavailableError, OutboxError):  # it stays for the next start
             self._outbox.send(self._desk)
         self._outbox.close()
+        self._store.close()
         if self._failed is not None and self._failed is not error:
             raise self._failed
 
@@ -203,6 +233,8 @@ class Daemon:
             pace_stretch=schedule.stretch,
             detect=self._judge.times(),
             outbox_backlog=self._outbox.backlog(),
+            evidence_trouble=self._store.trouble,
+            evidence_left_out=self._filmer.left_out,
             refuted=self.counts.refuted,
             coverage_lost=self._teller.coverage_lost,
             incidents=self.counts.incidents.copy(),
@@ -291,6 +323,12 @@ class Daemon:
         """Detect with another model from the next batch on."""
         self._judge.use(detector)
         self._detector = detector
+
+    def _film(self) -> None:
+        self._filmer.run(self._stop, lambda: self._pulse.beat("filmer"))
+
+    def _keep_evidence(self) -> None:
+        self._keeper.run(self._stop)  # no pulse: a bucket far away may take its time
 
     def _follow_model(self) -> None:
         self._model.run(self._stop)

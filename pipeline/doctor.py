@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.clock import SystemClock
 from pipeline.detect import Detector, head_counter, time_per_look_ms, time_per_picture_ms
-from pipeline.errors import GridwatchError, SettingsError
+from pipeline.errors import EvidenceError, GridwatchError, SettingsError
 from pipeline.ingest import why_no_device
 from pipeline.settings_file import load_settings
 from pipeline.tickets import (
@@ -19,6 +19,7 @@ from pipeline.tickets import (
     NotifyStore,
     Outbox,
     open_redis,
+    open_store,
     recipients_of,
     redis_risks,
 )
@@ -63,6 +64,7 @@ def examine(settings_file: Path | None) -> list[Finding]:
         "redis": _redis,
         "camera list": _camera_list,
         "disk": _disk,
+        "evidence": _evidence,
         "outbox": _outbox,
         "notify": _notify,
     }
@@ -134,6 +136,26 @@ def _camera_list(settings: Settings) -> str:
             "; ".join(f"{one.host} goes on with the old one: {one.why}" for one in now)
         )
     return "no box refuses it"
+
+
+def _evidence(settings: Settings) -> str:
+    store = open_store(settings, SystemClock())
+    if store.bucket is not None:
+        store.bucket.check()
+    if not (settings.data_dir / "evidence.sqlite").exists():
+        return "none yet"
+    try:
+        waiting = store.ledger.waiting_bytes() / 1e6
+        broken = [
+            f"{name}: {one.broken}" for name, one in store.ledger.verify().items() if one.broken
+        ]
+    finally:
+        store.close()
+    if broken:
+        raise EvidenceError("; ".join(broken))
+    if store.bucket is None:
+        return f"{store.folder.root}, {waiting:.0f} MB"
+    return f"{store.bucket}, {waiting:.0f} MB 待传 / wait to be carried"
 
 
 def _outbox(settings: Settings) -> str:

@@ -35,6 +35,8 @@ GridwatchError
 ├── NotifyError             a message could not be delivered; says whether to try again
 ├── SignatureError          what came over a webhook is not ours, not fresh, or came before
 ├── EvidenceError           a picture could not be blurred or written; never stops a ticket
+│   ├── UnknownEvidenceError      no such picture or clip, or it was deleted
+│   └── StoreUnavailableError     the bucket can't be reached: try again later
 └── OutboxError             the local outbox could not be opened or written
 """
 
@@ -269,6 +271,14 @@ class SignatureError(GridwatchError):
 
 class EvidenceError(GridwatchError):
     """A picture could not be blurred or written; the ticket goes on without it."""
+
+
+class UnknownEvidenceError(EvidenceError):
+    """There is no such picture or clip, or it was deleted."""
+
+
+class StoreUnavailableError(EvidenceError):
+    """The bucket for evidence can't be reached or refuses; the same call may succeed later."""
 
 
 class OutboxError(GridwatchError):

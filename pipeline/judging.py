@@ -222,7 +222,7 @@ class Judge:
             self._filer.file(incident, lambda: self._snapshot(look))
         else:
             self.counts.cleared += 1
-            self._filer.update(incident)
+            self._filer.cleared(incident, look.captured_at)
 
     def _picture_of(self, look: Look) -> NDArray[np.uint8] | None:
         return self._full_picture(look.camera_id, look.captured_at)

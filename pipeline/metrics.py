@@ -162,6 +162,16 @@ def _outcome(vitals: Vitals) -> Iterator[Metric]:
         "Entries on this box that the desk doesn't know yet",
         {(): vitals.outbox_backlog},
     )
+    yield _gauge(
+        "gridwatch_evidence_good",
+        "1 while pictures are kept, carried to the bucket and swept; 0: the log says what fails",
+        {(): not vitals.evidence_trouble},
+    )
+    yield _counter(
+        "gridwatch_evidence_left_out",
+        "Clips and before/after pairs that were not made",
+        {(): vitals.evidence_left_out},
+    )
     yield _counter(
         "gridwatch_incidents",
         "Confirmed incidents by hazard",

@@ -13,7 +13,16 @@ from pipeline import show
 from pipeline.clock import SystemClock
 from pipeline.errors import InputError
 from pipeline.settings_file import load_settings
-from pipeline.terminal import AsJson, SettingsFile, err, out, print_json, town_settings
+from pipeline.terminal import (
+    AsJson,
+    SettingsFile,
+    err,
+    looked_after,
+    opened_pictures,
+    out,
+    print_json,
+    town_settings,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -66,8 +75,7 @@ def open311_serve(
     _needs_console()
     from pipeline.console import serve
     from pipeline.console.open311 import Open311, create_open311
-    from pipeline.model_choice import begin_with
-    from pipeline.tickets import Outbox, PrivacyLook, ReportDesk, open_desk
+    from pipeline.tickets import Outbox, ReportDesk, open_desk
 
     settings, clock = town_settings(settings_file), SystemClock()
     stop = threading.Event()
@@ -77,14 +85,13 @@ def open311_serve(
     with (
         Outbox(data_dir / "outbox.sqlite", clock) as outbox,
         open_desk(settings, clock) as opened,
+        opened_pictures(settings) as pictures,
+        looked_after(pictures.store, opened),
     ):
-        look = PrivacyLook(lambda: begin_with(settings))
         endpoint = Open311(
             settings,
             desk=opened.desk,
-            reports=ReportDesk(
-                opened.desk, outbox, look, settings=settings.tickets.evidence, data_dir=data_dir
-            ),
+            reports=ReportDesk(opened.desk, outbox, pictures),
             outbox=outbox,
             keys=_keys(settings_file),
             clock=clock,

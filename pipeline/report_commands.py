@@ -18,6 +18,7 @@ from pipeline.terminal import (
     SettingsFile,
     audited,
     err,
+    opened_pictures,
     out,
     print_json,
     town_settings,
@@ -63,7 +64,7 @@ def report(
     settings = town_settings(settings_file)
     image = None if picture is None else _read(picture, settings)
     aspect = {} if image is None else {"aspect": image.shape[1] / image.shape[0]}
-    with _reports(settings) as (town, reports, _):
+    with _reports(settings) as (town, reports):
         made = from_camera(
             town.camera(camera_id),
             hazard,
@@ -142,13 +143,13 @@ def verify(
 
 
 @contextmanager
-def _reports(settings: Settings) -> Iterator[tuple[Town, ReportDesk, Desk | None]]:
-    """Also while Redis can't be reached: then the desk is None, and reports wait on this box."""
-    from pipeline.model_choice import begin_with
-    from pipeline.tickets import Outbox, PrivacyLook, ReportDesk, open_desk
+def _reports(settings: Settings) -> Iterator[tuple[Town, ReportDesk]]:
+    """Also while Redis can't be reached: then reports wait on this box."""
+    from pipeline.tickets import Outbox, ReportDesk, open_desk
     from pipeline.town import load_town
 
     clock = SystemClock()
+    desk: Desk | None
     with ExitStack() as stack:
         outbox = stack.enter_context(Outbox(settings.data_dir / "outbox.sqlite", clock))
         try:
@@ -158,23 +159,23 @@ def _reports(settings: Settings) -> Iterator[tuple[Town, ReportDesk, Desk | None
         except DeskUnavailableError as error:
             err.print(str(error), style="yellow", soft_wrap=True)
             town, desk = load_town(settings.town), None
-        look = PrivacyLook(lambda: begin_with(settings))
-        evidence = settings.tickets.evidence
-        yield (
-            town,
-            ReportDesk(desk, outbox, look, settings=evidence, data_dir=settings.data_dir),
-            desk,
-        )
+        pictures = stack.enter_context(opened_pictures(settings))
+        yield town, ReportDesk(desk, outbox, pictures)
 
 
 @contextmanager
 def _feedback(settings: Settings) -> Iterator[Feedback]:
-    from pipeline.tickets import Feedback
+    from pipeline.tickets import Feedback, open_desk
 
-    with _reports(settings) as (_, reports, desk):
-        if desk is None:
-            raise DeskUnavailableError("a ticket can't be changed while Redis is away")
-        yield Feedback(desk, reports, SystemClock())
+    with ExitStack() as stack:
+        try:
+            opened = stack.enter_context(open_desk(settings, SystemClock()))
+        except DeskUnavailableError as error:
+            raise DeskUnavailableError(
+                f"a ticket can't be changed while Redis is away: {error}"
+            ) from None
+        stack.enter_context(audited(opened.audit))
+        yield Feedback(opened.desk, stack.enter_context(opened_pictures(settings)))
 
 
 def _read(file: Path, settings: Settings) -> NDArray[np.uint8]:

@@ -22,6 +22,11 @@ from pydantic_settings import (
 from pipeline.settings_base import Seconds
 from pipeline.settings_base import Section as Section  # noqa: PLC0414 - handed on to who reads here
 from pipeline.settings_notify import NotifySettings, web_address
+from pipeline.settings_tickets import ArchiveSettings as ArchiveSettings  # noqa: PLC0414 - likewise
+from pipeline.settings_tickets import EvidenceSettings as EvidenceSettings  # noqa: PLC0414
+from pipeline.settings_tickets import ReportSettings as ReportSettings  # noqa: PLC0414
+from pipeline.settings_tickets import StoreSettings as StoreSettings  # noqa: PLC0414
+from pipeline.settings_tickets import TicketSettings
 from pipeline.shipped import shipped
 
 _HOST = re.compile(r"([^\s/@:\[\]]+|\[[0-9a-fA-F:.]+\])(:\d{1,5})?")
@@ -263,58 +268,6 @@ class HazardSettings(Section):
     confirm_score: Probability = Field(0.5, description="summed evidence that confirms")
     clear_looks: int = Field(6, ge=1, description="agreeing free looks that clear an incident")
     clear_s: Seconds = Field(20.0, description="and the time they must span")
-
-
-class EvidenceSettings(Section):
-    """Pictures attached to tickets."""
-
-    jpeg_quality: int = Field(85, ge=30, le=100, description="of the pictures that are kept")
-    longest_side_px: int = Field(1280, ge=320, description="larger pictures are scaled down")
-    min_free_mb: int = Field(200, ge=0, description="below this much free disk only tickets go on")
-
-
-class ArchiveSettings(Section):
-    """Where tickets go that nobody acts on any more."""
-
-    url: str | None = Field(
-        None,
-        repr=False,
-        description="postgresql:// URL, the same for all boxes; null: an SQLite file in data_dir",
-    )
-    after_days: float = Field(
-        7.0, ge=2, le=3650, description="nobody has heard of a done ticket for so long: it moves"
-    )
-    every_s: Seconds = Field(600.0, gt=0, description="how often a box looks for such tickets")
-
-
-class ReportSettings(Section):
-    """What residents and staff report."""
-
-    radius_m: float = Field(
-        25.0, gt=0, le=150, description="how far the place that a telephone tells may be off"
-    )
-    pictures: int = Field(3, ge=0, le=10, description="of one report at most")
-    picture_mb: int = Field(8, ge=1, le=50, description="of one picture at most")
-    picture_mpx: float = Field(
-        50.0, gt=0, le=200, description="million pixels of one picture at most"
-    )
-    longest_side_px: int = Field(2048, ge=320, description="larger ones may be decoded smaller")
-
-
-class TicketSettings(Section):
-    """How incidents and reports become tickets."""
-
-    cool_down_s: Seconds = Field(600.0, description="a ticket closed this recently still merges")
-    retry_s: Seconds = Field(2.0, gt=0, description="pause before the outbox tries Redis again")
-    keep_acknowledged_s: Seconds = Field(
-        86400.0, description="an entry that every reader of its queue has taken stays this long"
-    )
-    evidence: EvidenceSettings = EvidenceSettings()
-    archive: ArchiveSettings = ArchiveSettings()
-    file_within_s: Seconds = Field(
-        600.0, description="a finding is filed in time (按时立案) if it is decided on within this"
-    )
-    reports: ReportSettings = ReportSettings()
 
 
 class Open311Settings(Section):

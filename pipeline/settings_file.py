@@ -133,7 +133,7 @@ def _explain(error: ValidationError, origin: Mapping[str, str]) -> SettingsError
         "is not allowed",
         file=_source(path, origin),
         where=".".join(path),
-        found=_shown(first.get("input"), path),
+        found="a secret" if path[-1].endswith("_key") else _shown(first.get("input"), path),
         allowed=first["msg"],
     )
 
@@ -192,6 +192,9 @@ def _absolute(settings: Settings, base: Path) -> Settings:
     if smtp is not None and smtp.ca_file is not None:
         smtp = smtp.model_copy(update={"ca_file": at(smtp.ca_file)})
         notify = notify.model_copy(update={"smtp": smtp})
+    evidence = settings.tickets.evidence
+    trusted = evidence.store.ca_file
+    store = evidence.store.model_copy(update={"ca_file": trusted and at(trusted)})
     return settings.model_copy(
         update={
             "data_dir": at(settings.data_dir),
@@ -201,6 +204,9 @@ def _absolute(settings: Settings, base: Path) -> Settings:
             "second_look": second.model_copy(update={"model": second.model and at(second.model)}),
             "ingest": ingest.model_copy(
                 update={"tls": ingest.tls.model_copy(update={"ca_file": ca_file and at(ca_file)})}
+            ),
+            "tickets": settings.tickets.model_copy(
+                update={"evidence": evidence.model_copy(update={"store": store})}
             ),
             "town": town.model_copy(
                 update={

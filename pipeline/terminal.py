@@ -8,7 +8,8 @@ import os
 import re
 import socket
 import sys
-from contextlib import contextmanager
+import threading
+from contextlib import closing, contextmanager
 from itertools import pairwise, takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from pipeline.settings import Settings
-    from pipeline.tickets import Audit, OpenDesk
+    from pipeline.tickets import Audit, EvidenceStore, OpenDesk, PictureKeeper
 
 _NOT_AUDITED = ("cameras",)
 """Commands that touch no ticket."""
@@ -65,6 +66,33 @@ def opened_desk(file: Path | None) -> Iterator[OpenDesk]:
 
     with open_desk(town_settings(file), SystemClock()) as opened, audited(opened.audit):
         yield opened
+
+
+@contextmanager
+def opened_pictures(settings: Settings) -> Iterator[PictureKeeper]:
+    """What keeps the pictures that people hand in; the model is loaded for the first."""
+    from pipeline.model_choice import begin_with
+    from pipeline.tickets import PictureKeeper, PrivacyLook, open_store
+
+    with closing(open_store(settings, SystemClock())) as store:
+        look = PrivacyLook(lambda: begin_with(settings))
+        yield PictureKeeper(look, store, settings.tickets.evidence)
+
+
+@contextmanager
+def looked_after(store: EvidenceStore, opened: OpenDesk) -> Iterator[None]:
+    """Carry and sweep evidence meanwhile: whoever takes pictures in for long does that, too."""
+    from pipeline.tickets import Keeper, Sweep
+
+    clock, stop = SystemClock(), threading.Event()
+    sweep = Sweep(store, opened.desk.evidence, opened.town.duties, clock)
+    thread = threading.Thread(target=Keeper(store, sweep, clock).run, args=(stop,), name="evidence")
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
 
 
 @contextmanager

@@ -73,7 +73,9 @@ class Vitals:
     each thread of the daemon came round. ``refuted``: hazards that a second look took back.
     ``coverage_lost``: minutes of cameras that the ledger could not keep. ``list_problem``: why the
     camera list in the file is not in force; empty: it is. ``model_problem``: the same of the model
-    that was chosen. ``build``: version, model, provider and the like.
+    that was chosen. ``evidence_trouble``: what keeps pictures from being kept or carried;
+    ``evidence_left_out``: clips and pairs that were not made. ``build``: version, model, provider
+    and the like.
     """
 
     at: float
@@ -93,6 +95,8 @@ class Vitals:
     pace_stretch: float = 1.0
     detect: Mapping[int, SpreadCounts] = field(default_factory=dict)
     outbox_backlog: int = 0
+    evidence_trouble: str = ""
+    evidence_left_out: int = 0
     incidents: Mapping[str, int] = field(default_factory=dict)
     refuted: int = 0
     coverage_lost: int = 0

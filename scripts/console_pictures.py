@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,15 +21,13 @@ from playwright.sync_api import sync_playwright
 from pipeline.clock import ManualClock
 from pipeline.console import Accounts, create_app, serve
 from pipeline.hazards import Incident
-from pipeline.model_choice import begin_with
 from pipeline.rehearsal.stage import CLIPS
-from pipeline.settings import EvidenceSettings, RedisSettings, Settings, TownSettings
+from pipeline.settings import EvidenceSettings, RedisSettings, TownSettings
 from pipeline.tickets import (
     Desk,
-    Feedback,
-    Outbox,
-    PrivacyLook,
-    ReportDesk,
+    EvidenceStore,
+    PictureKeeper,
+    Snapshot,
     open_redis,
     write_evidence,
 )
@@ -61,7 +59,6 @@ def main() -> None:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         redis = stack.enter_context(open_redis(RedisSettings(), folder, fsync=False))
         accounts = stack.enter_context(Accounts(folder / "accounts.sqlite", clock))
-        outbox = stack.enter_context(Outbox(folder / "outbox.sqlite", clock))
         desk = Desk(redis, town, clock=clock)
         filed = file_all(desk, town.cameras, clock, folder)
         own = desk.ticket(filed[0]).grid_code
@@ -78,15 +75,19 @@ def main() -> None:
             }
             for number, camera in enumerate(town.cameras)
         ]
-        look = PrivacyLook(lambda: begin_with(Settings()))
-        pictures = ReportDesk(desk, outbox, look, settings=EvidenceSettings(), data_dir=folder)
-        feedback = Feedback(desk, pictures, clock)
-        app = create_app(desk, feedback, folder / "evidence", lambda: rows, accounts, clock=clock)
+        evidence = EvidenceSettings()
+        store = stack.enter_context(closing(EvidenceStore(folder, evidence, clock)))
+        pictures = PictureKeeper(_no_photos, store, evidence)
+        app = create_app(desk, pictures, lambda: rows, accounts, clock=clock)
         url = stack.enter_context(serve(app, port=0))
         phone = shot(accounts, url, "网格员", "/queue", PHONE, folder)
         ticket = shot(accounts, url, "网格员", f"/tickets/{filed[0]}", PHONE, folder)
         town_map = shot(accounts, url, "指挥", "/map", DESKTOP, folder)
         beside([phone, ticket, town_map], DOCS / "console.jpg")
+
+
+def _no_photos(_: NDArray[np.uint8]) -> Snapshot:
+    raise NotImplementedError  # nobody sends any here
 
 
 def file_all(desk: Desk, cameras: Sequence[Camera], clock: ManualClock, folder: Path) -> list[str]:

@@ -75,7 +75,7 @@ def test_doctor_finds_a_good_town_good(gridwatch, town):
     assert answer.code == 0
     assert {finding["check"] for finding in findings} == {
         "python", "settings", "model", "heads", "town", "redis", "camera list", "disk",
-        "outbox", "holidays", "decoder", "notify",
+        "outbox", "holidays", "evidence", "decoder", "notify",
     }  # fmt: skip
     assert all(finding["good"] for finding in findings)
 

@@ -61,7 +61,8 @@ def test_a_case_from_a_picture_on_the_wall_to_its_end(town):
     assert made.code == 0, made.err
     report = json.loads(made.out)
     ticket = report["ticket_id"]
-    for picture in report["pictures"][0].values():
+    for part in ("annotated", "plain"):
+        picture = report["pictures"][0][part]
         assert (town.folder / "data" / "evidence" / picture).is_file()
     again = call("report", "YL-0001", "--hazard", "road_damage", "--box", BOX, "--by", "王五")
     assert f"并入案卷 / part of {ticket}" in again.out
@@ -86,7 +87,12 @@ def test_a_case_from_a_picture_on_the_wall_to_its_end(town):
         "accept", "feed_back", "rework", "feed_back", "verify", "close",
     ]  # fmt: skip
     kept = sorted((town.folder / "data" / "evidence").rglob(f"{ticket}-*.jpg"))
-    assert [path.name.split("-")[2] for path in kept] == ["check", "feedback"]
+    assert [path.name.split("-")[2][:5] for path in kept] == ["check", "feedb"]
+    listed = json.loads(call("evidence", "list", ticket, "--json").out)
+    assert sorted(row["owner"] for row in listed) == sorted(
+        [ticket] * 2 + [report["report_id"]] * 2
+    )
+    assert {row["ticket_id"] for row in listed} == {ticket}
     assert "图 / picture (rework)" in call("tickets", "show", ticket).out
 
 

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import av
 import cv2
 import pytest
 import yaml
@@ -136,7 +137,10 @@ def test_a_collapse_seen_over_rtsp_lands_in_the_queue_of_the_grid_that_owns_the_
         assert incident.trail["model"].startswith("street-n")
         until(daemon, lambda: stage.camera_id in board.read())
         assert board.read()[stage.camera_id].status.state == "live"
-    (evidence,) = ticket.evidence
+        until(daemon, lambda: desk.ticket(message.ticket_id).evidence[0].clip)
+        (evidence,) = desk.ticket(message.ticket_id).evidence
+    with av.open(str(stage.settings.data_dir / "evidence" / evidence.clip)) as clip:
+        assert len(list(clip.decode(video=0))) > 2
     for name in (evidence.annotated, evidence.plain):
         picture = cv2.imread(str(stage.settings.data_dir / "evidence" / name))
         assert picture.shape[1] == 640

@@ -23,19 +23,18 @@ from pipeline.console.hardening import Hardening
 from pipeline.console.live import Live
 from pipeline.console.pages import ROUTERS
 from pipeline.console.pages.sign_in import kept_fields
-from pipeline.console.photos import Pictures
 from pipeline.errors import AccountError, DeskError, DeskUnavailableError, UnknownGridError
 from pipeline.settings import ConsoleSettings, ReportSettings
+from pipeline.tickets import Feedback
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-    from pathlib import Path
 
     from starlette.types import Scope
 
     from pipeline.clock import Clock
     from pipeline.console.accounts import Accounts
-    from pipeline.tickets import Changes, Desk, Feedback
+    from pipeline.tickets import Changes, Desk, PictureKeeper
 
 log = structlog.get_logger()
 
@@ -44,8 +43,7 @@ _A_YEAR = "public, max-age=31536000, immutable"
 
 def create_app(
     desk: Desk,
-    feedback: Feedback,
-    evidence_dir: Path,
+    pictures: PictureKeeper,
     cameras: Callable[[], Sequence[Mapping[str, Any]]],
     accounts: Accounts,
     *,
@@ -54,10 +52,10 @@ def create_app(
     changes: Changes | None = None,
     clock: Clock | None = None,
 ) -> FastAPI:
-    """The console over a desk; steps go through ``feedback``, which covers photos on the way.
+    """The console over a desk.
 
     A photo has as many pixels as ``reports`` allow, and as many bytes as ``settings.upload_mb``.
-    ``evidence_dir`` is the folder that evidence is relative to (``data_dir/evidence``).
+    ``pictures`` keeps photos; evidence is read from its store, each time recorded.
     ``cameras`` gives one mapping per camera: ``camera_id``, ``state``, and where known ``name``,
     ``grid``, ``lon``, ``lat``, ``since_at`` (Unix seconds) and ``why``. It is called in a thread of
     the server's. Without ``changes`` pages look for news by themselves, every half minute.
@@ -83,7 +81,7 @@ def create_app(
     )
     photos = (reports or ReportSettings()).model_copy(update={"picture_mb": settings.upload_mb})
     app.state.console = Console(
-        desk, feedback, accounts, Pictures(evidence_dir), cameras, settings, photos, clock
+        desk, Feedback(desk, pictures), accounts, pictures, cameras, settings, photos, clock
     )
     app.state.live = live
     # Compressed here alone: pages carry a form token beside what others wrote.

@@ -41,7 +41,8 @@ class Past:
     what: str
     by: str
     note: str
-    photo: str | None  # its name, see photo_name
+    picture: int | None
+    """The number of the step, where a picture came with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +80,9 @@ def card(ticket: Ticket, user: User, grids: GridMap, now: float, language: Langu
                 words.name(words.STEPS, step.action, language),
                 step.facts.get("camera_id", step.by),
                 step.note,
-                photo_name(step.facts["picture"]) if "picture" in step.facts else None,
+                number if "picture" in step.facts else None,
             )
-            for step in reversed(ticket.steps)
+            for number, step in reversed([*enumerate(ticket.steps)])
         ),
     )
 

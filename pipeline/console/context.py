@@ -15,10 +15,9 @@ if TYPE_CHECKING:
 
     from pipeline.clock import Clock
     from pipeline.console.accounts import Accounts, User
-    from pipeline.console.photos import Pictures
     from pipeline.console.words import Language, Pair
     from pipeline.settings import ConsoleSettings, ReportSettings
-    from pipeline.tickets import Desk, Feedback, Ticket
+    from pipeline.tickets import Desk, Feedback, PictureKeeper, Ticket
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +27,7 @@ class Console:
     desk: Desk
     feedback: Feedback
     accounts: Accounts
-    pictures: Pictures
+    pictures: PictureKeeper
     cameras: Callable[[], Sequence[Mapping[str, Any]]]
     settings: ConsoleSettings
     photo_limits: ReportSettings

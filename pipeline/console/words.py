@@ -74,6 +74,8 @@ STEPS: dict[str, Pair] = {
     "regrade": ("升级", "graver than thought"),
     "see_cleared": ("画面中已消失", "gone from the picture"),
     "reopen": ("复发，重新立案", "came back, opened again"),
+    "hold_evidence": ("证据留存", "evidence put on hold"),
+    "release_evidence": ("解除证据留存", "evidence released"),
     "accept": ("受理", "accepted"),
     "handle": ("到场处置", "work begun"),
     "feed_back": ("反馈", "reported done"),

@@ -4,7 +4,7 @@ from pipeline.ingest.cameras import Ingest
 from pipeline.ingest.check import check_cameras
 from pipeline.ingest.coverage import Coverage
 from pipeline.ingest.device import why_no_device
-from pipeline.ingest.evidence import Kept, picture_of
+from pipeline.ingest.evidence import Kept, PacketGroup, picture_of
 from pipeline.ingest.look import PURPOSES, Look, Purpose
 from pipeline.ingest.pace import Pace
 from pipeline.ingest.post import WorkerState
@@ -30,6 +30,7 @@ __all__ = [
     "Look",
     "LookSchedule",
     "Pace",
+    "PacketGroup",
     "Purpose",
     "Source",
     "Spread",

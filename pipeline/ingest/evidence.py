@@ -38,12 +38,13 @@ class PacketGroup:
     """A key frame and what follows it up to the wanted picture, compressed; it can be pickled.
 
     ``packets`` are in the order of decoding. ``shown_size``: (width, height) the picture is brought
-    to, where it stands for one of another stream.
+    to, where it stands for one of another stream. ``received_at``: when the picture's packet came.
     """
 
     codec: Codec
     packets: tuple[bytes, ...]
     shown_size: tuple[int, int] | None = None
+    received_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +102,9 @@ class PacketRing:
             group = self._group(captured_at)
             if group is None:
                 return None
-            wanted = [data for at, data in group.packets if at <= captured_at + _SAME_S]
-            return PacketGroup(group.codec, tuple(wanted))
+            wanted = [one for one in group.packets if one[0] <= captured_at + _SAME_S]
+            packets = tuple(data for _, data in wanted)
+            return PacketGroup(group.codec, packets, received_at=wanted[-1][0])
 
     def received_at(self, captured_at: float) -> float | None:
         """When that frame was received."""

@@ -179,7 +179,7 @@ class Workers:
         the nearest earlier one. None when everything kept is later, for an unknown camera, and
         while its worker is away or hangs. May be called from any thread; waits 3 s at most.
         """
-        kept = self._kept(camera_id, captured_at)
+        kept = self.kept_at(camera_id, captured_at)
         return None if kept is None else picture_of(kept)
 
     def __enter__(self) -> Self:
@@ -189,7 +189,8 @@ class Workers:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    def _kept(self, camera_id: str, captured_at: float) -> Kept | None:
+    def kept_at(self, camera_id: str, captured_at: float) -> Kept | None:
+        """What ``full_picture`` makes that picture of, still compressed; likewise."""
         post, camera = self._home.get(camera_id), self._cameras.get(camera_id)
         worker = None if post is None else post.worker
         if worker is None or camera is None:

@@ -16,38 +16,54 @@ from pipeline.tickets.evidence import (
     write_evidence,
 )
 from pipeline.tickets.feedback import Feedback
+from pipeline.tickets.filmer import Filmer
 from pipeline.tickets.notify import Notices, Notifier, NotifyStore, recipients_of, try_out
 from pipeline.tickets.opening import OpenDesk, open_desk
 from pipeline.tickets.orders import Said
 from pipeline.tickets.outbox import Outbox, Refused
 from pipeline.tickets.patient import PatientOutbox
-from pipeline.tickets.pictures import PrivacyLook, read_upload
+from pipeline.tickets.pictures import PictureKeeper, PrivacyLook, read_upload
 from pipeline.tickets.redis_server import open_redis, redis_risks
 from pipeline.tickets.report import Report, report_id_of, reported_place
 from pipeline.tickets.reporting import ReportDesk, Reported, from_camera
 from pipeline.tickets.routing import MapRound
+from pipeline.tickets.store import (
+    About,
+    Content,
+    EvidenceStore,
+    Keeper,
+    Sweep,
+    Who,
+    open_store,
+    this_user,
+)
 from pipeline.tickets.ticket import EvidenceRef, Filing, Step, Ticket
 from pipeline.tickets.wire import TicketMessage
 
 __all__ = [
     "PRIVACY_SCORE",
     "STALE_S",
+    "About",
     "Archive",
     "Archivist",
     "Audit",
     "CameraBoard",
     "Change",
     "Changes",
+    "Content",
     "CoverageLedger",
     "Covered",
     "Desk",
     "EmbeddedRedis",
     "EvidenceRef",
+    "EvidenceStore",
     "Feedback",
     "Filer",
     "Filing",
+    "Filmer",
     "Found",
     "Gap",
+    "Keeper",
     "Line",
     "MapRound",
     "Minute",
@@ -58,6 +74,7 @@ __all__ = [
     "OpenDesk",
     "Outbox",
     "PatientOutbox",
+    "PictureKeeper",
     "PrivacyLook",
     "Query",
     "Recent",
@@ -69,19 +86,23 @@ __all__ = [
     "Said",
     "Snapshot",
     "Step",
+    "Sweep",
     "Ticket",
     "TicketMessage",
     "Told",
     "Verdict",
+    "Who",
     "from_camera",
     "open_desk",
     "open_redis",
+    "open_store",
     "read_upload",
     "recipients_of",
     "redis_risks",
     "report_id_of",
     "reported_place",
     "snapshot_of",
+    "this_user",
     "try_out",
     "write_evidence",
 ]

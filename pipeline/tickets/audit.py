@@ -39,8 +39,8 @@ _LONGEST = 500  # characters of a text
 class Line:
     """``at``: Unix seconds UTC. ``who``: a person or a key; ``origin``: the address or the machine.
 
-    ``action`` is what was asked for (``tickets accept``, ``evidence read``), ``subject`` whereof (a
-    ticket's number, a picture), ``result`` ``done`` or why not.
+    ``action`` is what was asked for (``tickets accept``), ``subject`` whereof (a ticket's number, a
+    picture), ``result`` ``done`` or why not.
     """
 
     number: int

@@ -87,8 +87,11 @@ def _report(fields: dict[str, Any]) -> Report:
 
 
 def evidence_to_json(evidence: EvidenceRef | None) -> str | None:
-    """The two paths, or None."""
-    return None if evidence is None else dump(dataclasses.asdict(evidence))
+    """The paths of what there is, or None."""
+    if evidence is None:
+        return None
+    parts = dataclasses.asdict(evidence)
+    return dump({name: path for name, path in parts.items() if path is not None})
 
 
 def evidence_from_json(text: str | None) -> EvidenceRef | None:

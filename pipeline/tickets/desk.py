@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pipeline.tickets.archive import Past
+from pipeline.tickets.evidence_desk import EvidenceDesk
 from pipeline.tickets.ground import DeskTown, check_code
 from pipeline.tickets.intake import Intake
 from pipeline.tickets.joining import Joiner
@@ -65,6 +66,7 @@ class Desk:
         self._joiner = Joiner(scripts, self._reader, town, clock)
         self._router = Router(scripts, self._reader, town, clock)
         self._bell = Bell(scripts, town, clock)
+        self.evidence = EvidenceDesk(scripts, redis, self._keys, clock)
 
     def file(self, incident: Incident, evidence: EvidenceRef | None = None) -> Filing:
         """Make a ticket of the incident, or part of one; filed again, it changes nothing."""

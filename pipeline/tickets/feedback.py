@@ -1,16 +1,13 @@
 """How people bring a case to its end: done, with a picture; looked at; or not done after all.
 
-The picture is written first, then one atomic step refers to it. A step that is refused leaves no
-picture behind.
+The picture is kept first, then one atomic step refers to it.
 """
 
 from __future__ import annotations
 
-import hashlib
 import uuid
 from typing import TYPE_CHECKING
 
-from pipeline.errors import DeskError, DeskUnavailableError
 from pipeline.tickets.report import MOST_TEXT, clean_text
 
 if TYPE_CHECKING:
@@ -20,10 +17,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from pipeline.clock import Clock
     from pipeline.tickets.desk import Desk
     from pipeline.tickets.orders import Said
-    from pipeline.tickets.reporting import ReportDesk
+    from pipeline.tickets.pictures import PictureKeeper
     from pipeline.tickets.ticket import Ticket
     from pipeline.tickets.transitions import Action
 
@@ -31,10 +27,9 @@ if TYPE_CHECKING:
 class Feedback:
     """Feedback of handlers, and what those say who check it."""
 
-    def __init__(self, desk: Desk, pictures: ReportDesk, clock: Clock) -> None:
+    def __init__(self, desk: Desk, pictures: PictureKeeper) -> None:
         self._desk = desk
         self._pictures = pictures
-        self._clock = clock
 
     def done(
         self, ticket_id: str, *, picture: NDArray[np.uint8] | None = None, **said: Unpack[Said]
@@ -107,16 +102,5 @@ class Feedback:
         if picture is None:
             return step(said)
         ticket = self._desk.ticket(ticket_id)  # an unknown one leaves no picture
-        # A command's name comes from outside; in a path stands its hash.
-        part = hashlib.sha256(command_id.encode()).hexdigest()[:12]
-        name = f"{ticket_id}-{what}-{part}"
-        if any(name in past.facts.get("picture", "") for past in ticket.steps):
-            return step(said)  # said before: what stands in a history is never replaced
-        path = self._pictures.keep(picture, name, self._clock.now())
-        try:
+        with self._pictures.for_step(ticket, what, command_id, picture) as path:
             return step({**said, "facts": {"picture": path}})
-        except DeskUnavailableError:
-            raise  # it may have been taken all the same, and its picture must be there then
-        except DeskError:
-            self._pictures.discard(path)
-            raise

@@ -65,6 +65,11 @@ class Keys:
         return f"{self.root}:audit" + (f":{part}" if part else "")
 
     @property
+    def evidence_held(self) -> str:
+        """Hash: tickets whose evidence nobody may delete -> who said so, when and why, as JSON."""
+        return f"{self.root}:evidence:held"
+
+    @property
     def coverage_as_of(self) -> str:
         """Up to when boxes have written who was looked at (Unix seconds)."""
         return f"{self.root}:coverage:as_of"

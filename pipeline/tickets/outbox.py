@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from pipeline.tickets.report import Report
     from pipeline.tickets.ticket import EvidenceRef
 
-Kind = Literal["file", "update"]
+Kind = Literal["file", "update", "evidence"]
 
 _VERSION = 1  # PRAGMA user_version of the file
 _BATCH = 50  # entries sent before they are removed together; as many are sent again after kill -9
@@ -102,7 +102,7 @@ class Outbox:
             self._db.close()
 
     def put(self, kind: Kind, incident: Incident, evidence: EvidenceRef | None = None) -> None:
-        """Keep a new incident (``file``) or later news of one (``update``).
+        """Keep a new incident (``file``), later news of one (``update``) or more ``evidence``.
 
         It is on the disk when this returns; it never waits for Redis.
         """
@@ -245,6 +245,8 @@ def _send_one(desk: Desk, kind: str, finding_json: str, evidence_json: str | Non
         desk.file_report(report_from_json(finding_json))
     elif kind == "file":
         desk.file(incident_from_json(finding_json), evidence_from_json(evidence_json))
+    elif kind == "evidence" and (more := evidence_from_json(evidence_json)):
+        desk.evidence.attach(incident_from_json(finding_json).incident_id, more)
     else:
         desk.update(incident_from_json(finding_json))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from contextlib import suppress
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Literal
 
 import structlog
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from pipeline.tickets.desk import Desk
     from pipeline.tickets.ticket import EvidenceRef
 
-    Kind = Literal["file", "update"]
+    Kind = Literal["file", "update", "evidence"]
 
 log = structlog.get_logger()
 
@@ -49,7 +50,11 @@ class PatientOutbox(Outbox):
                 log.warning("outbox_in_memory", why=str(error))
         with self._memory_lock:
             key = incident.incident_id, kind
-            self._memory.pop(key, None)
+            older = self._memory.pop(key, None)
+            if older and older[1] and evidence:  # what came first is not lost by what comes next
+                evidence = replace(
+                    older[1], **{k: v for k, v in asdict(evidence).items() if v is not None}
+                )
             self._memory[key] = incident, evidence
         return None
 

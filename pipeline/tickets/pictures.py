@@ -1,4 +1,4 @@
-"""Pictures that people hand in: read with suspicion, covered, and written without anything else.
+"""Pictures that people hand in: read with suspicion, covered, and kept without anything else.
 
 Only the pixels are kept: a file's metadata (place, telephone, owner) goes no further. What can't be
 covered is not kept.
@@ -6,26 +6,35 @@ covered is not kept.
 
 from __future__ import annotations
 
+import hashlib
 import threading
+from contextlib import contextmanager
+from functools import partial
 from io import BytesIO
 from typing import TYPE_CHECKING
 
 import numpy as np
+import structlog
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from pipeline.errors import EvidenceError, PictureError
-from pipeline.tickets.evidence import Snapshot, boxed, names_of, snapshot_of, when, write_covered
+from pipeline.errors import DeskError, DeskUnavailableError, EvidenceError, PictureError
+from pipeline.tickets.drawing import boxed, time_text
+from pipeline.tickets.evidence import Snapshot, as_it_is, files_of, snapshot_of
+from pipeline.tickets.store import About, name_at
 from pipeline.tickets.ticket import EvidenceRef
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
+    from collections.abc import Callable, Iterator, Mapping
 
     from numpy.typing import NDArray
 
     from pipeline.detect import Detector
+    from pipeline.hazards.incident import Unit
     from pipeline.settings import EvidenceSettings, ReportSettings
+    from pipeline.tickets.evidence import Drawing
     from pipeline.tickets.report import Report
+    from pipeline.tickets.store import EvidenceStore
+    from pipeline.tickets.ticket import Ticket
 
     Looker = Callable[[NDArray[np.uint8]], Snapshot]
 
@@ -33,6 +42,8 @@ FORMATS = ("JPEG", "PNG", "WEBP")
 
 _LEAST_PX = 32  # nothing can be seen in less
 _COLOUR = (200, 120, 0)  # BGR, of the box that one of the staff drew
+
+log = structlog.get_logger()
 
 
 def read_upload(content: bytes, settings: ReportSettings) -> NDArray[np.uint8]:
@@ -96,56 +107,84 @@ class PrivacyLook:
             return snapshot_of(picture, self._detector)
 
 
-def keep_picture(
-    picture: NDArray[np.uint8],
-    look: Looker,
-    name: str,
-    at: float,
-    *,
-    settings: EvidenceSettings,
-    data_dir: Path,
-) -> EvidenceRef:
-    """Write one covered picture under this name and day (``at``: Unix seconds) and say where.
+class PictureKeeper:
+    """Keeps pictures that people hand in, covered, as evidence. May be used by several threads.
 
-    Raises EvidenceError, and has written nothing then.
+    A name stands for one picture for ever: handed in once more, as by a retry, it is not kept anew.
     """
-    (path,) = names_of(name, at, ["plain"])
-    write_covered(
-        _look(look, picture), [path], lambda plain: [plain], settings=settings, data_dir=data_dir
-    )
-    return EvidenceRef(annotated=path, plain=path)
+
+    def __init__(self, look: Looker, store: EvidenceStore, settings: EvidenceSettings) -> None:
+        self._look = look
+        self.store = store
+        self._settings = settings
+
+    def of_report(self, report: Report, number: int, picture: NDArray[np.uint8]) -> EvidenceRef:
+        """Keep a report's picture (BGR uint8 (H, W, 3)); ``number`` counts from 1.
+
+        The first of a camera's picture is kept once more with the box that somebody drew in it.
+        Raises EvidenceError, and has kept nothing then.
+        """
+        about = About(report.report_id, report.camera_id, report.hazard, report.kind)
+        part = partial(name_at, report.report_id, report.reported_at)
+        plain = part("plain" if number == 1 else f"plain{number}")
+        if report.box is None or number > 1:
+            self._keep(picture, {plain: as_it_is}, about)
+            return EvidenceRef(annotated=plain, plain=plain)
+        annotated = part("annotated")
+        self._keep(
+            picture, {annotated: partial(_marked, report, report.box), plain: as_it_is}, about
+        )
+        return EvidenceRef(annotated=annotated, plain=plain)
+
+    @contextmanager
+    def for_step(
+        self, ticket: Ticket, what: str, command_id: str, picture: NDArray[np.uint8]
+    ) -> Iterator[str]:
+        """Keep a picture for a step of a ticket that is taken in this block; gives its name.
+
+        Refused, the step leaves no picture behind, only the record that it was deleted. ``what``:
+        letters for the name. Raises EvidenceError, and has kept nothing then.
+        """
+        # A command's name comes from outside; in a path stands its hash.
+        part = what + hashlib.sha256(command_id.encode()).hexdigest()[:12]
+        name = name_at(ticket.ticket_id, ticket.filed_at, part)
+        about = About(ticket.ticket_id, None, ticket.hazard, ticket.kind)
+        new = self._keep(picture, {name: as_it_is}, about)
+        try:
+            yield name
+        except DeskUnavailableError:
+            raise  # it may have been taken all the same, and its picture must be there then
+        except DeskError:
+            if new:
+                self._discard(name)
+            raise
+
+    def _discard(self, name: str) -> None:
+        try:
+            item = self.store.ledger.item(name)
+            if item is not None:
+                self.store.delete(item, "its step was refused")
+        except EvidenceError as error:  # it goes with the evidence of its ticket
+            log.warning("evidence.not_discarded", name=name, reason=str(error))
+
+    def _keep(
+        self, picture: NDArray[np.uint8], drawings: Mapping[str, Drawing], about: About
+    ) -> bool:
+        """Whether it was kept now, and not before."""
+        if all(self.store.ledger.item(name) is not None for name in drawings):
+            return False
+        try:
+            taken = self._look(picture)
+        except Exception as error:  # without a look nothing can be covered
+            why = f"{type(error).__name__}: {error}"
+            raise EvidenceError(f"nobody can be looked for: {why}") from error
+        self.store.keep(files_of(taken, drawings, self._settings), about)
+        return True
 
 
-def keep_camera_picture(
-    picture: NDArray[np.uint8],
-    look: Looker,
-    report: Report,
-    *,
-    settings: EvidenceSettings,
-    data_dir: Path,
-) -> EvidenceRef:
-    """Likewise the picture of a camera, and once more with the box that somebody drew in it."""
-    if report.box is None:
-        raise EvidenceError("a report without a box has no annotated picture")
-    box = report.box
-    what = report.hazard.replace("_", " ").upper()
-    caption = f"{what}  reported by staff  {report.camera_id}  {when(report.reported_at)}"
-    names = names_of(report.report_id, report.reported_at, ("annotated", "plain"))
-    write_covered(
-        _look(look, picture),
-        names,
-        lambda plain: (boxed(plain, box, _COLOUR, caption), plain),
-        settings=settings,
-        data_dir=data_dir,
-    )
-    return EvidenceRef(annotated=names[0], plain=names[1])
-
-
-def _look(look: Looker, picture: NDArray[np.uint8]) -> Snapshot:
-    try:
-        return look(picture)
-    except Exception as error:  # without a look nothing can be covered
-        raise EvidenceError(f"nobody can be looked for: {type(error).__name__}: {error}") from error
+def _marked(report: Report, box: Unit, picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    what, when = report.hazard.replace("_", " ").upper(), time_text(report.reported_at)
+    return boxed(picture, box, _COLOUR, f"{what}  reported by staff  {report.camera_id}  {when}")
 
 
 def _check_size(size: tuple[int, int], most_mpx: float) -> None:

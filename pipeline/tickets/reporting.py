@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import structlog
 
 from pipeline.errors import DeskUnavailableError, EvidenceError
-from pipeline.tickets.pictures import keep_camera_picture, keep_picture
 from pipeline.tickets.report import (
     MOST_TEXT,
     Report,
@@ -24,17 +23,15 @@ from pipeline.town.ground import WIDESCREEN, place_of, plane_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     import numpy as np
     from numpy.typing import NDArray
 
     from pipeline.hazards.incident import Unit
-    from pipeline.settings import EvidenceSettings
     from pipeline.tickets.desk import Desk
     from pipeline.tickets.outbox import Outbox
-    from pipeline.tickets.pictures import Looker
-    from pipeline.tickets.ticket import EvidenceRef, Filing
+    from pipeline.tickets.pictures import PictureKeeper
+    from pipeline.tickets.ticket import Filing
     from pipeline.town.camera import Camera
 
 log = structlog.get_logger()
@@ -55,60 +52,27 @@ class Reported:
 class ReportDesk:
     """Takes reports in. May be used by several threads. ``desk`` None: Redis can't be reached."""
 
-    def __init__(
-        self,
-        desk: Desk | None,
-        outbox: Outbox,
-        look: Looker,
-        *,
-        settings: EvidenceSettings,
-        data_dir: Path,
-    ) -> None:
+    def __init__(self, desk: Desk | None, outbox: Outbox, pictures: PictureKeeper) -> None:
         self._desk = desk
         self._outbox = outbox
-        self._look = look
-        self._settings = settings
-        self._data_dir = data_dir
+        self._pictures = pictures
 
     def take(self, report: Report, pictures: Sequence[NDArray[np.uint8]] = ()) -> Reported:
         """File the report with its pictures, BGR uint8 (H, W, 3) each.
 
-        A picture that can't be covered or written is left out, the report never is. The same
+        A picture that can't be covered or kept is left out, the report never is. The same
         ``report_id`` again changes nothing. Raises OutboxError when Redis is away and the disk
         takes nothing, and DeskError when the desk will never take it.
         """
         kept, unkept = [], []
         for number, picture in enumerate(pictures, 1):
             try:
-                kept.append(self._keep(report, number, picture))
+                kept.append(self._pictures.of_report(report, number, picture))
             except EvidenceError as error:
                 log.warning("report.picture_not_kept", report=report.report_id, why=str(error))
                 unkept.append(str(error))
         report = replace(report, pictures=(*report.pictures, *kept))
         return Reported(report, self._file(report), tuple(unkept))
-
-    def keep(self, picture: NDArray[np.uint8], name: str, at: float) -> str:
-        """Keep a picture of a feedback or a check; its path below the evidence folder.
-
-        Raises EvidenceError when it can't be covered or written.
-        """
-        return self._kept(picture, name, at).plain
-
-    def discard(self, path: str) -> None:
-        """Remove a picture that ``keep`` wrote and that nothing refers to."""
-        (self._data_dir / "evidence" / path).unlink(missing_ok=True)
-
-    def _keep(self, report: Report, number: int, picture: NDArray[np.uint8]) -> EvidenceRef:
-        if report.box is None or number > 1:
-            return self._kept(picture, f"{report.report_id}-{number}", report.reported_at)
-        return keep_camera_picture(
-            picture, self._look, report, settings=self._settings, data_dir=self._data_dir
-        )
-
-    def _kept(self, picture: NDArray[np.uint8], name: str, at: float) -> EvidenceRef:
-        return keep_picture(
-            picture, self._look, name, at, settings=self._settings, data_dir=self._data_dir
-        )
 
     def _file(self, report: Report) -> Filing | None:
         why = "Redis can't be reached"

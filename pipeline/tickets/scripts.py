@@ -27,6 +27,8 @@ _PARTS = {
     "split": ("common", "closing", "case", "command", "split"),
     "reroute": ("common", "command", "reroute"),
     "map": ("common", "map"),
+    "attach": ("common", "attach"),
+    "hold": ("common", "hold"),
 }
 
 

@@ -21,14 +21,19 @@ Source = Literal["video", "resident", "staff"]
 
 @dataclass(frozen=True, slots=True)
 class EvidenceRef:
-    """Two pictures of one incident, as POSIX paths relative to ``data_dir/evidence``.
+    """Pictures and clip of one incident, as POSIX paths relative to ``data_dir/evidence``.
 
-    ``annotated`` carries the hazard's box and a caption, ``plain`` nothing; heads, the windows of
-    vehicles and number plates are covered in both.
+    ``annotated`` carries the hazard's box and a caption, ``plain`` nothing. ``clip`` shows the
+    seconds before and after; ``after`` is the picture in which the hazard is gone, ``pair`` the
+    place before and after, side by side; each None until there is one. Heads, the windows of
+    vehicles and number plates are covered in all of them.
     """
 
     annotated: str
     plain: str
+    clip: str | None = None
+    after: str | None = None
+    pair: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,6 +48,9 @@ class EvidencePart(Part):
 
     annotated: str = Field(description="with the hazard's box and a caption")
     plain: str = Field(description="without")
+    clip: str | None = Field(None, description="MP4 (H.264) of the seconds before and after")
+    after: str | None = Field(None, description="the picture in which the hazard is gone")
+    pair: str | None = Field(None, description="the place before and after, side by side")
 
 
 class TicketBody(Part):

@@ -31,6 +31,9 @@ KINDS: dict[Hazard, tuple[str, ...]] = {
     "crowd": ("crowd",),
 }
 
+EVIDENCE_DAYS = 90
+"""Evidence is kept for so long after a ticket's closing where its duty says nothing else."""
+
 _LIMIT = re.compile(r"(\d+(?:\.\d+)?)(min|h|d|wh|wd)")
 _LIMIT_HELP = "a number and min, h, d (wall clock), wh or wd (working hours, days), e.g. 30min, 4wh"
 _WALL_S = {"min": 60.0, "h": 3600.0, "d": 86400.0}
@@ -77,6 +80,7 @@ class Duty:
     at once) or ``review`` (a person looks first). ``calendar`` ``wall`` promises that both limits
     run by the wall clock. ``verify`` is who must see that it is gone before the case is closed.
     ``emergency``: the emergency office is told as well, at once and whatever ``filing`` says.
+    ``evidence_days``: pictures are kept for so long after the closing.
     """
 
     hazard: Hazard
@@ -91,6 +95,7 @@ class Duty:
     filing: Filing
     severity: Severity
     radius_m: float
+    evidence_days: int = EVIDENCE_DAYS
     verify: Verify = "person"
     emergency: bool = False
 
@@ -142,6 +147,7 @@ class _DutyWire(BaseModel):
     filing: Filing
     severity: Severity
     radius_m: Radius
+    evidence_days: Annotated[int, Field(ge=1, le=3660)] = EVIDENCE_DAYS
     verify: Verify = "person"
     emergency: bool = False
 

@@ -16,23 +16,14 @@ from argon2 import PasswordHasher
 sys.path.insert(0, str(Path(__file__).parents[1] / "tickets"))
 sys.path.insert(0, str(Path(__file__).parent))
 
-from console_town import (
-    CAMERAS,
-    EAST,
-    PASSWORD,
-    WEST,
-    Running,
-    feedback_of,
-    grids_of,
-    nobody_seen,
-)
+from console_town import CAMERAS, EAST, PASSWORD, WEST, Running, grids_of, nobody, pictures_in
 from ticket_town import NOON, small_town
 
 from pipeline.clock import ManualClock
 from pipeline.console import Accounts, create_app, serve
 from pipeline.console.accounts import ROLES, passwords
 from pipeline.settings import ConsoleSettings, RedisSettings
-from pipeline.tickets import Changes, Desk, Outbox, open_redis
+from pipeline.tickets import Changes, Desk, open_redis
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -41,7 +32,6 @@ if TYPE_CHECKING:
     from redis import Redis
     from starlette.types import Receive, Scope, Send
 
-    from pipeline.tickets import Feedback
     from pipeline.tickets.pictures import Looker
 
 
@@ -103,17 +93,6 @@ def accounts(accounts_file: Path, clock: ManualClock, tmp_path: Path) -> Iterato
         yield opened
 
 
-@pytest.fixture
-def outbox(clock: ManualClock, tmp_path: Path) -> Iterator[Outbox]:
-    with Outbox(tmp_path / "outbox.sqlite", clock) as opened:
-        yield opened
-
-
-@pytest.fixture
-def feedback(desk: Desk, outbox: Outbox, clock: ManualClock, tmp_path: Path) -> Feedback:
-    return feedback_of(desk, outbox, clock, tmp_path)
-
-
 class _Switch:
     """One server for many tests: what it serves is exchanged, since starting it takes its time."""
 
@@ -142,7 +121,6 @@ def start(
     clock: ManualClock,
     accounts: Accounts,
     tmp_path: Path,
-    outbox: Outbox,
     shared: tuple[_Switch, str],
 ) -> Iterator[Callable[..., Running]]:
     """Serve a console with these settings until the test is over; ``live``: with live updates.
@@ -151,11 +129,12 @@ def start(
     """
     with ExitStack() as stack:
 
-        def begin(*, live: bool = False, look: Looker = nobody_seen, **settings: object) -> Running:
+        def begin(*, live: bool = False, look: Looker = nobody, **settings: object) -> Running:
+            pictures = pictures_in(tmp_path, clock, look)
+            stack.callback(pictures.store.close)
             app = create_app(
                 desk,
-                feedback_of(desk, outbox, clock, tmp_path, look),
-                tmp_path / "evidence",
+                pictures,
                 lambda: CAMERAS,
                 accounts,
                 settings=ConsoleSettings(**settings),
@@ -169,7 +148,9 @@ def start(
                 switch, url = shared
                 switch.app = app
             browsers = stack.enter_context(ExitStack())
-            return Running(desk, accounts, clock, tmp_path, app, url, serving.close, browsers)
+            return Running(
+                desk, accounts, pictures, clock, tmp_path, app, url, serving.close, browsers
+            )
 
         yield begin
 

@@ -10,7 +10,7 @@ import numpy as np
 from ticket_town import NOON, incident
 
 from pipeline.settings import EvidenceSettings
-from pipeline.tickets import Feedback, Outbox, ReportDesk, Snapshot, write_evidence
+from pipeline.tickets import EvidenceStore, PictureKeeper, Snapshot, write_evidence
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,9 +18,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from fastapi import FastAPI
-    from numpy.typing import NDArray
 
-    from pipeline.clock import ManualClock
+    from pipeline.clock import Clock, ManualClock
     from pipeline.console import Accounts
     from pipeline.tickets import Desk
     from pipeline.tickets.pictures import Looker
@@ -56,16 +55,15 @@ def grids_of(role: str) -> list[str]:
     return [EAST] if role in ("member", "head", "viewer") else []
 
 
-def nobody_seen(picture: NDArray[np.uint8]) -> Snapshot:
+def nobody(picture: np.ndarray) -> Snapshot:
+    """A look that finds neither people nor vehicles."""
     return Snapshot(picture, np.zeros((0, 4), np.float32), [])
 
 
-def feedback_of(
-    desk: Desk, outbox: Outbox, clock: ManualClock, folder: Path, look: Looker = nobody_seen
-) -> Feedback:
-    """What keeps the photos of a console's users below this folder."""
-    keep = EvidenceSettings(min_free_mb=0)
-    return Feedback(desk, ReportDesk(desk, outbox, look, settings=keep, data_dir=folder), clock)
+def pictures_in(folder: Path, clock: Clock, look: Looker = nobody, **more: object) -> PictureKeeper:
+    """What keeps photos in a data folder; its store opens nothing before the first."""
+    settings = EvidenceSettings(**({"min_free_mb": 0} | more))
+    return PictureKeeper(look, EvidenceStore(folder, settings, clock), settings)
 
 
 @dataclass
@@ -74,6 +72,7 @@ class Running:
 
     desk: Desk
     accounts: Accounts
+    pictures: PictureKeeper
     clock: ManualClock
     folder: Path
     app: FastAPI

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
-from console_town import CAMERAS, EAST
+from console_town import CAMERAS, EAST, pictures_in
 from forms import text_of
 from redis import Redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 from ticket_town import NOON, incident, report, small_town
 
+from pipeline.clock import ManualClock
 from pipeline.console import create_app, serve
 from pipeline.errors import SettingsError
 from pipeline.tickets import Desk
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from console_town import Running
 
     from pipeline.console import Accounts
-    from pipeline.tickets import Feedback
 
 PAGES = ("/queue", "/cameras", "/account", "/sign-in")
 
@@ -163,11 +163,11 @@ def test_cameras_in_trouble_come_first_and_say_why(console: Running):
 
 
 def test_a_thousand_cameras_do_not_bury_those_in_trouble(
-    desk: Desk, feedback: Feedback, tmp_path: Path, accounts: Accounts, clock
+    desk: Desk, tmp_path: Path, accounts: Accounts, clock
 ):
     many = [{"camera_id": f"cam-{n:04d}", "state": "live"} for n in range(1050)]
     many.append({"camera_id": "zz", "state": "dark"})
-    app = create_app(desk, feedback, tmp_path, lambda: many, accounts, clock=clock)
+    app = create_app(desk, pictures_in(tmp_path, clock), lambda: many, accounts, clock=clock)
     cookie = {"gridwatch": accounts.sessions.begin("operator")}
     with serve(app, port=0) as url, httpx.Client(base_url=url, cookies=cookie) as browser:
         html = browser.get("/cameras").text
@@ -224,11 +224,11 @@ def test_answers_are_kept_by_no_cache_and_framed_by_nobody(console: Running):
 
 
 def test_without_redis_the_pages_say_so_and_recover_by_themselves(
-    feedback: Feedback, tmp_path: Path, accounts: Accounts, clock
+    tmp_path: Path, accounts: Accounts, clock
 ):
     far = Redis(unix_socket_path=str(tmp_path / "nobody.sock"), retry=Retry(NoBackoff(), 0))
     desk = Desk(far, small_town(), clock=clock)
-    app = create_app(desk, feedback, tmp_path, lambda: CAMERAS, accounts, clock=clock)
+    app = create_app(desk, pictures_in(tmp_path, clock), lambda: CAMERAS, accounts, clock=clock)
     cookie = {"gridwatch": accounts.sessions.begin("member")}
     with serve(app, port=0) as url, httpx.Client(base_url=url, cookies=cookie) as browser:
         answer = browser.get("/queue")
@@ -265,9 +265,9 @@ def test_each_role_begins_where_its_work_is(console: Running):
 
 
 def test_it_is_served_until_the_block_ends_and_an_address_in_use_is_named(
-    desk: Desk, feedback: Feedback, tmp_path: Path, accounts: Accounts, clock
+    desk: Desk, tmp_path: Path, accounts: Accounts, clock
 ):
-    app = create_app(desk, feedback, tmp_path, list, accounts)
+    app = create_app(desk, pictures_in(tmp_path, ManualClock()), list, accounts)
     with serve(app, port=0) as url:
         assert httpx.get(url + "sign-in").status_code == 200
         port = int(url.rstrip("/").rpartition(":")[2])

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
-from console_town import EAST, WEST, grids_of
+from console_town import EAST, WEST, grids_of, pictures_in
 from starlette.routing import Mount
 from ticket_town import small_town
 
@@ -31,7 +31,7 @@ EXAMPLES = {
     "language": ("/language/en", None),
     "static": ("/static/console.css", None),
     "ticket_picture": ("/tickets/{ticket_id}/pictures/0/plain", None),
-    "ticket_photo": ("/tickets/{ticket_id}/photos/command-0000", None),
+    "ticket_photo": ("/tickets/{ticket_id}/photos/0", None),
     "ticket_action": ("/tickets/{ticket_id}/accept", COMMAND),
     "api_ticket_picture": ("/api/v1/tickets/{ticket_id}/pictures/0/plain", None),
     "api_ticket_action": ("/api/v1/tickets/{ticket_id}/accept", {"command_id": "command-0001"}),
@@ -52,7 +52,7 @@ def routes_of(app):
 @pytest.fixture(scope="module")
 def routes():
     desk = SimpleNamespace(town=small_town())
-    app = create_app(desk, None, Path(), list, None, clock=ManualClock())  # type: ignore[arg-type]
+    app = create_app(desk, pictures_in(Path(), ManualClock()), list, None, clock=ManualClock())  # type: ignore[arg-type]
     return {route.name: route for route in routes_of(app)}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import uuid
+from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ from ticket_town import NOON, incident, report, small_town
 from pipeline.clock import ManualClock
 from pipeline.errors import DeskError, EvidenceError, ReportError, UnknownTicketError
 from pipeline.settings import EvidenceSettings
-from pipeline.tickets import Desk, EvidenceRef, Feedback, Outbox, ReportDesk, Snapshot
+from pipeline.tickets import Desk, EvidenceRef, EvidenceStore, Feedback, PictureKeeper, Snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -318,9 +319,8 @@ def handler(tmp_path: Path, desk: Desk, clock: ManualClock) -> Iterator[Feedback
         return Snapshot(picture, np.array([[20, 10, 60, 80]], np.float32), ["person"])
 
     settings = EvidenceSettings(min_free_mb=0)
-    with Outbox(tmp_path / "outbox.sqlite", clock) as outbox:
-        pictures = ReportDesk(desk, outbox, look, settings=settings, data_dir=tmp_path)
-        yield Feedback(desk, pictures, clock)
+    with closing(EvidenceStore(tmp_path, settings, clock)) as store:
+        yield Feedback(desk, PictureKeeper(look, store, settings))
 
 
 def test_a_feedback_carries_its_picture_with_heads_covered(handler, desk, tmp_path, picture):
@@ -330,14 +330,14 @@ def test_a_feedback_carries_its_picture_with_heads_covered(handler, desk, tmp_pa
     path = ticket.steps[-1].facts["picture"]
     (kept,) = (tmp_path / "evidence").rglob("*.jpg")
     assert (tmp_path / "evidence" / path) == kept
-    assert kept.name.startswith(f"{ticket_id}-feedback-")
+    assert kept.name.startswith(f"{ticket_id}-feedback")
     assert ticket.evidence == ()  # of the hazard there is none
     ticket = handler.checked(ticket_id, good=False, by="王五", picture=picture)
-    assert "-check-" in ticket.steps[-1].facts["picture"]
+    assert "-check" in ticket.steps[-1].facts["picture"]
     assert ticket.state == "handling"
 
 
-def test_a_step_that_is_refused_leaves_no_picture_behind(handler, desk, tmp_path, picture):
+def test_a_step_that_is_refused_leaves_no_picture_behind(handler, desk, clock, tmp_path, picture):
     ticket_id = desk.file(incident()).ticket_id
     for call in (
         lambda: handler.done(ticket_id, by="x", picture=picture),
@@ -348,6 +348,10 @@ def test_a_step_that_is_refused_leaves_no_picture_behind(handler, desk, tmp_path
         with pytest.raises((DeskError, ReportError)):
             call()
     assert not list(tmp_path.rglob("*.jpg"))
+    with closing(EvidenceStore(tmp_path, EvidenceSettings(), clock)) as store:
+        assert store.ledger.items() == []
+        rules = {link.said["rule"] for link in store.ledger.deletions([ticket_id])}
+    assert rules == {"its step was refused"}
 
 
 def test_a_picture_that_can_not_be_covered_stops_the_step(desk, clock, tmp_path, picture):
@@ -356,9 +360,9 @@ def test_a_picture_that_can_not_be_covered_stops_the_step(desk, clock, tmp_path,
 
     ticket_id = desk.file(incident()).ticket_id
     desk.move(ticket_id, "accept", by="李四")
-    with Outbox(tmp_path / "outbox.sqlite", clock) as outbox:
-        pictures = ReportDesk(desk, outbox, look, settings=EvidenceSettings(), data_dir=tmp_path)
-        handler = Feedback(desk, pictures, clock)
+    settings = EvidenceSettings(min_free_mb=0)
+    with closing(EvidenceStore(tmp_path, settings, clock)) as store:
+        handler = Feedback(desk, PictureKeeper(look, store, settings))
         with pytest.raises(EvidenceError, match="no model"):
             handler.done(ticket_id, by="x", picture=picture)
         assert desk.ticket(ticket_id).state == "accepted"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from contextlib import closing
 from io import BytesIO
 from typing import TYPE_CHECKING
 
@@ -14,17 +15,32 @@ from hypothesis import strategies as st
 from PIL import Image
 from ticket_town import NOON, report
 
+from pipeline.clock import ManualClock
 from pipeline.errors import EvidenceError, PictureError
 from pipeline.settings import EvidenceSettings, ReportSettings
-from pipeline.tickets import Snapshot, read_upload
-from pipeline.tickets.pictures import keep_camera_picture, keep_picture
+from pipeline.tickets import EvidenceStore, PictureKeeper, Snapshot, read_upload
+from pipeline.tickets.store import owner_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 LIMITS = ReportSettings()
 KEEP = EvidenceSettings(min_free_mb=0)
 GPS = 0x8825
+
+
+SEEN = report(reported_at=NOON)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[EvidenceStore]:
+    with closing(EvidenceStore(tmp_path, KEEP, ManualClock(NOON))) as store:
+        yield store
+
+
+def keeper(store: EvidenceStore, look) -> PictureKeeper:
+    return PictureKeeper(look, store, KEEP)
 
 
 def street(size: tuple[int, int] = (320, 180)) -> Image.Image:
@@ -69,14 +85,12 @@ def test_what_is_transparent_shows_white():
     assert read_upload(encoded("PNG", clear), LIMITS).min() > 250
 
 
-def test_nothing_of_a_file_is_kept_but_its_pixels(tmp_path: Path):
+def test_nothing_of_a_file_is_kept_but_its_pixels(store: EvidenceStore, tmp_path: Path):
     raw = from_a_telephone()
     assert b"SecretPhone" in raw
-    ref = keep_picture(
-        read_upload(raw, LIMITS), nobody, "R1", NOON, settings=KEEP, data_dir=tmp_path
-    )
+    ref = keeper(store, nobody).of_report(SEEN, 1, read_upload(raw, LIMITS))
     kept = (tmp_path / "evidence" / ref.plain).read_bytes()
-    assert ref.plain == "2026/11/23/R1-plain.jpg"
+    assert ref.plain == f"2026/11/23/{SEEN.report_id}-plain.jpg"
     for secret in (b"SecretPhone", b"Zhang San", b"Exif"):
         assert secret not in kept
     with Image.open(BytesIO(kept)) as image:
@@ -84,13 +98,13 @@ def test_nothing_of_a_file_is_kept_but_its_pixels(tmp_path: Path):
         assert image.size == (320, 180)
 
 
-def test_people_in_it_are_covered_before_it_is_written(tmp_path: Path):
+def test_people_in_it_are_covered_before_it_is_written(store: EvidenceStore, tmp_path: Path):
     picture = read_upload(encoded("PNG"), LIMITS)
 
     def somebody(seen):
         return Snapshot(seen, np.array([[100, 20, 140, 160]], np.float32), ["person"])
 
-    ref = keep_picture(picture, somebody, "R1", NOON, settings=KEEP, data_dir=tmp_path)
+    ref = keeper(store, somebody).of_report(SEEN, 1, picture)
     with Image.open(tmp_path / "evidence" / ref.plain) as image:
         kept = np.asarray(image)
     head = kept[20:58, 100:140].astype(int)
@@ -98,10 +112,10 @@ def test_people_in_it_are_covered_before_it_is_written(tmp_path: Path):
     assert np.abs(np.diff(head, axis=1)).mean() < 0.3 * np.abs(np.diff(feet, axis=1)).mean()
 
 
-def test_what_one_of_the_staff_marked_is_drawn(tmp_path: Path):
+def test_what_one_of_the_staff_marked_is_drawn(store: EvidenceStore, tmp_path: Path):
     picture = read_upload(encoded("PNG"), LIMITS)
     marked = report(source="staff", by="李四", camera_id="cam-1", box=(0.4, 0.4, 0.6, 0.6))
-    ref = keep_camera_picture(picture, nobody, marked, settings=KEEP, data_dir=tmp_path)
+    ref = keeper(store, nobody).of_report(marked, 1, picture)
     with (
         Image.open(tmp_path / "evidence" / ref.annotated) as drawn,
         Image.open(tmp_path / "evidence" / ref.plain) as plain,
@@ -109,6 +123,26 @@ def test_what_one_of_the_staff_marked_is_drawn(tmp_path: Path):
         assert drawn.size[1] > plain.size[1]
         at_border = np.asarray(drawn)[72:75, 140:180].astype(int).mean(axis=(0, 1))
     assert at_border[2] > at_border[0] + 60  # blue
+
+
+def test_a_name_stands_for_one_picture_for_ever(store: EvidenceStore):
+    """A retry keeps nothing anew; further pictures of a report have names of their own."""
+    picture, other = read_upload(encoded("PNG"), LIMITS), np.full((180, 320, 3), 9, np.uint8)
+    first = keeper(store, nobody).of_report(SEEN, 1, picture)
+    kept = store.ledger.item(first.plain)
+    assert keeper(store, nobody).of_report(SEEN, 1, other) == first
+    assert store.ledger.item(first.plain) == kept
+    second = keeper(store, nobody).of_report(SEEN, 2, other)
+    assert second.plain != first.plain
+    assert {owner_of(item.name) for item in store.ledger.items()} == {SEEN.report_id}
+
+
+def test_a_full_disk_costs_the_picture_and_the_operator_is_told(tmp_path: Path):
+    full = EvidenceSettings(min_free_mb=10**9)
+    with closing(EvidenceStore(tmp_path, full, ManualClock(NOON))) as store:
+        with pytest.raises(EvidenceError, match="kept for tickets"):
+            keeper(store, nobody).of_report(SEEN, 1, read_upload(encoded(), LIMITS))
+        assert "kept for tickets" in store.trouble
 
 
 @pytest.mark.parametrize(
@@ -119,11 +153,12 @@ def test_what_one_of_the_staff_marked_is_drawn(tmp_path: Path):
         lambda picture: Snapshot(picture, np.full((1, 4), np.nan, np.float32), ["person"]),
     ],
 )
-def test_what_can_not_be_covered_is_not_written(tmp_path: Path, look):
+def test_what_can_not_be_covered_is_not_written(store: EvidenceStore, tmp_path: Path, look):
     picture = read_upload(encoded(), LIMITS)
     with pytest.raises(EvidenceError):
-        keep_picture(picture, look, "R1", NOON, settings=KEEP, data_dir=tmp_path)
-    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+        keeper(store, look).of_report(SEEN, 1, picture)
+    assert not [path for path in (tmp_path / "evidence").rglob("*") if path.is_file()]
+    assert store.ledger.items() == []
 
 
 def bomb(width: int = 60_000, height: int = 60_000) -> bytes:

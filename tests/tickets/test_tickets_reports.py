@@ -24,8 +24,10 @@ from pipeline.settings import EvidenceSettings
 from pipeline.tickets import (
     Desk,
     EvidenceRef,
+    EvidenceStore,
     Outbox,
     PatientOutbox,
+    PictureKeeper,
     ReportDesk,
     from_camera,
     reported_place,
@@ -261,7 +263,8 @@ def report_desk(desk: Desk | None, outbox: Outbox, tmp_path: Path) -> ReportDesk
         raise RuntimeError("no model")
 
     settings = EvidenceSettings(min_free_mb=0)
-    return ReportDesk(desk, outbox, look, settings=settings, data_dir=tmp_path)
+    store = EvidenceStore(tmp_path, settings, ManualClock(NOON))
+    return ReportDesk(desk, outbox, PictureKeeper(look, store, settings))
 
 
 def test_while_redis_is_away_a_report_is_on_the_disk_before_it_is_acknowledged(

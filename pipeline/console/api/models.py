@@ -71,7 +71,9 @@ class TicketWhole(TicketRow):
     """With its history and where its pictures are, the oldest first."""
 
     steps: list[StepRow]
-    pictures: list[str] = Field(description="addresses; append /annotated, /plain or /thumb")
+    pictures: list[str] = Field(
+        description="addresses; append /annotated, /plain, /thumb, or /clip, /after, /pair"
+    )
 
 
 class CameraRow(Part):

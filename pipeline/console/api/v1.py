@@ -84,7 +84,7 @@ def api_ticket(request: Request, ticket_id: str) -> TicketWhole:  # noqa: ARG001
 
 @router.get(
     "/tickets/{ticket_id}/pictures/{number}/{kind}",
-    responses={**_of_a_ticket, 200: {"content": {"image/jpeg": {}}}},
+    responses={**_of_a_ticket, 200: {"content": {"image/jpeg": {}, "video/mp4": {}}}},
     response_class=Response,
 )
 def api_ticket_picture(
@@ -93,7 +93,10 @@ def api_ticket_picture(
     number: int,
     kind: Kind,
 ) -> Response:
-    """A picture of the ticket: with the hazard's box, without, or small."""
+    """A picture of the ticket, with the hazard's box, without, or small; or what came later.
+
+    `clip` is an MP4, `after` shows the place without the hazard, `pair` before and after.
+    """
     return ticket_picture(request, number, kind)
 
 

@@ -11,14 +11,14 @@ from starlette.responses import RedirectResponse, Response
 
 from pipeline.console import words
 from pipeline.console.acting import Command, MovedAwayError, act
-from pipeline.console.cards import card, photo_name
+from pipeline.console.cards import card
 from pipeline.console.context import Refused, console_of, visit_of
 from pipeline.console.drawing import draw
+from pipeline.console.evidence import evidence_response, thumb_response
 
 router = APIRouter(prefix="/tickets/{ticket_id}")
 
-Kind = Literal["annotated", "plain", "thumb"]
-_FOREVER = {"Cache-Control": "private, max-age=86400, immutable"}  # a name stands for one picture
+Kind = Literal["annotated", "plain", "thumb", "clip", "after", "pair"]
 
 
 @router.get("")
@@ -28,27 +28,24 @@ def ticket_page(request: Request) -> Response:
 
 @router.get("/pictures/{number}/{kind}")
 def ticket_picture(request: Request, number: int, kind: Kind) -> Response:
-    visit, pictures = visit_of(request), console_of(request).pictures
-    if not 0 <= number < len(visit.on.evidence):
+    evidence = visit_of(request).on.evidence
+    if not 0 <= number < len(evidence):
         raise Refused(404, ("没有这张图片", "there is no such picture"))
-    evidence = visit.on.evidence[number]
     if kind == "thumb":
-        data = pictures.thumb(evidence.annotated)
-    else:
-        data = pictures.read(getattr(evidence, kind))
-    return Response(data, media_type="image/jpeg", headers=_FOREVER)
+        return thumb_response(request, evidence[number].annotated)
+    name = getattr(evidence[number], kind)
+    if name is None:
+        raise Refused(404, ("没有这张图片", "there is no such picture"))
+    return evidence_response(request, name)
 
 
-@router.get("/photos/{name}")
-def ticket_photo(request: Request, name: str) -> Response:
-    """A photo of the staff's, by the step it came with."""
-    ticket = visit_of(request).on
-    for step in ticket.steps:
-        path = step.facts.get("picture")
-        if path and photo_name(path) == name:
-            data = console_of(request).pictures.read(path)
-            return Response(data, media_type="image/jpeg", headers=_FOREVER)
-    raise Refused(404, ("没有这张照片", "there is no such photo"))
+@router.get("/photos/{step}")
+def ticket_photo(request: Request, step: int) -> Response:
+    """A picture that came with a step, by the step's number in the history, from 0."""
+    steps = visit_of(request).on.steps
+    if not 0 <= step < len(steps) or "picture" not in steps[step].facts:
+        raise Refused(404, ("没有这张照片", "there is no such photo"))
+    return evidence_response(request, steps[step].facts["picture"])
 
 
 @router.post("/{action}")

@@ -18,7 +18,7 @@ from pipeline.clock import ManualClock
 from pipeline.console import serve
 from pipeline.console.open311 import ApiKeys, Open311, create_open311
 from pipeline.settings import RedisSettings, Settings
-from pipeline.tickets import Desk, Outbox, ReportDesk, open_redis
+from pipeline.tickets import Desk, EvidenceStore, Outbox, PictureKeeper, ReportDesk, open_redis
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -58,20 +58,23 @@ def served(tmp_path: Path, clock: ManualClock) -> Iterator[Callable[..., SimpleN
             open311=settings, tickets={"evidence": {"min_free_mb": 0}}, data_dir=tmp_path
         )
         outbox = Outbox(tmp_path / "outbox.sqlite", clock)
-        reports = ReportDesk(desk, outbox, look, settings=made.tickets.evidence, data_dir=tmp_path)
+        evidence = made.tickets.evidence
+        store = EvidenceStore(tmp_path, evidence, clock)
+        reports = ReportDesk(desk, outbox, PictureKeeper(look, store, evidence))
         keys = ApiKeys(tmp_path / "keys.json", clock)
         endpoint = Open311(made, desk=desk, reports=reports, outbox=outbox, keys=keys, clock=clock)
         page = serve(create_open311(endpoint), port=0)
         client = httpx.Client(base_url=page.__enter__(), timeout=30)
-        opened.append((page, client, outbox))
+        opened.append((page, client, outbox, store))
         name = "郑好拍" if len(opened) == 1 else f"郑好拍 {len(opened)}"
         return SimpleNamespace(client=client, keys=keys, key=keys.add(name), outbox=outbox)
 
     yield start
-    for page, client, outbox in opened:
+    for page, client, outbox, store in opened:
         client.close()
         page.__exit__(None, None, None)
         outbox.close()
+        store.close()
 
 
 @pytest.fixture
