@@ -78,7 +78,8 @@ def document() -> dict[str, Any]:
                 "title": "应急队列 / queue of the emergency office",
                 "description": _text(_ENTRY, _QUEUE)
                 + " Holds the tickets whose duty calls for the office; a case that is over has an "
-                "entry, with the state closed, rejected or merged, only where one before was read.",
+                "entry, with the state closed, rejected or merged, or without the mark `emergency` "
+                "where a split took it away, only where one before was read.",
                 "parameters": {"root": _ROOT},
                 "messages": {"ticket": _ref("messages", "ticket")},
             },

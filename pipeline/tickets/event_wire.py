@@ -86,6 +86,13 @@ def event_of(text: str) -> Event:
     return _ADAPTER.validate_json(text)
 
 
+def carried_on_by(event: TicketEvent) -> str | None:
+    """The ticket that has the emergency now, where one is called off because another has it."""
+    if event.alert is None or event.alert.type != "Cancel" or event.ticket.state == "rejected":
+        return None
+    return event.step.facts.get("into")
+
+
 def urgent(event: Event) -> bool:
     """Whether it waits for nothing: no quiet hours, no gathering."""
     return isinstance(event, TicketEvent) and (

@@ -65,9 +65,9 @@ local function message_of(id, state)
     end
     table.sort(texts)
     local facts = redis.call(
-        'HMGET', key('ticket', id), 'count', 'version', 'sources', 'source')
+        'HMGET', key('ticket', id), 'count', 'version', 'sources', 'source', 'handed_over')
     local sources = string.gsub(facts[3] or facts[4], ',', '","')
-    local head = '"ticket_id":"' .. id .. '","state":"' .. state .. '","count":' .. facts[1]
+    local head = '"ticket_id":"' .. id .. '","state":"' .. state .. '","count":' .. (facts[5] or facts[1])
         .. ',"version":' .. (facts[2] or '0') .. ',"sources":["' .. sources .. '"]'
     return '{' .. head .. ',' .. table.concat(texts, ',') .. '}'
 end

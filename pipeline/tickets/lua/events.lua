@@ -11,17 +11,19 @@ local MOST_EVENTS = 50000
 
 local OFFICE = 'emergency' -- where a grid's code stands in the name of a queue
 
--- In these states a case needs nobody; called off: there was no hazard, or another ticket has it.
+-- In these states a case needs nobody; called off: there was no hazard, or another ticket has it,
+-- also where what was split off took the emergency along.
 local OVER = {closed = true, rejected = true, merged = true}
-local CALLED_OFF = {rejected = true, merged = true}
+local CALLED_OFF = {rejected = true, merged = true, split = true}
 
+-- Ticket -> its last step in this call, and the tickets in the order in which the office hears.
 local touched, order = {}, {}
 
 local function touch(id)
     if not touched[id] then
-        touched[id] = true
         order[#order + 1] = id
     end
+    touched[id] = call.step
 end
 
 -- A consumer group is there before the first entry, so that it misses none.
@@ -94,12 +96,13 @@ local function tell_emergency(id)
     local facts = redis.call('HMGET', ticket, 'state', 'told', 'alerts', 'severity', 'hazard',
         'lon', 'lat', 'radius_m', 'grid')
     local state, told, alerts = facts[1], facts[2], facts[3] or ''
-    if not told and redis.call('HGET', message, 'emergency') ~= 'true' then
+    local emergency = redis.call('HGET', message, 'emergency') == 'true'
+    if not told and not emergency then
         return
     end
-    local over = OVER[state] or false
-    local now = table.concat({
-        over and state or 'open', facts[4], facts[5], facts[6], facts[7], facts[8]}, '|')
+    local status = OVER[state] and state or (emergency and 'open' or 'split')
+    local over = status ~= 'open'
+    local now = table.concat({status, facts[4], facts[5], facts[6], facts[7], facts[8]}, '|')
     local before = told and string.match(told, '^[^|]*')
     local was_over = not told or before ~= 'open'
     if now == told or (over and was_over) then
@@ -108,7 +111,7 @@ local function tell_emergency(id)
     local kind = 'Update'
     if not told or CALLED_OFF[before] then
         kind = 'Alert'
-    elseif CALLED_OFF[state] then
+    elseif CALLED_OFF[status] then
         kind = 'Cancel'
     end
     alerts = alerts .. (alerts == '' and '' or ',') .. call.now
@@ -120,6 +123,7 @@ end
 
 local function tell_emergencies()
     for _, id in ipairs(order) do
+        call.step = touched[id]
         tell_emergency(id)
     end
 end

@@ -41,6 +41,7 @@ for _, name in ipairs(ALARMS) do
 end
 
 carry_out(id)
+touch(into) -- the office hears of what carries on before the other is called off
 move_all('incidents', function(incident)
     redis.call('HSET', key('incidents'), incident, into)
 end)
@@ -51,7 +52,9 @@ for source in string.gmatch(found.ticket.sources or found.ticket.source, '[^,]+'
 end
 
 dequeue(id)
-redis.call('HSET', key('ticket', id), 'count', '0', 'merged_into', into, 'closed_at', call.now)
+-- What is told of it says how many it was: a message has at least one (docs/schema/ticket-v1.json).
+redis.call('HSET', key('ticket', id), 'count', '0', 'handed_over', found.ticket.count,
+    'merged_into', into, 'closed_at', call.now)
 redis.call('ZREM', index, id)
 redis.call('HDEL', key('ticket', id), unpack(FED_BACK))
 stop_clocks(id)

@@ -52,6 +52,7 @@ end
 
 local new = next_number()
 carry_out(id)
+touch(new) -- the office hears of it before the old one may be called off
 redis.call('HSET', ticket, answer, new)
 for _, incident in ipairs(call.incidents) do
     move_incident(new, incident)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
 from pipeline.errors import NotifyError
-from pipeline.tickets.event_wire import AlertPart, TicketEvent
+from pipeline.tickets.event_wire import AlertPart, TicketEvent, carried_on_by
 from pipeline.tickets.notify.compose import plain
 from pipeline.tickets.notify.webhook import signed_headers
 
@@ -42,6 +42,10 @@ _INSTRUCTION = {
     "en": "Check the place and put up a warning; close the road or lead people away where needed.",
 }
 _OVER = {"zh-CN": "无需再采取行动。", "en": "Nothing more has to be done."}
+_CARRIED_ON = {
+    "zh-CN": "未解除,由案卷 {ticket} 继续处置,以其通报为准。",
+    "en": "Not over: ticket {ticket} carries it on; go by what is said of that.",
+}
 _FOUND_BY = {"video": "camera", "resident": "report of a resident", "staff": "report of staff"}
 _LIKELY = 0.9  # summed evidence from which a finding counts as observed
 _LEAST_KM = 0.01
@@ -94,15 +98,16 @@ class CapWriter:
         )
 
     def _info(self, root: ET.Element, event: TicketEvent, language: str, sent_at: float) -> None:
-        ticket, over, zh = event.ticket, _alert(event).over, language == "zh-CN"
+        ticket, zh = event.ticket, language == "zh-CN"
         name = plain(ticket.name_zh if zh else ticket.name_en)
         info = ET.SubElement(root, "info")
         _put(info, "language", language)
         for category in _CATEGORY[ticket.hazard]:
             _put(info, "category", category)
         _put(info, "event", name)
-        _put(info, "responseType", "AllClear" if over else "Assess")
-        _put(info, "urgency", "Past" if over else "Immediate")
+        response, urgency, instruction = _to_do(event, language)
+        _put(info, "responseType", response)
+        _put(info, "urgency", urgency)
         _put(info, "severity", _SEVERITY[ticket.severity])
         _put(info, "certainty", _certainty(event))
         _pair(info, "eventCode", "gridwatch:event_code", ticket.event_code)
@@ -111,7 +116,7 @@ class CapWriter:
         _put(info, "senderName", plain(self.settings.sender_name))
         _put(info, "headline", _headline(event, name, zh=zh))
         _put(info, "description", plain(ticket.description_zh if zh else ticket.description_en))
-        _put(info, "instruction", (_OVER if over else _INSTRUCTION)[language])
+        _put(info, "instruction", instruction)
         if self.console_url is not None:
             _put(info, "web", f"{self.console_url}/tickets/{ticket.ticket_id}")
         _pair(info, "parameter", "gridwatch:state", ticket.state)
@@ -177,9 +182,21 @@ def _alert(event: TicketEvent) -> AlertPart:
     return event.alert
 
 
+def _to_do(event: TicketEvent, language: str) -> tuple[str, str, str]:
+    """The response type, the urgency and the instruction."""
+    other = carried_on_by(event)
+    if other is not None:  # nobody must take it for an all-clear
+        return "Monitor", "Unknown", _CARRIED_ON[language].format(ticket=other)
+    if _alert(event).over:
+        return "AllClear", "Past", _OVER[language]
+    return "Assess", "Immediate", _INSTRUCTION[language]
+
+
 def _certainty(event: TicketEvent) -> str:
-    if event.ticket.state in ("rejected", "merged"):
-        return "Unlikely" if event.ticket.state == "rejected" else "Unknown"
+    if carried_on_by(event) is not None:
+        return "Unknown"
+    if event.ticket.state == "rejected":
+        return "Unlikely"
     if set(_sources(event.ticket)) == {"resident"}:
         return "Likely"  # nobody of the town, and no camera, has seen it yet
     return "Observed" if event.ticket.score >= _LIKELY else "Likely"
@@ -202,6 +219,9 @@ def _headline(event: TicketEvent, name: str, *, zh: bool) -> str:
     }[_alert(event).type]
     if _alert(event).over and event.ticket.state == "closed":
         words = ("应急结束", "Emergency over")
+    other = carried_on_by(event)
+    if other is not None:
+        words = (f"应急转入案卷 {other}", f"Emergency carried on by {other}")
     return f"{words[0] if zh else words[1]}: {name}, {plain(event.ticket.address)}"[:160]
 
 

@@ -7,7 +7,13 @@ from collections import Counter
 from datetime import UTC, datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
-from pipeline.tickets.event_wire import BacklogEvent, CameraEvent, Event, TicketEvent
+from pipeline.tickets.event_wire import (
+    BacklogEvent,
+    CameraEvent,
+    Event,
+    TicketEvent,
+    carried_on_by,
+)
 from pipeline.tickets.notify.message import Message
 
 if TYPE_CHECKING:
@@ -102,6 +108,9 @@ def _single(event: Event, console_url: str | None) -> tuple[str, list[str]]:
                 f"位置 Place: {plain(ticket.address)} ({_point(ticket)})",
                 *_deadlines(ticket),
             ]
+            other = carried_on_by(event)
+            if other is not None:
+                lines.append(f"转入案卷 Carried on by: {other}")
             if event.step.note:
                 lines.append(f"说明 Note: {plain(event.step.note)}")
             lines += _link(ticket, console_url)
