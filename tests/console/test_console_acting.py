@@ -391,7 +391,8 @@ def test_a_body_that_does_not_say_its_length_is_cut(start: Callable[..., Running
                 line.sendall(chunk)
         except OSError:
             pass  # cut off
-        assert line.recv(12) == b"HTTP/1.1 413"
+        # Which of the two it is depends on how much had come when it was cut.
+        assert line.recv(12) in (b"HTTP/1.1 413", b"HTTP/1.1 400")
 
 
 @pytest.mark.parametrize(
