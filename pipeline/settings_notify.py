@@ -19,7 +19,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_va
 from pipeline.settings_base import Seconds, Section
 
 Role = Literal["member", "head", "command", "emergency", "operator"]
-EventName = Literal[
+TicketEventName = Literal[
     "queued",
     "remind",
     "overdue",
@@ -31,11 +31,8 @@ EventName = Literal[
     "closed",
     "rejected",
     "emergency",
-    "camera_fault",
-    "camera_well",
-    "backlog",
-    "backlog_gone",
 ]
+EventName = Literal[TicketEventName, "camera_fault", "camera_well", "backlog", "backlog_gone"]
 Way = Literal["webhook", "dingtalk", "wecom", "feishu", "email", "cap", "cap_file"]
 
 _NAME = re.compile(r"[a-z0-9]+(_[a-z0-9]+)*")

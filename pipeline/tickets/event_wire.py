@@ -10,21 +10,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter
 
+from pipeline.settings_notify import TicketEventName  # noqa: TC001 - read while running
 from pipeline.tickets.wire import EXAMPLE, Part, TicketMessage
-
-TicketEventName = Literal[
-    "queued",
-    "remind",
-    "overdue",
-    "escalated",
-    "returned",
-    "rework",
-    "reopened",
-    "regraded",
-    "closed",
-    "rejected",
-    "emergency",
-]
 
 
 class StepPart(Part):

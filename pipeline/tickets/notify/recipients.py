@@ -22,7 +22,11 @@ CAP_FILES = "cap-files"
 _MOST_EVENTS = 1000  # of one message; more than waits after a flood of a whole town
 
 
-_ROBOTS = {"dingtalk": DingTalk, "wecom": WeCom, "feishu": Feishu}
+_ROBOTS: dict[str, type[DingTalk | WeCom | Feishu]] = {
+    "dingtalk": DingTalk,
+    "wecom": WeCom,
+    "feishu": Feishu,
+}
 
 
 @dataclass(frozen=True, slots=True)

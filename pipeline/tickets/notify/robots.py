@@ -10,6 +10,7 @@ import base64
 import hashlib
 import hmac
 import json
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urlsplit
 
@@ -51,7 +52,7 @@ def feishu_sign(secret: str, timestamp_s: int) -> str:
     return base64.b64encode(mac.digest()).decode()
 
 
-class _Robot:
+class _Robot(ABC):
     name = ""
 
     def __init__(self, poster: Poster, url: str, secret: str | None) -> None:
@@ -71,8 +72,9 @@ class _Robot:
                 f"the {self.name} robot refuses with code {code}", again=code in _LATER[self.name]
             )
 
+    @abstractmethod
     def _request(self, text: str, now: float) -> tuple[str, dict[str, Any]]:
-        raise NotImplementedError
+        """Where to send this text, and as what JSON."""
 
     def _code(self, answer: dict[str, Any]) -> int | None:
         return _number(answer.get("errcode"))
