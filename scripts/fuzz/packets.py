@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from pipeline.ingest import Look
     from pipeline.ingest.decoding import Codec
 
+GOOD: set[int] = set()
 _URL = "rtsp://fuzz/"
 _PATIENT = IngestSettings(interval_s=0.01, stalled_after_s=600)
 
@@ -103,15 +104,22 @@ def run(path: Path, seed: int, count: int) -> dict[str, object]:
     source = FedSource(FedStream(codec, fed), groups=groups)
     spoilt = "good"
     seen = -1
+    shown = 0
     for look in source.looks():
         number = round(look.captured_at)
         for at in range(seen + 1, number + 1):  # what hangs on a mutated packet is spoilt by it
             spoilt = kinds.get(at, "good" if packets[at % len(packets)][1] else spoilt)
         seen = number
         told["looks"] += 1
+        key = packets[number % len(packets)][1]
+        shown += spoilt == "good" and key
         if corrupt(look, clean[number % len(packets)]):
             told[f"corrupt after {spoilt}"] += 1
+            told["corrupt between keys"] += not key
     told["left out"] = source.corrupt
+    GOOD.update(at for at in range(len(fed)) if at not in kinds)
+    good = sum(packets[at % len(packets)][1] for at in range(len(fed)) if at not in kinds)
+    told["good keys left out"] = good - shown
     return dict(told)
 
 
