@@ -59,6 +59,7 @@ RULES: dict[str, Rule] = {
     "ticket_photo": _LOOK,
     "ticket_action": _ACT,
     "cameras_page": _LOOK,
+    "camera_picture": _LOOK,
     "map_page": _LOOK,
     "command_page": _TOWN,
     "events": _LOOK,
