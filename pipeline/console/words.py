@@ -149,3 +149,9 @@ def ago(seconds: float, language: Language) -> str:
     if seconds < 60:
         return pick((f"{seconds:.0f} 秒前", f"{seconds:.0f} s ago"), language)
     return pick((f"{span(seconds, 'zh')}前", f"{span(seconds, 'en')} ago"), language)
+
+
+def clock(unix_s: float, now: float, language: Language) -> str:
+    """A time of day to the second, as ``moment``."""
+    then = datetime.fromtimestamp(unix_s, _CHINA)
+    return f"{moment(unix_s, now, language)}:{then:%S}"

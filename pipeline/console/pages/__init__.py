@@ -5,6 +5,7 @@ from pipeline.console.pages import (
     cameras,
     events,
     home,
+    patrol,
     pictures,
     queue,
     sign_in,
@@ -13,7 +14,8 @@ from pipeline.console.pages import (
 )
 
 ROUTERS = tuple(
-    page.router for page in (home, sign_in, account, queue, ticket, town, cameras, pictures, events)
+    page.router
+    for page in (home, sign_in, account, queue, ticket, town, cameras, pictures, patrol, events)
 )
 
 __all__ = ["ROUTERS"]
