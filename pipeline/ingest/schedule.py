@@ -160,19 +160,24 @@ class LookSchedule:
             self._coverage.done(look)
         release()
 
-    def extra(self, camera_id: str, interval_s: float, until: float) -> None:
+    def extra(self, camera_id: str, interval_s: float, until: float, *, looks: int = 1) -> None:
         """Look at this camera more often: something there is unconfirmed.
 
-        Granted as far as all such cameras together take ``extra_share`` of what the detector can
-        do, at least to one of them, in the order in which they asked first; where some have to
-        wait, for a minute at a time. It holds at least until the next look can be expected, which
-        may ask again.
+        ``looks`` speak for it. Granted as far as all such cameras together take ``extra_share`` of
+        what the detector can do, at least to one of them; see ``ExtraLooks.grant``. It holds at
+        least until the next look can be expected, which asks again or says that it is ``enough``.
         """
         with self._changed:
             now = self._clock.steady()
             next_look_at = now + _LATER_THAN_MOST * self._stretch.gap_s
-            if self._extra.ask(camera_id, interval_s, max(until, next_look_at)):
+            if self._extra.ask(camera_id, interval_s, max(until, next_look_at), looks):
                 self._grant(now)
+
+    def enough(self, camera_id: str) -> None:
+        """Nothing is unconfirmed there any more: others may be looked at more often."""
+        with self._changed:
+            if self._extra.enough(camera_id):
+                self._grant(self._clock.steady())
 
     def expect(self, cameras: int, looks_per_s: float) -> None:
         """Before the first look: what there will be to do, and what the detector can do."""
@@ -327,7 +332,11 @@ class LookSchedule:
         return waiting
 
     def _grant(self, now: float) -> None:
-        self._extra.grant(now, self._work.per_s, self._put_gap_s)
+        for camera_id in self._extra.grant(now, self._work.per_s, self._put_gap_s):
+            slot = self._slots.get(camera_id)
+            if slot is not None and slot.waiting is not None and slot.due_at > now:
+                slot.due_at = now
+                heapq.heappush(self._by_due, (now, slot.turn, slot))
 
     def _put_gap_s(self, camera_id: str) -> float:
         slot = self._slots.get(camera_id)

@@ -229,13 +229,54 @@ def test_extra_looks_take_no_more_than_their_share_of_what_the_detector_can_do()
     assert list(box.schedule.pace().extra) == ["c", "d"]
 
 
+def grant(looks, now):
+    """Two cameras of those that ask can have them."""
+    looks.grant(float(now), looks_per_s=10, put_gap_s=lambda _: 0.0)
+    return sorted(looks.granted)
+
+
 def test_cameras_that_wait_for_extra_looks_take_turns_of_a_minute():
     looks = ExtraLooks(0.2)
     for now in range(0, 240, 10):
         for name in "abcd":
-            looks.ask(name, 1.0, until=now + 30)
-        looks.grant(float(now), looks_per_s=10, put_gap_s=lambda _: 0.0)
-        assert list(looks.granted) == (["a", "b"] if now // 60 % 2 == 0 else ["c", "d"])
+            looks.ask(name, 1.0, now + 30, looks=1)
+        assert grant(looks, now) == (["a", "b"] if now // 60 % 2 == 0 else ["c", "d"])
+
+
+def test_extra_looks_go_first_to_what_most_looks_speak_for():
+    looks = ExtraLooks(0.2)
+    for name, seen in (("a", 2), ("b", 2), ("c", 5), ("d", 2), ("e", 4)):
+        looks.ask(name, 1.0, 1000.0, looks=seen)
+    assert grant(looks, 0) == ["c", "e"]
+    looks.ask("d", 1.0, 1000.0, looks=9)
+    assert grant(looks, 10) == ["c", "e"]  # who has them keeps them for a turn
+    assert grant(looks, 60) == ["a", "d"]
+
+
+def test_a_camera_that_has_seen_enough_makes_room_at_once():
+    box = Box(schedule={"extra_share": 0.25})
+    box.put("x")
+    box.take()
+    box.pass_s(60)
+    box.take()
+    for name in "ab":
+        box.schedule.extra(name, 0.25, until=box.clock.steady() + 60)
+    assert list(box.schedule.pace().extra) == ["a"]
+    box.schedule.enough("a")
+    assert list(box.schedule.pace().extra) == ["b"]
+    box.schedule.enough("b")
+    assert box.schedule.pace().extra == {}
+
+
+def test_a_picture_that_waits_comes_at_once_when_its_camera_gets_extra_looks():
+    box = Box(interval_s=10)
+    for name in "abc":
+        box.look_at(name)
+        box.pass_s(0.1)
+    for name in "abc":
+        box.put(name)
+    box.schedule.extra("c", 0.25, until=box.clock.steady() + 60)
+    assert box.names(3) == ["c", "a", "b"]
 
 
 def test_a_wish_for_extra_looks_holds_until_the_next_look_can_be_expected():
