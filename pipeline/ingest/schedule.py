@@ -265,10 +265,7 @@ class LookSchedule:
         if replaced is not None:
             return replaced
         slot.since = now
-        interval_s = self._interval_s(purpose, camera_id)
-        # What comes early was asked for: the next picture is only made once this one is looked at.
-        due_at = min(slot.seen_at + interval_s, now + _WAITS_SHARE * interval_s)
-        slot.due_at = due_at if slot.seen else now
+        slot.due_at = self._due_at(slot, purpose, now)
         heapq.heappush(self._by_due, (slot.due_at, slot.turn, slot))
         heapq.heappush(self._by_seen, (slot.seen_at, slot.turn, slot))
         self._waiting += 1
@@ -276,12 +273,18 @@ class LookSchedule:
             self._changed.notify()
         return None
 
-    def _interval_s(self, purpose: Purpose, camera_id: str) -> float:
-        """Stretched up to the longest gap; with extra looks of all purposes alike."""
-        own_s = self._intervals_s[purpose]
-        if camera_id in self._extra.granted:
-            return own_s * min(1.0, self._extra.granted[camera_id] / self._intervals_s["whole"])
-        return min(own_s * self._stretch.factor, self._settings.longest_gap_s)
+    def _due_at(self, slot: _Slot, purpose: Purpose, now: float) -> float:
+        """The deadline of a picture that comes now."""
+        if not slot.seen:
+            return now
+        if slot.camera_id in self._extra.granted:
+            # In front of all that is late: their share is bounded, and what waits as long as
+            # everything else is no extra look.
+            return float("-inf")
+        stretched_s = self._intervals_s[purpose] * self._stretch.factor
+        interval_s = min(stretched_s, self._settings.longest_gap_s)
+        # What comes early was asked for: the next picture is only made once this one is looked at.
+        return min(slot.seen_at + interval_s, now + _WAITS_SHARE * interval_s)
 
     def _wait_for(self, wanted: int, timeout_s: float) -> None:
         self._wanted = wanted
@@ -334,9 +337,9 @@ class LookSchedule:
     def _grant(self, now: float) -> None:
         for camera_id in self._extra.grant(now, self._work.per_s, self._put_gap_s):
             slot = self._slots.get(camera_id)
-            if slot is not None and slot.waiting is not None and slot.due_at > now:
-                slot.due_at = now
-                heapq.heappush(self._by_due, (now, slot.turn, slot))
+            if slot is not None and slot.waiting is not None:
+                slot.due_at = self._due_at(slot, "whole", now)
+                heapq.heappush(self._by_due, (slot.due_at, slot.turn, slot))
 
     def _put_gap_s(self, camera_id: str) -> float:
         slot = self._slots.get(camera_id)

@@ -317,6 +317,18 @@ def test_one_camera_gets_extra_looks_however_slow_the_detector():
     assert list(box.schedule.pace().extra) == ["a"]
 
 
+def test_an_extra_look_waits_for_nothing_that_is_only_late():
+    box = Box(interval_s=1)
+    for name in "abc":
+        box.look_at(name)
+    box.put("a")
+    box.put("b")
+    box.pass_s(20)
+    box.schedule.extra("c", 0.25, until=box.clock.steady() + 60)
+    box.put("c")
+    assert box.names(3) == ["c", "a", "b"]
+
+
 def test_slots_that_nothing_comes_to_any_more_are_given_up():
     box = Box()
     for window in range(20):
