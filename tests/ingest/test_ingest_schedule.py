@@ -463,6 +463,15 @@ def counts_of(row):
     return [count for field, count in enumerate(row) if field % 16 not in (1, 2)]
 
 
+def deadline_of(box, slot, seen_at):
+    """Of a picture that comes now to a slot that was looked at then."""
+    if slot[0] in box.schedule._extra.granted:
+        return float("-inf")
+    interval_s = box.schedule._intervals_s[slot[1]] * box.schedule.stretch
+    interval_s = min(interval_s, box.settings.schedule.longest_gap_s)
+    return min(seen_at + interval_s, box.clock.steady() + interval_s / 3)
+
+
 @given(stories)
 @settings(max_examples=150, deadline=None)
 def test_what_is_taken_is_what_waited_beyond_the_longest_gap_else_the_earliest_deadline(story):
@@ -476,13 +485,17 @@ def test_what_is_taken_is_what_waited_beyond_the_longest_gap_else_the_earliest_d
             for slot in [slot for slot in known if slot[0] not in step[1]]:
                 del known[slot]
                 waiting.pop(slot, None)
+        granted = set(box.schedule._extra.granted)
         taken = told(box, step, in_hand)
         now = box.clock.steady()
         if step[0] == "put":
             slot = slot_of(box.puts[-1])
             since, turn, seen = known.setdefault(slot, (now, next(turns), False))
-            interval_s = box.schedule._interval_s(slot[1], slot[0]) if seen else 0.0
-            waiting.setdefault(slot, (since + interval_s if seen else now, turn))
+            waiting.setdefault(slot, (deadline_of(box, slot, since) if seen else now, turn))
+        for camera_id in set(box.schedule._extra.granted) - granted:
+            slot = camera_id, "whole", None
+            if slot in waiting and known[slot][2]:
+                waiting[slot] = float("-inf"), waiting[slot][1]
         for _ in taken:
             overdue = [slot for slot in waiting if known[slot][0] + longest_gap_s <= now]
             best = (
@@ -518,9 +531,11 @@ def test_under_overload_cameras_alike_get_the_same_number_of_looks(cameras, pass
 @given(stories, st.sampled_from([2.0, 30.0]))
 @settings(max_examples=150, deadline=None)
 def test_after_its_deadline_each_other_slot_comes_before_a_look_at_most_once(story, longest_gap_s):
+    """Extra looks apart: their share is bounded otherwise."""
     box, in_hand = Box(schedule={"longest_gap_s": longest_gap_s}), []
     before = {}  # slot that waits beyond its deadline -> slots that were taken instead
     for step in story:
+        extra = set(box.schedule._extra.granted)
         taken = told(box, step, in_hand)
         if step[0] == "keep":
             before.clear()
@@ -529,7 +544,7 @@ def test_after_its_deadline_each_other_slot_comes_before_a_look_at_most_once(sto
             before.pop(slot_of(look), None)
         for look in taken:
             for others in before.values():
-                assert slot_of(look) not in others
+                assert slot_of(look) not in others or look.camera_id in extra
                 others.add(slot_of(look))
         for slot in box.schedule._slots.values():
             if slot.waiting is not None and slot.due_at <= now:
