@@ -64,6 +64,8 @@ RULES: dict[str, Rule] = {
     "patrol_camera": _LOOK,
     "report_page": _ACT,
     "report_from_picture": _ACT,
+    "coverage_page": _LOOK,
+    "coverage_camera": _LOOK,
     "map_page": _LOOK,
     "command_page": _TOWN,
     "events": _LOOK,

@@ -31,6 +31,7 @@ EXAMPLES = {
     "language": ("/language/en", None),
     "static": ("/static/console.css", None),
     "camera_picture": ("/cameras/cam-1/picture", None),
+    "coverage_camera": ("/coverage/cam-1", None),
     "patrol_camera": ("/patrol/cam-1", None),
     "report_page": ("/patrol/cam-1/report", None),
     "report_from_picture": ("/patrol/cam-1/report", {"shot": "1"}),

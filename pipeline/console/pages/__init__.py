@@ -3,6 +3,7 @@
 from pipeline.console.pages import (
     account,
     cameras,
+    coverage,
     events,
     home,
     patrol,
@@ -15,7 +16,10 @@ from pipeline.console.pages import (
 
 ROUTERS = tuple(
     page.router
-    for page in (home, sign_in, account, queue, ticket, town, cameras, pictures, patrol, events)
+    for page in (
+        *(home, sign_in, account, queue, ticket, town, events),
+        *(cameras, pictures, patrol, coverage),
+    )
 )
 
 __all__ = ["ROUTERS"]
