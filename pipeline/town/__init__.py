@@ -1,5 +1,6 @@
 """Who and where: cameras, grids, duties, datum conversions and the ground plane."""
 
+from pipeline.town.calibration import Calibration, calibrate
 from pipeline.town.camera import (
     Camera,
     GroundPoint,
@@ -18,6 +19,7 @@ from pipeline.town.grid_file import load_grids
 from pipeline.town.grids import Grid, GridMap, Member
 from pipeline.town.ground import GroundPlane, place_of, plane_of
 from pipeline.town.holidays import Holidays, load_holidays
+from pipeline.town.list_file import CameraListFile, Entry, Saved, ground_cells
 from pipeline.town.local import LocalFrame, distance_m
 from pipeline.town.place import Place, PlaceMethod
 from pipeline.town.town import Town, load_cameras_in, load_town
@@ -25,9 +27,12 @@ from pipeline.town.town import Town, load_cameras_in, load_town
 __all__ = [
     "DATUMS",
     "HAZARDS",
+    "Calibration",
     "Camera",
+    "CameraListFile",
     "Duties",
     "Duty",
+    "Entry",
     "Grid",
     "GridMap",
     "GroundPlane",
@@ -41,12 +46,15 @@ __all__ = [
     "PlaceMethod",
     "Policy",
     "Problem",
+    "Saved",
     "Town",
     "Transport",
     "Zone",
     "ZoneKind",
+    "calibrate",
     "distance_m",
     "from_wgs84",
+    "ground_cells",
     "import_cameras",
     "load_cameras",
     "load_cameras_in",
