@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from pipeline.clock import Clock
     from pipeline.console.accounts import Accounts
+    from pipeline.console.camera_care import CameraCare
     from pipeline.tickets import Changes, Desk, PictureKeeper
 
 log = structlog.get_logger()
@@ -51,6 +52,7 @@ def create_app(
     reports: ReportSettings | None = None,
     changes: Changes | None = None,
     clock: Clock | None = None,
+    care: CameraCare | None = None,
 ) -> FastAPI:
     """The console over a desk.
 
@@ -59,6 +61,7 @@ def create_app(
     ``cameras`` gives one mapping per camera: ``camera_id``, ``state``, and where known ``name``,
     ``grid``, ``lon``, ``lat``, ``since_at`` (Unix seconds) and ``why``. It is called in a thread of
     the server's. Without ``changes`` pages look for news by themselves, every half minute.
+    ``care``: without it zones, marked points and the history of a camera are not shown.
     """
     settings, clock = settings or ConsoleSettings(), clock or SystemClock()
     live = Live(changes, desk.town.grids, clock)
@@ -81,7 +84,7 @@ def create_app(
     )
     photos = (reports or ReportSettings()).model_copy(update={"picture_mb": settings.upload_mb})
     app.state.console = Console(
-        desk, Feedback(desk, pictures), accounts, pictures, cameras, settings, photos, clock
+        desk, Feedback(desk, pictures), accounts, pictures, cameras, settings, photos, clock, care
     )
     app.state.live = live
     # Compressed here alone: pages carry a form token beside what others wrote.

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from pipeline.clock import Clock
     from pipeline.console.accounts import Accounts, User
+    from pipeline.console.camera_care import CameraCare
     from pipeline.console.words import Language, Pair
     from pipeline.settings import ConsoleSettings, ReportSettings
     from pipeline.tickets import Desk, Feedback, PictureKeeper, Ticket
@@ -32,6 +33,8 @@ class Console:
     settings: ConsoleSettings
     photo_limits: ReportSettings
     clock: Clock
+    care: CameraCare | None = None
+    """What the pages of one camera need besides; None: they show what the board says."""
 
 
 @dataclass(slots=True)

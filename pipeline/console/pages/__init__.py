@@ -1,9 +1,25 @@
 """The pages, one router each."""
 
-from pipeline.console.pages import account, cameras, events, home, queue, sign_in, ticket, town
+from pipeline.console.pages import (
+    account,
+    calibration,
+    camera,
+    cameras,
+    events,
+    home,
+    queue,
+    sign_in,
+    ticket,
+    town,
+    zones,
+)
 
 ROUTERS = tuple(
-    page.router for page in (home, sign_in, account, queue, ticket, town, cameras, events)
+    page.router
+    for page in (
+        *(home, sign_in, account, queue, ticket, town, cameras, events),
+        *(camera, zones, calibration),
+    )
 )
 
 __all__ = ["ROUTERS"]
