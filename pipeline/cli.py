@@ -348,8 +348,9 @@ def console(
 ) -> None:
     """控制台：网格待办、案卷、摄像机 / the pages and the API for grid staff."""
     try:
-        from pipeline.console import Accounts, create_app, serve
+        from pipeline.console import Accounts, CameraCare, Watching, create_app, serve
         from pipeline.tickets import open_desk
+        from pipeline.town import CameraListFile
     except ModuleNotFoundError as error:
         raise InputError(
             f"the page needs {error.name}",
@@ -380,6 +381,14 @@ def console(
             settings=settings.console,
             reports=settings.tickets.reports,
             changes=opened.changes,
+            watching=Watching(opened.shots, opened.audit, SystemClock()),
+            care=CameraCare(
+                CameraListFile(settings.town.cameras, opened.town.grids),
+                opened.board,
+                opened.coverage,
+                opened.audit,
+                settings.console.shared_list,
+            ),
         )
         with serve(app, host, port) as url:
             err.print(f"控制台 / console: {url}")

@@ -66,6 +66,7 @@ RULES: dict[str, Rule] = {
     "calibration_page": _LOOK,
     "check_calibration": _LOOK,
     "save_calibration": _CARE,
+    "camera_picture": _LOOK,
     "map_page": _LOOK,
     "command_page": _TOWN,
     "events": _LOOK,

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
     from pipeline.clock import Clock, ManualClock
-    from pipeline.console import Accounts
+    from pipeline.console import Accounts, Watching
     from pipeline.tickets import Desk
     from pipeline.tickets.pictures import Looker
 
@@ -79,6 +79,7 @@ class Running:
     url: str
     stop: Callable[[], None]
     browsers: ExitStack
+    watching: Watching
 
     def browser(self, name: str | None = None, **more: object) -> httpx.Client:
         """A browser of this user, signed in; None: of nobody."""

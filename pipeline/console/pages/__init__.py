@@ -7,6 +7,7 @@ from pipeline.console.pages import (
     cameras,
     events,
     home,
+    pictures,
     queue,
     sign_in,
     ticket,
@@ -17,7 +18,7 @@ from pipeline.console.pages import (
 ROUTERS = tuple(
     page.router
     for page in (
-        *(home, sign_in, account, queue, ticket, town, cameras, events),
+        *(home, sign_in, account, queue, ticket, town, cameras, pictures, events),
         *(camera, zones, calibration),
     )
 )

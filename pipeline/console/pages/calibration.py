@@ -45,7 +45,6 @@ def calibration_page(request: Request, camera_id: str) -> Response:
 def check_calibration(request: Request, camera_id: str) -> Response:
     """How well points fit, for the page's script, or as a page for browsers without scripts."""
     visit = visit_of(request)
-    row_of(request, camera_id)
     told, datum = visit.text("points"), visit.text("datum")
     if "application/json" not in request.headers.get("accept", ""):
         return _page(request, camera_id, told=(told, datum))
@@ -62,7 +61,6 @@ def check_calibration(request: Request, camera_id: str) -> Response:
 @router.post("/cameras/{camera_id}/calibration")
 def save_calibration(request: Request, camera_id: str) -> Response:
     visit = visit_of(request)
-    row_of(request, camera_id)
     told, datum = visit.text("points"), visit.text("datum")
     try:
         points = read_points(told, datum)
@@ -82,7 +80,7 @@ def _page(
 ) -> Response:
     """``told``: points and datum as the person gave them; they are not lost."""
     console, visit = console_of(request), visit_of(request)
-    row, care = row_of(request, camera_id), console.care
+    row, care = row_of(request), console.care
     entry, trouble = entry_of(care, camera_id)
     datum = _datum(entry, told)
     points = told[0] if told else _listed(entry, datum)

@@ -22,7 +22,6 @@ def zones_page(request: Request, camera_id: str) -> Response:
 @router.post("/cameras/{camera_id}/zones")
 def save_zones(request: Request, camera_id: str) -> Response:
     visit = visit_of(request)
-    row_of(request, camera_id)
     drawn = visit.text("zones")
     try:
         camera_care.save_zones(
@@ -42,7 +41,7 @@ def _page(
 ) -> Response:
     """``drawn``: what the person drew, when it could not be saved; it is not lost."""
     visit, care = visit_of(request), console_of(request).care
-    row = row_of(request, camera_id)
+    row = row_of(request)
     entry, trouble = entry_of(care, camera_id)
     listed = camera_care.written_zones(entry.camera.zones) if entry else "[]"
     return draw(

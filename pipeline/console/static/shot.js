@@ -32,12 +32,11 @@ class Shot {
     this.size();
     if (this.image.complete) this.size();
     this.image.addEventListener("load", () => this.size());
-    this.image.addEventListener("error", () => this.lost());
-    if (this.image.complete && !this.image.naturalWidth) this.lost();
     new ResizeObserver(() => this.scale()).observe(this.svg);
     this.listen();
     const zoom = document.getElementById("zoom");
-    zoom?.addEventListener("click", () => {
+    zoom.hidden = false;
+    zoom.addEventListener("click", () => {
       const large = root.classList.toggle("large");
       zoom.setAttribute("aria-pressed", String(large));
       if (large) root.scrollTo(root.scrollWidth / 2 - root.clientWidth / 2, 0);
@@ -51,17 +50,6 @@ class Shot {
     for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
     into.append(element);
     return element;
-  }
-
-  lost() {
-    this.image.hidden = true;
-    this.root.classList.add("lost-picture");
-    if (!this.root.querySelector(".nopicture")) {
-      const said = document.createElement("p");
-      said.className = "nopicture";
-      said.textContent = this.root.dataset.lost;
-      this.root.prepend(said);
-    }
   }
 
   size() {
