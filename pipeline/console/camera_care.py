@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 import socket
 from dataclasses import dataclass
@@ -12,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 from pipeline.console.camera_words import refusal
 from pipeline.console.context import Refused
 from pipeline.errors import CameraListChangedError, InputError
-from pipeline.town import GroundPoint, Zone, ground_cells, to_wgs84
+from pipeline.town import ground_cells, ground_points_of, zone_cells, zones_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from pipeline.console.words import Pair
     from pipeline.tickets import Audit, CameraBoard, CoverageLedger
-    from pipeline.town import Camera, CameraListFile, Saved
+    from pipeline.town import Camera, CameraListFile, GroundPoint, Saved, Zone
 
 DATUMS = ("wgs84", "gcj02", "bd09", "cgcs2000")
 _MOST_ZONES, _MOST_CORNERS, _MOST_POINTS = 40, 200, 40
@@ -75,34 +74,25 @@ class Sender:
 def read_zones(text: str) -> list[Zone]:
     """Raises Refused (422) with what is wrong with which zone."""
     shape = ("区域格式不对", 'zones are [{"kind": ..., "polygon": [[u, v], ...]}, ...]')
-    told = _json(text, shape)
+    try:
+        told = json.loads(text[:_LONGEST])
+    except (ValueError, RecursionError):
+        raise Refused(422, shape) from None
     if not isinstance(told, list) or len(told) > _MOST_ZONES:
         raise Refused(422, shape)
-    return [_zone(one, number, shape) for number, one in enumerate(told, 1)]
+    return [_zone(one, number) for number, one in enumerate(told, 1)]
 
 
-def _zone(told: Any, number: int, shape: Pair) -> Zone:
-    if not isinstance(told, dict) or set(told) != {"kind", "polygon"}:
-        raise Refused(422, shape)
-    polygon = told["polygon"]
-    if not isinstance(polygon, list) or len(polygon) > _MOST_CORNERS:
-        raise Refused(422, shape)
-    corners = [_pair(corner, shape) for corner in polygon]
+def _zone(told: Any, number: int) -> Zone:
     try:
-        return Zone(told["kind"], tuple(corners))
+        (zone,) = zones_of([told])
     except InputError as error:
         zh, en = refusal(error)
         raise Refused(422, (f"区域 {number}：{zh}", f"zone {number}: {en}")) from None
-
-
-def _pair(told: Any, shape: Pair) -> tuple[float, float]:
-    numbers = told if isinstance(told, list) else []
-    if len(numbers) != 2 or any(
-        isinstance(one, bool) or not isinstance(one, int | float) or not math.isfinite(one)
-        for one in numbers
-    ):
-        raise Refused(422, shape)
-    return round(float(numbers[0]), 5), round(float(numbers[1]), 5)
+    if len(zone.polygon) > _MOST_CORNERS:
+        zh = f"区域 {number}：最多 {_MOST_CORNERS} 个角点"
+        raise Refused(422, (zh, f"zone {number}: {_MOST_CORNERS} corners at most"))
+    return zone
 
 
 def read_points(text: str, datum: str) -> list[GroundPoint]:
@@ -126,14 +116,14 @@ def _point(line: str, number: int, datum: str) -> GroundPoint:
             422, (zh, f"point {number}: four numbers: u, v (0 to 1), longitude, latitude")
         )
     try:
-        u, v, lon, lat = (float(one) for one in said)
-        return GroundPoint(u, v, *to_wgs84(lon, lat, datum))
+        (point,) = ground_points_of([[float(one) for one in said]], datum) or ()
     except ValueError:
         said_so = (f"第 {number} 点：不是数", f"point {number}: not a number")
         raise Refused(422, said_so) from None
     except InputError as error:
         zh, en = refusal(error)
         raise Refused(422, (f"第 {number} 点：{zh}", f"point {number}: {en}")) from None
+    return point
 
 
 def written_points(points: Sequence[GroundPoint], datum: str) -> str:
@@ -143,7 +133,7 @@ def written_points(points: Sequence[GroundPoint], datum: str) -> str:
 
 def written_zones(zones: Sequence[Zone]) -> str:
     """The zones as ``read_zones`` takes them, and as the column of a list."""
-    return json.dumps([{"kind": zone.kind, "polygon": zone.polygon} for zone in zones])
+    return json.dumps(zone_cells(zones))
 
 
 def save_zones(
@@ -152,7 +142,7 @@ def save_zones(
     """Put them into the list, recorded in the audit. Raises Refused; then nothing was changed."""
 
     def record(before: Camera, after: Camera) -> None:
-        said = {"before": written_zones(before.zones), "after": written_zones(after.zones)}
+        said = {"before": zone_cells(before.zones), "after": zone_cells(after.zones)}
         _record(care, "cameras zones", camera_id, sender, said)
 
     return _saved(
@@ -169,7 +159,7 @@ def save_points(
 
     def record(before: Camera, after: Camera) -> None:
         said = {
-            name: written_points(camera.ground_points or (), "wgs84")
+            name: ground_cells(camera.ground_points or (), "wgs84")
             for name, camera in (("before", before), ("after", after))
         }
         _record(care, "cameras calibrate", camera_id, sender, said)
@@ -182,7 +172,7 @@ def save_points(
 
 
 def _record(
-    care: CameraCare, action: str, camera_id: str, sender: Sender, said: dict[str, str]
+    care: CameraCare, action: str, camera_id: str, sender: Sender, said: Mapping[str, Any]
 ) -> None:
     care.audit.record(action, camera_id, who=sender.name, origin=sender.origin, details=said)
 
@@ -198,10 +188,3 @@ def _saved(care: CameraCare, camera_id: str, put: Any) -> Saved:
     except InputError as error:
         raise Refused(422, refusal(error)) from None
     return saved
-
-
-def _json(text: str, shape: Pair) -> Any:
-    try:
-        return json.loads(text[:_LONGEST])
-    except (ValueError, RecursionError):
-        raise Refused(422, shape) from None

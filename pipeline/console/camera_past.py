@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -79,9 +79,9 @@ def past_of(
     """``until``: up to when the camera's box was heard; what came after is not known."""
     from_at = now - DAYS * _DAY_S
     spans = list(stays(care.board.history(camera_id), from_at, max(from_at, min(now, until))))
-    per_state: Counter[str] = Counter()
+    per_state: defaultdict[str, float] = defaultdict(float)
     for one in spans:
-        per_state[one.state] += one.seconds  # type: ignore[assignment] - seconds are floats
+        per_state[one.state] += one.seconds
     known_s = sum(per_state.values())
     gaps = care.coverage.gaps(camera_id, from_at, now, longer_than_s=_GAP_S)
     longest = sorted(gaps, key=lambda gap: gap.from_at - gap.to_at)
@@ -98,10 +98,10 @@ def past_of(
             Share(
                 words.name(words.CAMERA_STATES, state, language),
                 tone(state),
-                f"{100 * seconds / known_s:.1f} %",
+                _percent(seconds / known_s),
                 words.span(seconds, language),
             )
-            for state, seconds in per_state.most_common()
+            for state, seconds in sorted(per_state.items(), key=lambda one: -one[1])
         ),
         spells=tuple(
             Spell(
@@ -125,6 +125,10 @@ def past_of(
         gaps_left_out=max(0, len(longest) - _GAPS_SHOWN),
         unseen=words.span(sum(gap.to_at - gap.from_at for gap in gaps), language),
     )
+
+
+def _percent(share: float) -> str:
+    return "< 0.1 %" if 0 < share < 0.0005 else f"{100 * share:.1f} %"
 
 
 def tone(state: str) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from math import cos, radians, sin
 from typing import TYPE_CHECKING
 
+import numpy as np
 import shapely
 
 from pipeline.town import LocalFrame
@@ -95,5 +96,5 @@ def _cone(at: Sequence[float], heading_deg: float, width_deg: float) -> str:
 
 def _in_metres(shape: BaseGeometry, frame: LocalFrame) -> BaseGeometry:
     return shapely.make_valid(
-        shapely.transform(shape, lambda points: [frame.xy(lon, lat) for lon, lat in points])
+        shapely.transform(shape, lambda points: np.array([frame.xy(*at) for at in points]))
     )

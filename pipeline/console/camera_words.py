@@ -35,6 +35,7 @@ _PROBLEMS: tuple[tuple[str, str], ...] = (
     ("the marked points are mirrored", "标定点左右颠倒：经度在前、纬度在后，画面横坐标向右"),
     ("a mark is too far from the camera", "有标定点离摄像机太远，坐标系选对了吗"),
     ("not a list of points", "标定点格式不对"),
+    ("not a zone|is not a list|not a point|not a number", "格式不对"),
     ("unknown kind of zone", "区域类型不认识"),
     ("a corner of zone", "区域有角点在画面之外"),
     ("zone .* has too few corners", "区域至少要有 3 个不同的角点"),

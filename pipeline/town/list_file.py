@@ -95,10 +95,7 @@ class CameraListFile:
         when nothing but the exchange of the files is left; what it raises stops that. Raises
         CameraListChangedError where the entry is another one now.
         """
-        told = [
-            {"kind": zone.kind, "polygon": [_rounded(corner) for corner in zone.polygon]}
-            for zone in zones
-        ]
+        told = zone_cells(zones)
         return self._put(camera_id, "zones", lambda _: told, mark, before_it_is_done)
 
     def put_ground_points(
@@ -198,9 +195,7 @@ class CameraListFile:
             Path(name).unlink()
         after = {camera.camera_id: camera for camera in read}
         expected = [
-            replace(camera, **{column: getattr(after.get(camera_id), column, None)})
-            if camera.camera_id == camera_id
-            else camera
+            _with(camera, column, after.get(camera_id)) if camera.camera_id == camera_id else camera
             for camera in before
         ]
         if list(read) != expected:
@@ -255,6 +250,15 @@ class CameraListFile:
             os.close(folder)
 
 
+def _with(camera: Camera, column: str, other: Camera | None) -> Camera:
+    """The camera with the other's zones or ground points."""
+    if other is None:
+        return camera
+    if column == "zones":
+        return replace(camera, zones=other.zones)
+    return replace(camera, ground_points=other.ground_points)
+
+
 def ground_cells(points: Sequence[GroundPoint], datum: str) -> list[list[float]]:
     """Marked points as a list writes them: ``[[u, v, lon, lat], ...]`` in its row's datum."""
     digits = _METRE_DIGITS if datum.startswith("epsg:") else _DEGREE_DIGITS
@@ -264,6 +268,14 @@ def ground_cells(points: Sequence[GroundPoint], datum: str) -> list[list[float]]
             *(round(one, digits) for one in from_wgs84(point.lon, point.lat, datum)),
         ]
         for point in points
+    ]
+
+
+def zone_cells(zones: Sequence[Zone]) -> list[dict[str, Any]]:
+    """Zones as a list writes them."""
+    return [
+        {"kind": zone.kind, "polygon": [_rounded(corner) for corner in zone.polygon]}
+        for zone in zones
     ]
 
 

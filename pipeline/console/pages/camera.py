@@ -88,7 +88,9 @@ def entry_of(care: CameraCare | None, camera_id: str) -> tuple[Entry | None, Pai
     try:
         return care.lists.entry(camera_id), None
     except InputError as error:
-        return None, refusal(error)
+        if error.found == camera_id:
+            return None, refusal(error)
+        return None, (f"摄像机清单有误：{error}", f"the camera list is wrong: {error}")
 
 
 def care_of(request: Request) -> CameraCare:
@@ -129,7 +131,7 @@ def _taken_up(care: CameraCare, row: dict[str, Any], camera_id: str) -> TakenUp:
             ),
         )
     refused = [one for one in care.board.refused_lists() if one.host == told.host]
-    if refused and row["told_at"] and row["told_at"] - refused[-1].told_at <= STALE_S:
+    if refused and last_told(care, camera_id) - refused[-1].told_at <= STALE_S:
         why = refused[-1].why
         return TakenUp(
             "no",
@@ -156,6 +158,7 @@ def _quality(camera: Camera | None) -> dict[str, Any] | None:
     except CalibrationError as error:
         return {"problem": refusal(error)}
     return {
+        "problem": None,
         "count": len(found.errors_m),
         "whole_m": f"{found.whole_m:.2f}",
         "worst_m": f"{max(found.errors_m):.2f}",

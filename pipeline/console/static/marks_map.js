@@ -29,13 +29,14 @@ class MarksMap {
       style: {
         version: 8,
         sources: {
-          grids: { type: "geojson", data: empty },
+          grids: { type: "geojson", data: empty }, rings: { type: "geojson", data: empty },
           ...(tiles ? { tiles: { type: "raster", tileSize: 256, tiles: [tiles] } } : {}),
         },
         layers: [
           { id: "ground", type: "background", paint: { "background-color": colour("--ground") } },
           ...(tiles ? [{ id: "tiles", type: "raster", source: "tiles" }] : []),
           { id: "borders", type: "line", source: "grids", paint: { "line-color": colour("--field"), "line-width": 1 } },
+          { id: "rings", type: "line", source: "rings", paint: { "line-color": colour("--button"), "line-width": 1, "line-dasharray": [4, 4] } },
         ],
       },
     });
@@ -75,6 +76,7 @@ class MarksMap {
     if (!this.map || !this.camera || !at) return;
     this.camera.setLngLat(at).addTo(this.map);
     this.map.jumpTo({ center: at, zoom: 17.5 });
+    this.map.getSource("rings")?.setData(rings(at));
     this.map.getSource("grids")?.setData(shifted(this.grids, at[0] - wgs[0], at[1] - wgs[1]));
   }
 
@@ -103,6 +105,18 @@ class MarksMap {
       marker.getElement().textContent = told.text;
     }
   }
+}
+
+// Circles 20, 40 and 80 m around the camera: beyond 80 m nothing is placed by its picture.
+function rings([lon, lat]) {
+  const north = 1 / 111000, east = north / Math.cos(lat * Math.PI / 180);
+  const ring = (metres) => Array.from({ length: 73 }, (_, at) => {
+    const turn = at * Math.PI / 36;
+    return [lon + metres * Math.sin(turn) * east, lat + metres * Math.cos(turn) * north];
+  });
+  return { type: "FeatureCollection", features: [20, 40, 80].map((metres) => ({
+    type: "Feature", properties: {}, geometry: { type: "LineString", coordinates: ring(metres) },
+  })) };
 }
 
 function shifted(collection, east, north) {

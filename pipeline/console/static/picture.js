@@ -18,8 +18,8 @@ for (const image of document.querySelectorAll(".camera-picture")) {
 
   async function ask() {
     clearTimeout(timer);
-    const answer = await fetch(image.dataset.url, { headers: tag ? { "If-None-Match": tag } : {}, cache: "no-store" }).catch(() => null);
-    if (answer?.ok) {
+    const answer = await fetch(image.dataset.url, { cache: "no-cache" }).catch(() => null);
+    if (answer?.ok && answer.headers.get("ETag") !== tag) {
       tag = answer.headers.get("ETag");
       takenAt = performance.now() - Number(answer.headers.get("X-Age-S") || 0) * 1000;
       const fresh = URL.createObjectURL(await answer.blob());
@@ -29,7 +29,7 @@ for (const image of document.querySelectorAll(".camera-picture")) {
       image.hidden = false;
       sheet.classList.remove("lost-picture");
       tries = 0;
-    } else if (answer?.status !== 304 && takenAt === null) {
+    } else if (takenAt === null) {
       image.hidden = true;
       sheet.classList.add("lost-picture");
       line.textContent = ++tries < PATIENCE ? said.asking : said.none;
