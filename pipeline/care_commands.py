@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
@@ -21,9 +22,10 @@ from pipeline.terminal import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
-    from pipeline.town import Calibration, Camera, CameraListFile, Saved
+    from pipeline.tickets import ListChanges
+    from pipeline.town import Calibration, CameraListFile
 
 CameraId = Annotated[str, typer.Argument(metavar="CAMERA", help="of the list")]
 Save = Annotated[bool, typer.Option("--save", help="write it into the camera list")]
@@ -42,7 +44,7 @@ def calibrate(
 ) -> None:
     """标定摄像机，给出误差 / how well points fit, the list's or others; --save keeps them."""
     from pipeline.town import calibrate as fit
-    from pipeline.town import ground_cells, ground_points_of
+    from pipeline.town import ground_points_of
 
     lists = _lists(settings_file)
     entry = lists.entry(camera_id)
@@ -53,15 +55,8 @@ def calibrate(
         marks = entry.camera.ground_points or ()
     found = fit(entry.camera, marks)
     if save:
-        _save(
-            settings_file,
-            "cameras calibrate",
-            camera_id,
-            lambda camera: ground_cells(camera.ground_points or (), "wgs84"),
-            lambda done: lists.put_ground_points(
-                camera_id, marks, entry.mark, before_it_is_done=done
-            ),
-        )
+        with _changes(settings_file, lists) as changes:
+            changes.put_ground_points(camera_id, marks, entry.mark)
     if as_json:
         print_json(
             {
@@ -101,13 +96,8 @@ def zones(
     entry = lists.entry(camera_id)
     shown = entry.camera.zones if set_to is None else zones_of(set_to)
     if save:
-        _save(
-            settings_file,
-            "cameras zones",
-            camera_id,
-            lambda camera: zone_cells(camera.zones),
-            lambda done: lists.put_zones(camera_id, shown, entry.mark, before_it_is_done=done),
-        )
+        with _changes(settings_file, lists) as changes:
+            changes.put_zones(camera_id, shown, entry.mark)
     out.print(json.dumps(zone_cells(shown)), soft_wrap=True, highlight=False)
 
 
@@ -118,22 +108,14 @@ def _lists(settings_file: Path | None) -> CameraListFile:
     return CameraListFile(town.cameras, load_grids(town.grids))
 
 
-def _save(
-    settings_file: Path | None,
-    action: str,
-    camera_id: str,
-    said: Callable[[Camera], Any],
-    put: Callable[[Callable[[Camera, Camera], None]], Saved],
-) -> None:
-    """Recorded in the audit, or not done."""
+@contextmanager
+def _changes(settings_file: Path | None, lists: CameraListFile) -> Iterator[ListChanges]:
+    """On record in the audit, or not done."""
+    from pipeline.tickets import ListChanges
+
     who, origin = this_person()
     with opened_desk(settings_file) as opened:
-
-        def record(before: Camera, after: Camera) -> None:
-            told = {"before": said(before), "after": said(after)}
-            opened.audit.record(action, camera_id, who=who, origin=origin, details=told)
-
-        put(record)
+        yield ListChanges(lists, opened.audit, who=who, origin=origin)
 
 
 def _show(found: Calibration, *, saved: bool) -> None:

@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, Any
 from pipeline.console.camera_words import refusal
 from pipeline.console.context import Refused
 from pipeline.errors import CameraListChangedError, InputError
+from pipeline.tickets import ListChanges
 from pipeline.town import ground_cells, ground_points_of, zone_cells, zones_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from pipeline.console.words import Pair
     from pipeline.tickets import Audit, CameraBoard, CoverageLedger
-    from pipeline.town import Camera, CameraListFile, GroundPoint, Saved, Zone
+    from pipeline.town import CameraListFile, GroundPoint, Zone
 
 DATUMS = ("wgs84", "gcj02", "bd09", "cgcs2000")
 _MOST_ZONES, _MOST_CORNERS, _MOST_POINTS = 40, 200, 40
@@ -138,53 +139,31 @@ def written_zones(zones: Sequence[Zone]) -> str:
 
 def save_zones(
     care: CameraCare, camera_id: str, zones: Sequence[Zone], mark: str, sender: Sender
-) -> Saved:
-    """Put them into the list, recorded in the audit. Raises Refused; then nothing was changed."""
-
-    def record(before: Camera, after: Camera) -> None:
-        said = {"before": zone_cells(before.zones), "after": zone_cells(after.zones)}
-        _record(care, "cameras zones", camera_id, sender, said)
-
-    return _saved(
-        care,
-        camera_id,
-        lambda: care.lists.put_zones(camera_id, zones, mark, before_it_is_done=record),
-    )
+) -> None:
+    """Put them into the list, on record. Raises Refused; then nothing was changed."""
+    changes = _changes(care, camera_id, sender)
+    _saved(lambda: changes.put_zones(camera_id, zones, mark))
 
 
 def save_points(
     care: CameraCare, camera_id: str, points: Sequence[GroundPoint], mark: str, sender: Sender
-) -> Saved:
-    """Likewise its marked points."""
-
-    def record(before: Camera, after: Camera) -> None:
-        said = {
-            name: ground_cells(camera.ground_points or (), "wgs84")
-            for name, camera in (("before", before), ("after", after))
-        }
-        _record(care, "cameras calibrate", camera_id, sender, said)
-
-    return _saved(
-        care,
-        camera_id,
-        lambda: care.lists.put_ground_points(camera_id, points, mark, before_it_is_done=record),
-    )
-
-
-def _record(
-    care: CameraCare, action: str, camera_id: str, sender: Sender, said: Mapping[str, Any]
 ) -> None:
-    care.audit.record(action, camera_id, who=sender.name, origin=sender.origin, details=said)
+    """Likewise its marked points."""
+    changes = _changes(care, camera_id, sender)
+    _saved(lambda: changes.put_ground_points(camera_id, points, mark))
 
 
-def _saved(care: CameraCare, camera_id: str, put: Any) -> Saved:
+def _changes(care: CameraCare, camera_id: str, sender: Sender) -> ListChanges:
     why_not = care.why_not(camera_id)
     if why_not is not None:
         raise Refused(409, why_not)
+    return ListChanges(care.lists, care.audit, who=sender.name, origin=sender.origin)
+
+
+def _saved(put: Callable[[], object]) -> None:
     try:
-        saved: Saved = put()
+        put()
     except CameraListChangedError as error:
         raise Refused(409, refusal(error)) from None
     except InputError as error:
         raise Refused(422, refusal(error)) from None
-    return saved

@@ -57,17 +57,23 @@ _PROBLEMS: tuple[tuple[str, str], ...] = (
 def refusal(error: InputError) -> Pair:
     """The error for a page: what is wrong, where, what was found and what is allowed."""
     zh = next((said for like, said in _PROBLEMS if re.match(like, error.problem)), error.problem)
-    point = re.search(r"point (\d+)$", error.where or "")
+    point = point_of(error)
     if point:
-        zh = f"第 {point[1]} 点：{zh}"
+        zh = f"第 {point} 点：{zh}"
     found = f"（{error.found}）" if error.found and len(error.found) <= 80 else ""
     english = "; ".join(
         part
         for part in (
-            f"point {point[1]}: {error.problem}" if point else error.problem,
+            f"point {point}: {error.problem}" if point else error.problem,
             f"found {error.found}" if found else "",
             f"allowed: {error.allowed}" if error.allowed else "",
         )
         if part
     )
     return f"{zh}{found}", english
+
+
+def point_of(error: InputError) -> int | None:
+    """The number of the marked point that is to blame, from 1."""
+    found = re.search(r"point (\d+)$", error.where or "")
+    return int(found[1]) if found else None

@@ -19,6 +19,7 @@ from pipeline.tickets.evidence import (
 )
 from pipeline.tickets.feedback import Feedback
 from pipeline.tickets.filmer import Filmer
+from pipeline.tickets.list_changes import ListChanges
 from pipeline.tickets.notify import Notices, Notifier, NotifyStore, recipients_of, try_out
 from pipeline.tickets.opening import OpenDesk, open_desk
 from pipeline.tickets.orders import Said
@@ -69,6 +70,7 @@ __all__ = [
     "Gap",
     "Keeper",
     "Line",
+    "ListChanges",
     "ListInForce",
     "MapRound",
     "Minute",

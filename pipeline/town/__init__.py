@@ -19,7 +19,8 @@ from pipeline.town.grid_file import load_grids
 from pipeline.town.grids import Grid, GridMap, Member
 from pipeline.town.ground import GroundPlane, place_of, plane_of
 from pipeline.town.holidays import Holidays, load_holidays
-from pipeline.town.list_file import CameraListFile, Entry, Saved, ground_cells, zone_cells
+from pipeline.town.list_cells import ground_cells, zone_cells
+from pipeline.town.list_file import CameraListFile, Entry, Saved
 from pipeline.town.local import LocalFrame, distance_m
 from pipeline.town.place import Place, PlaceMethod
 from pipeline.town.town import Town, load_cameras_in, load_town

@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, Any
 from pipeline.errors import CameraListChangedError, CameraListError
 from pipeline.town.camera import Camera, GroundPoint, Zone, masked_url
 from pipeline.town.camera_list import raw_rows
-from pipeline.town.datum import datum_name, from_wgs84
-from pipeline.town.files import write_atomically
+from pipeline.town.datum import datum_name
+from pipeline.town.files import make_like
+from pipeline.town.list_cells import ground_cells, zone_cells
 from pipeline.town.list_csv import with_cells
 from pipeline.town.list_yaml import with_values
 from pipeline.town.town import load_cameras_in
@@ -28,13 +29,12 @@ from pipeline.town.town import load_cameras_in
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from pipeline.town.camera_list import Row
     from pipeline.town.grids import GridMap
 
     Done = Callable[[Camera, Camera], None]
 
 _BOM = b"\xef\xbb\xbf"
-_SHARE_DIGITS = 5  # of the picture's width: a fiftieth of a pixel
-_DEGREE_DIGITS, _METRE_DIGITS = 8, 3  # a millimetre
 _ADDRESSES = ("url", "sub_url")
 
 
@@ -69,10 +69,17 @@ class CameraListFile:
     def __init__(self, path: Path, grids: GridMap) -> None:
         self.path = path
         self._grids = grids
+        # What the file held when it was last read, by its digest; never changed, only replaced.
+        self._known: tuple[str, tuple[Camera, ...], list[Row]] | None = None
 
     def entry(self, camera_id: str) -> Entry:
         """Raises CameraListError for a camera that isn't listed, too."""
-        return self._entry(load_cameras_in(self.path, self._grids), camera_id)
+        digest, known = self.digest(), self._known
+        if known is None or known[0] != digest:
+            known = (digest, load_cameras_in(self.path, self._grids), raw_rows(self.path))
+            if self.digest() == digest:
+                self._known = known
+        return self._entry(known[1], known[2], camera_id)
 
     def digest(self) -> str:
         """SHA-256 of the file as it is now."""
@@ -84,7 +91,9 @@ class CameraListFile:
         for place in (path, path.parent):
             if not os.access(place, os.W_OK):
                 return f"{place}: {'read-only' if place.exists() else 'not there'}"
-        return None
+        known = path.stat()  # a file that is exchanged would be ours, and boxes may not read it
+        ours = known.st_uid == os.geteuid() and known.st_gid in (os.getegid(), *os.getgroups())
+        return None if ours or os.geteuid() == 0 else f"{path}: owned by another user or group"
 
     def put_zones(
         self, camera_id: str, zones: Sequence[Zone], mark: str, *, before_it_is_done: Done
@@ -122,7 +131,7 @@ class CameraListFile:
         with self._alone(path):
             raw = self._raw()
             cameras = load_cameras_in(path, self._grids)
-            entry = self._entry(cameras, camera_id)
+            entry = self._entry(cameras, raw_rows(path), camera_id)
             if entry.mark != mark:
                 raise CameraListChangedError(
                     "the camera's entry was changed meanwhile: nothing was overwritten",
@@ -141,19 +150,16 @@ class CameraListFile:
             except KeyError:
                 raise self._not_alone(camera_id) from None
             content = mark_bytes + edited.encode(encoding)
-            after = self._checked(content, path, cameras, camera_id, column)
-            self._exchange(path, raw, content, lambda: done(entry.camera, after))
+            with self._staged(path, raw) as old, self._staged(path, content) as new:
+                after = self._checked(new, path, cameras, camera_id, column)
+                done(entry.camera, after)
+                self._exchange(path, raw, old, new)
         return Saved(entry.camera, after, hashlib.sha256(content).hexdigest())
 
-    def _entry(self, cameras: Sequence[Camera], camera_id: str) -> Entry:
+    def _entry(self, cameras: Sequence[Camera], rows: Sequence[Row], camera_id: str) -> Entry:
         camera = next((one for one in cameras if one.camera_id == camera_id), None)
         cells = next(
-            (
-                row
-                for _, row in raw_rows(self.path)
-                if str(row.get("camera_id", "")).strip() == camera_id
-            ),
-            None,
+            (row for _, row in rows if str(row.get("camera_id", "")).strip() == camera_id), None
         )
         if camera is None or cells is None:
             raise CameraListError("there is no such camera", file=self.path, found=camera_id)
@@ -168,31 +174,25 @@ class CameraListFile:
 
     def _checked(
         self,
-        content: bytes,
+        new: Path,
         path: Path,
         before: Sequence[Camera],
         camera_id: str,
         column: str,
     ) -> Camera:
         """The camera as the reader finds it in the new list, in which nothing else may differ."""
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=path.suffix)
         try:
-            with os.fdopen(handle, "wb") as out:
-                out.write(content)
-            try:
-                read = load_cameras_in(Path(name), self._grids)
-            except CameraListError as error:
-                if not (error.where or "").endswith(f"column {column}"):
-                    raise self._not_alone(camera_id) from None
-                raise CameraListError(
-                    error.problem,
-                    file=path,
-                    where=f"camera {camera_id}, {column}",
-                    found=error.found,
-                    allowed=error.allowed,
-                ) from None
-        finally:
-            Path(name).unlink()
+            read = load_cameras_in(new, self._grids)
+        except CameraListError as error:
+            if not (error.where or "").endswith(f"column {column}"):
+                raise self._not_alone(camera_id) from None
+            raise CameraListError(
+                error.problem,
+                file=path,
+                where=f"camera {camera_id}, {column}",
+                found=error.found,
+                allowed=error.allowed,
+            ) from None
         after = {camera.camera_id: camera for camera in read}
         expected = [
             _with(camera, column, after.get(camera_id)) if camera.camera_id == camera_id else camera
@@ -211,20 +211,36 @@ class CameraListFile:
             allowed="a change by hand",
         )
 
-    def _exchange(
-        self, path: Path, raw: bytes, content: bytes, before_it_is_done: Callable[[], None]
-    ) -> None:
-        kept = path.with_name(f"{path.name}.bak")
+    def _exchange(self, path: Path, raw: bytes, old: Path, new: Path) -> None:
+        if self._raw() != raw:  # an editor that knows of no lock
+            raise CameraListChangedError(
+                "the list was changed at this very moment: nothing was overwritten", file=path
+            )
         try:
-            write_atomically(kept, raw, mode=path.stat().st_mode & 0o777)
-            before_it_is_done()
-            if self._raw() != raw:  # an editor that knows of no lock
-                raise CameraListChangedError(
-                    "the list was changed at this very moment: nothing was overwritten", file=path
-                )
-            write_atomically(path, content)
+            old.replace(path.with_name(f"{path.name}.bak"))
+            new.replace(path)
         except OSError as error:
             raise CameraListError("cannot be written", file=path, found=error.strerror) from None
+
+    @contextmanager
+    def _staged(self, path: Path, content: bytes) -> Iterator[Path]:
+        """The content on disk beside the list; gone afterwards unless it was renamed."""
+        name: str | None = None
+        try:
+            handle, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=path.suffix)
+            with os.fdopen(handle, "wb") as out:
+                out.write(content)
+                out.flush()
+                os.fsync(out.fileno())
+            make_like(Path(name), path)
+        except OSError as error:
+            if name is not None:
+                Path(name).unlink(missing_ok=True)
+            raise CameraListError("cannot be written", file=path, found=error.strerror) from None
+        try:
+            yield Path(name)
+        finally:
+            Path(name).unlink(missing_ok=True)
 
     def _real(self) -> Path:
         """A link would be replaced by a file."""
@@ -257,30 +273,6 @@ def _with(camera: Camera, column: str, other: Camera | None) -> Camera:
     if column == "zones":
         return replace(camera, zones=other.zones)
     return replace(camera, ground_points=other.ground_points)
-
-
-def ground_cells(points: Sequence[GroundPoint], datum: str) -> list[list[float]]:
-    """Marked points as a list writes them: ``[[u, v, lon, lat], ...]`` in its row's datum."""
-    digits = _METRE_DIGITS if datum.startswith("epsg:") else _DEGREE_DIGITS
-    return [
-        [
-            *_rounded((point.u, point.v)),
-            *(round(one, digits) for one in from_wgs84(point.lon, point.lat, datum)),
-        ]
-        for point in points
-    ]
-
-
-def zone_cells(zones: Sequence[Zone]) -> list[dict[str, Any]]:
-    """Zones as a list writes them."""
-    return [
-        {"kind": zone.kind, "polygon": [_rounded(corner) for corner in zone.polygon]}
-        for zone in zones
-    ]
-
-
-def _rounded(corner: tuple[float, float]) -> list[float]:
-    return [round(share, _SHARE_DIGITS) for share in corner]
 
 
 def _decoded(raw: bytes, path: Path) -> tuple[str, str, bytes]:

@@ -291,6 +291,24 @@ def test_nothing_is_saved_that_the_audit_does_not_know_of(
     assert console.care.lists.path.read_text("utf-8") == CAMERA_LIST
 
 
+def test_what_was_recorded_and_then_could_not_be_done_is_said_not_to_be_done(console: Running):
+    lists, path = console.care.lists, console.care.lists.path
+    raw, reads = lists._raw, []
+
+    def edited_at_the_last_moment() -> bytes:
+        reads.append(len(lines(console)))
+        if reads[-1]:  # it is on record
+            path.write_text(CAMERA_LIST + "\n", "utf-8")
+        return raw()
+
+    lists._raw = edited_at_the_last_moment  # type: ignore[method-assign]
+    with console.browser("operator") as browser:
+        answer = send(browser, ZONES, ZONES, zones=json.dumps(ROAD))
+    assert answer.status_code == 409
+    assert [line.result[:9] for line in lines(console)] == ["not done:", "done"]
+    assert path.read_text("utf-8") == CAMERA_LIST + "\n"
+
+
 def test_on_another_machine_than_the_box_the_page_says_so_and_gives_the_command(console: Running):
     watch(console, host="box-7")
     with console.browser("operator") as browser:

@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from pipeline.console import camera_care
 from pipeline.console.camera_care import DATUMS, read_points, written_points
 from pipeline.console.camera_words import DATUMS as DATUM_NAMES
-from pipeline.console.camera_words import refusal
+from pipeline.console.camera_words import point_of, refusal
 from pipeline.console.context import Refused, console_of, visit_of
 from pipeline.console.drawing import draw
 from pipeline.console.pages.camera import care_of, entry_of, row_of, sender_of
@@ -31,9 +31,10 @@ router = APIRouter()
 class _Marked:
     """What a person marked and how well it fits, or why it gives no plane."""
 
-    points: Sequence[GroundPoint]
     found: Calibration | None
-    problem: Pair | None
+    problem: Pair | None = None
+    point: int | None = None
+    """The number of the point that is to blame, where one is."""
 
 
 @router.get("/cameras/{camera_id}/calibration")
@@ -130,17 +131,17 @@ def _judged(entry: Entry | None, points: str, datum: str, say: Any) -> tuple[Any
 
 def _marked(camera: Camera, points: Sequence[GroundPoint]) -> _Marked:
     try:
-        return _Marked(points, calibrate(camera, points), None)
+        return _Marked(calibrate(camera, points))
     except CalibrationError as error:
-        return _Marked(points, None, refusal(error))
+        return _Marked(None, refusal(error), point_of(error))
 
 
 def _answer(marked: _Marked, say: Any) -> dict[str, Any]:
-    """``errors`` and ``unseen`` in metres, one for each point; or ``problem``."""
+    """``errors`` and ``unseen`` in metres, one for each point; or ``problem`` and whose."""
     found = marked.found
     if found is None:
         assert marked.problem is not None
-        return {"problem": say(*marked.problem)}
+        return {"problem": say(*marked.problem), "point": marked.point}
     worst = max(range(len(found.errors_m)), key=found.errors_m.__getitem__)
     whole, worst_m = found.whole_m, found.errors_m[worst]
     if found.proves_nothing:

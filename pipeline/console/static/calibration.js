@@ -68,7 +68,7 @@
   }
 
   function changed() {
-    for (const pair of pairs) pair.error = pair.unseen = undefined;
+    for (const pair of pairs) pair.error = pair.unseen = pair.blamed = undefined;
     draw();
     clearTimeout(timer);
     timer = setTimeout(ask, ASK_AFTER_MS);
@@ -88,6 +88,7 @@
     these.forEach((pair, number) => {
       pair.error = told.errors?.[number];
       pair.unseen = told.unseen?.[number];
+      pair.blamed = told.point === number + 1;
     });
     say(told.problem || told.said, Boolean(told.problem), Boolean(told.said) && !told.proves_nothing);
     draw();
@@ -142,6 +143,7 @@
       output.textContent = !(pair.uv && pair.at) ? words.half : known
         ? `${words.error} ${pair.error.toFixed(2)} m${pair.unseen == null ? "" : ` · ${words.unseen} ${pair.unseen.toFixed(2)} m`}` : "";
       output.className = known && pair.error === worst && worst > 0.5 ? "worst" : "";
+      line.classList.toggle("blamed", Boolean(pair.blamed));
     });
   }
 

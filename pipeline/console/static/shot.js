@@ -116,7 +116,7 @@ class Shot {
   place(id) {
     const { told, hit, seen, text } = this.handles.get(id);
     const [x, y] = this.xy(told.at);
-    const sizes = told.kind === "between" ? [14, 5] : told.text ? [22, 12] : [22, 8];
+    const sizes = told.kind === "between" ? [14, 5] : told.kind === "close" ? [8, 8] : told.text ? [22, 12] : [22, 8];
     for (const [circle, radius] of [[hit, sizes[0]], [seen, sizes[1]]]) {
       circle.setAttribute("cx", x);
       circle.setAttribute("cy", y);

@@ -122,7 +122,8 @@
   function dots(zone) {
     const ends = zone.polygon.map((at, number) => ({
       id: String(number), at, selected: number === corner,
-      label: `${words.corner} ${number + 1}，${words.across} ${percent(at[0])}，${words.down} ${percent(at[1])}`,
+      kind: zone === open && number ? "close" : "", // or no corner could be put near another
+      label: `${words.corner} ${number + 1}, ${words.across} ${percent(at[0])}, ${words.down} ${percent(at[1])}`,
     }));
     if (zone === open) return ends;
     return [...ends, ...zone.polygon.map(([u, v], number) => {
