@@ -6,6 +6,7 @@ from pipeline.tickets.board import STALE_S, CameraBoard, RefusedList, Told
 from pipeline.tickets.changes import Change, Changes
 from pipeline.tickets.coverage import CoverageLedger, Gap, Recent
 from pipeline.tickets.coverage_records import Covered, Minute
+from pipeline.tickets.delivery import News
 from pipeline.tickets.desk import Desk
 from pipeline.tickets.embedded_redis import EmbeddedRedis
 from pipeline.tickets.evidence import (
@@ -68,6 +69,7 @@ __all__ = [
     "MapRound",
     "Minute",
     "Moved",
+    "News",
     "Notices",
     "Notifier",
     "NotifyStore",
