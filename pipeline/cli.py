@@ -48,6 +48,7 @@ from pipeline.terminal import (
     out,
     print_json,
     town_settings,
+    watched,
 )
 
 if TYPE_CHECKING:
@@ -369,6 +370,7 @@ def console(
         ) as accounts,
         opened_pictures(settings) as pictures,
         looked_after(pictures.store, opened),
+        watched(settings, opened, pictures) as watching,
     ):
         if not accounts.users.all():
             err.print("还没有用户 / no users yet: gridwatch users add NAME --role admin")
@@ -380,6 +382,7 @@ def console(
             settings=settings.console,
             reports=settings.tickets.reports,
             changes=opened.changes,
+            watching=watching,
         )
         with serve(app, host, port) as url:
             err.print(f"控制台 / console: {url}")

@@ -3,5 +3,6 @@
 from pipeline.console.accounts import Accounts
 from pipeline.console.app import create_app
 from pipeline.console.server import serve
+from pipeline.console.watching import Watching
 
-__all__ = ["Accounts", "create_app", "serve"]
+__all__ = ["Accounts", "Watching", "create_app", "serve"]

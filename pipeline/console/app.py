@@ -16,6 +16,7 @@ from starlette.staticfiles import StaticFiles
 from pipeline.clock import SystemClock
 from pipeline.console.api import router as api
 from pipeline.console.api.document import VERSION
+from pipeline.console.cameras import CameraRows
 from pipeline.console.context import Console, Refused, visit_of
 from pipeline.console.drawing import STATIC, draw
 from pipeline.console.guard import API, guard
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
     from pipeline.clock import Clock
     from pipeline.console.accounts import Accounts
+    from pipeline.console.watching import Watching
     from pipeline.tickets import Changes, Desk, PictureKeeper
 
 log = structlog.get_logger()
@@ -50,6 +52,7 @@ def create_app(
     settings: ConsoleSettings | None = None,
     reports: ReportSettings | None = None,
     changes: Changes | None = None,
+    watching: Watching | None = None,
     clock: Clock | None = None,
 ) -> FastAPI:
     """The console over a desk.
@@ -58,7 +61,8 @@ def create_app(
     ``pictures`` keeps photos; evidence is read from its store, each time recorded.
     ``cameras`` gives one mapping per camera: ``camera_id``, ``state``, and where known ``name``,
     ``grid``, ``lon``, ``lat``, ``since_at`` (Unix seconds) and ``why``. It is called in a thread of
-    the server's. Without ``changes`` pages look for news by themselves, every half minute.
+    the server's. Without ``changes`` pages look for news by themselves, every half minute;
+    without ``watching`` there are no live pictures.
     """
     settings, clock = settings or ConsoleSettings(), clock or SystemClock()
     live = Live(changes, desk.town.grids, clock)
@@ -81,7 +85,15 @@ def create_app(
     )
     photos = (reports or ReportSettings()).model_copy(update={"picture_mb": settings.upload_mb})
     app.state.console = Console(
-        desk, Feedback(desk, pictures), accounts, pictures, cameras, settings, photos, clock
+        desk,
+        Feedback(desk, pictures),
+        accounts,
+        pictures,
+        CameraRows(cameras, clock),
+        settings,
+        photos,
+        clock,
+        watching,
     )
     app.state.live = live
     # Compressed here alone: pages carry a form token beside what others wrote.

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any
 from pipeline.console import words
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping
 
     from starlette.datastructures import FormData
     from starlette.requests import HTTPConnection
 
     from pipeline.clock import Clock
     from pipeline.console.accounts import Accounts, User
+    from pipeline.console.cameras import CameraRows
+    from pipeline.console.watching import Watching
     from pipeline.console.words import Language, Pair
     from pipeline.settings import ConsoleSettings, ReportSettings
     from pipeline.tickets import Desk, Feedback, PictureKeeper, Ticket
@@ -28,10 +30,11 @@ class Console:
     feedback: Feedback
     accounts: Accounts
     pictures: PictureKeeper
-    cameras: Callable[[], Sequence[Mapping[str, Any]]]
+    cameras: CameraRows
     settings: ConsoleSettings
     photo_limits: ReportSettings
     clock: Clock
+    watching: Watching | None = None
 
 
 @dataclass(slots=True)
@@ -43,6 +46,7 @@ class Visit:
     user: User | None = None
     csrf: str | None = None
     ticket: Ticket | None = None
+    camera: Mapping[str, Any] | None = None
     form: FormData | None = field(default=None, repr=False)
 
     def say(self, zh: str, en: str) -> str:
@@ -59,6 +63,12 @@ class Visit:
         """The ticket that the address names; the guard has let the user see it."""
         assert self.ticket is not None
         return self.ticket
+
+    @property
+    def at(self) -> Mapping[str, Any]:
+        """The camera that the address names; the guard has let the user see it."""
+        assert self.camera is not None
+        return self.camera
 
     def text(self, name: str, default: str = "") -> str:
         """A field of the form that was sent."""

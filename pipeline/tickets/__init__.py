@@ -23,11 +23,13 @@ from pipeline.tickets.opening import OpenDesk, open_desk
 from pipeline.tickets.orders import Said
 from pipeline.tickets.outbox import Outbox, Refused
 from pipeline.tickets.patient import PatientOutbox
+from pipeline.tickets.photographer import Photographer
 from pipeline.tickets.pictures import PictureKeeper, PrivacyLook, read_upload
 from pipeline.tickets.redis_server import open_redis, redis_risks
 from pipeline.tickets.report import Report, report_id_of, reported_place
 from pipeline.tickets.reporting import ReportDesk, Reported, from_camera
 from pipeline.tickets.routing import MapRound
+from pipeline.tickets.shots import Shot, Shots
 from pipeline.tickets.store import (
     About,
     Content,
@@ -76,6 +78,7 @@ __all__ = [
     "OpenDesk",
     "Outbox",
     "PatientOutbox",
+    "Photographer",
     "PictureKeeper",
     "PrivacyLook",
     "Query",
@@ -86,6 +89,8 @@ __all__ = [
     "ReportDesk",
     "Reported",
     "Said",
+    "Shot",
+    "Shots",
     "Snapshot",
     "Step",
     "Sweep",

@@ -5,7 +5,8 @@ from __future__ import annotations
 import shutil
 import sys
 import uuid
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
@@ -16,14 +17,35 @@ from argon2 import PasswordHasher
 sys.path.insert(0, str(Path(__file__).parents[1] / "tickets"))
 sys.path.insert(0, str(Path(__file__).parent))
 
-from console_town import CAMERAS, EAST, PASSWORD, WEST, Running, grids_of, nobody, pictures_in
+from console_town import (
+    CAMERAS,
+    EAST,
+    LISTED,
+    PASSWORD,
+    WEST,
+    Running,
+    grids_of,
+    nobody,
+    pictures_in,
+)
 from ticket_town import NOON, small_town
 
 from pipeline.clock import ManualClock
-from pipeline.console import Accounts, create_app, serve
+from pipeline.console import Accounts, Watching, create_app, serve
 from pipeline.console.accounts import ROLES, passwords
 from pipeline.settings import ConsoleSettings, RedisSettings
-from pipeline.tickets import Changes, Desk, open_redis
+from pipeline.tickets import (
+    Archive,
+    Audit,
+    Changes,
+    CoverageLedger,
+    Desk,
+    Outbox,
+    ReportDesk,
+    Shots,
+    open_redis,
+)
+from pipeline.tickets.keys import Keys
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -85,6 +107,15 @@ def changes(redis: Redis, prefix: str) -> Changes:
 
 
 @pytest.fixture
+def watching(redis: Redis, clock: ManualClock, prefix: str, tmp_path: Path) -> Iterator[Watching]:
+    """Live pictures and the audit of that desk."""
+    with closing(Archive(None, tmp_path / "archive.sqlite", prefix)) as archive:
+        audit = Audit(redis, Keys(prefix), archive, clock=clock)
+        ledger = CoverageLedger(redis, clock=clock, prefix=prefix)
+        yield Watching(Shots(redis, prefix=prefix), audit, clock, ledger=ledger)
+
+
+@pytest.fixture
 def accounts(accounts_file: Path, clock: ManualClock, tmp_path: Path) -> Iterator[Accounts]:
     """Those users, for one test."""
     file = tmp_path / "users.sqlite"
@@ -118,6 +149,7 @@ def shared() -> Iterator[tuple[_Switch, str]]:
 def start(
     desk: Desk,
     changes: Changes,
+    watching: Watching,
     clock: ManualClock,
     accounts: Accounts,
     tmp_path: Path,
@@ -132,6 +164,10 @@ def start(
         def begin(*, live: bool = False, look: Looker = nobody, **settings: object) -> Running:
             pictures = pictures_in(tmp_path, clock, look)
             stack.callback(pictures.store.close)
+            outbox = stack.enter_context(Outbox(tmp_path / "outbox.sqlite", clock))
+            street = replace(
+                watching, reports=ReportDesk(desk, outbox, pictures), camera=LISTED.__getitem__
+            )
             app = create_app(
                 desk,
                 pictures,
@@ -139,6 +175,7 @@ def start(
                 accounts,
                 settings=ConsoleSettings(**settings),
                 changes=changes,
+                watching=street,
                 clock=clock,
             )
             serving = stack.enter_context(ExitStack())
@@ -149,7 +186,16 @@ def start(
                 switch.app = app
             browsers = stack.enter_context(ExitStack())
             return Running(
-                desk, accounts, pictures, clock, tmp_path, app, url, serving.close, browsers
+                desk,
+                accounts,
+                pictures,
+                clock,
+                tmp_path,
+                app,
+                url,
+                serving.close,
+                browsers,
+                street,
             )
 
         yield begin

@@ -30,6 +30,10 @@ COMMAND = {"command_id": "command-0001", "version": "1", "note": "原因", "phot
 EXAMPLES = {
     "language": ("/language/en", None),
     "static": ("/static/console.css", None),
+    "camera_picture": ("/cameras/cam-1/picture", None),
+    "patrol_camera": ("/patrol/cam-1", None),
+    "report_page": ("/patrol/cam-1/report", None),
+    "report_from_picture": ("/patrol/cam-1/report", {"shot": "1"}),
     "ticket_picture": ("/tickets/{ticket_id}/pictures/0/plain", None),
     "ticket_photo": ("/tickets/{ticket_id}/photos/0", None),
     "ticket_action": ("/tickets/{ticket_id}/accept", COMMAND),
