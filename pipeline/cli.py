@@ -349,8 +349,9 @@ def console(
 ) -> None:
     """控制台：网格待办、案卷、摄像机 / the pages and the API for grid staff."""
     try:
-        from pipeline.console import Accounts, create_app, serve
+        from pipeline.console import Accounts, CameraCare, create_app, serve
         from pipeline.tickets import open_desk
+        from pipeline.town import CameraListFile
     except ModuleNotFoundError as error:
         raise InputError(
             f"the page needs {error.name}",
@@ -383,6 +384,13 @@ def console(
             reports=settings.tickets.reports,
             changes=opened.changes,
             watching=watching,
+            care=CameraCare(
+                CameraListFile(settings.town.cameras, opened.town.grids),
+                opened.board,
+                opened.coverage,
+                opened.audit,
+                settings.console.shared_list,
+            ),
         )
         with serve(app, host, port) as url:
             err.print(f"控制台 / console: {url}")

@@ -317,6 +317,7 @@ class Daemon:
         while True:
             self._pulse.beat("teller")
             self._teller.list_problem = self._list.problem
+            self._teller.list_digest = self._list.digest
             last = self._clock.sleep(TELL_S, until=self._stop)
             self._teller.round(last=last)
             if last:

@@ -4,6 +4,7 @@ GridwatchError
 ├── InputError              something the user wrote is wrong: file, place, found, allowed (exit 2)
 │   ├── SettingsError       settings file, environment or --set
 │   ├── CameraListError     cameras.csv / cameras.yaml
+│   │   └── CameraListChangedError  somebody else changed the entry first
 │   ├── GridMapError        grids.geojson
 │   ├── DutiesError         duties.yaml
 │   ├── HolidaysError       a town's own table of holidays
@@ -114,6 +115,10 @@ class SettingsError(InputError):
 
 class CameraListError(InputError):
     pass
+
+
+class CameraListChangedError(CameraListError):
+    """The list is no longer what the change was made from; nothing was overwritten."""
 
 
 class GridMapError(InputError):

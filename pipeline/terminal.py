@@ -174,6 +174,11 @@ def _masked(before: str, one: str) -> str:
     return "***" if before.startswith("-") and _SECRET.search(before) else one
 
 
+def this_person() -> tuple[str, str]:
+    """Who gives a command, and from where, as the audit says it."""
+    return _user(), _origin()
+
+
 def _user() -> str:
     """Who sits there: the person behind sudo, too."""
     try:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from pipeline.clock import Clock
     from pipeline.console.accounts import Accounts
+    from pipeline.console.camera_care import CameraCare
     from pipeline.console.watching import Watching
     from pipeline.tickets import Changes, Desk, PictureKeeper
 
@@ -54,6 +55,7 @@ def create_app(
     changes: Changes | None = None,
     watching: Watching | None = None,
     clock: Clock | None = None,
+    care: CameraCare | None = None,
 ) -> FastAPI:
     """The console over a desk.
 
@@ -63,6 +65,7 @@ def create_app(
     ``grid``, ``lon``, ``lat``, ``since_at`` (Unix seconds) and ``why``. It is called in a thread of
     the server's. Without ``changes`` pages look for news by themselves, every half minute;
     without ``watching`` there are no live pictures.
+    ``care``: without it zones, marked points and the history of a camera are not shown.
     """
     settings, clock = settings or ConsoleSettings(), clock or SystemClock()
     live = Live(changes, desk.town.grids, clock)
@@ -94,6 +97,7 @@ def create_app(
         photos,
         clock,
         watching,
+        care,
     )
     app.state.live = live
     # Compressed here alone: pages carry a form token beside what others wrote.

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from pipeline.clock import Clock
     from pipeline.console.accounts import Accounts, User
+    from pipeline.console.camera_care import CameraCare
     from pipeline.console.cameras import CameraRows
     from pipeline.console.watching import Watching
     from pipeline.console.words import Language, Pair
@@ -35,6 +36,8 @@ class Console:
     photo_limits: ReportSettings
     clock: Clock
     watching: Watching | None = None
+    care: CameraCare | None = None
+    """What the pages of one camera need besides; None: they show what the board says."""
 
 
 @dataclass(slots=True)

@@ -3,6 +3,8 @@
 from pipeline.tickets.archive import Archive, Archivist, Found, Moved, Query
 from pipeline.tickets.audit import Audit, Line, Verdict
 from pipeline.tickets.board import STALE_S, CameraBoard, RefusedList, Told
+from pipeline.tickets.camera_history import Stay, stays
+from pipeline.tickets.camera_lists import ListInForce
 from pipeline.tickets.changes import Change, Changes
 from pipeline.tickets.coverage import CoverageLedger, Gap, Recent
 from pipeline.tickets.coverage_records import Covered, Minute
@@ -68,6 +70,7 @@ __all__ = [
     "Gap",
     "Keeper",
     "Line",
+    "ListInForce",
     "MapRound",
     "Minute",
     "Moved",
@@ -92,6 +95,7 @@ __all__ = [
     "Shot",
     "Shots",
     "Snapshot",
+    "Stay",
     "Step",
     "Sweep",
     "Ticket",
@@ -109,6 +113,7 @@ __all__ = [
     "report_id_of",
     "reported_place",
     "snapshot_of",
+    "stays",
     "this_user",
     "try_out",
     "write_evidence",

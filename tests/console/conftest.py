@@ -18,6 +18,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tickets"))
 sys.path.insert(0, str(Path(__file__).parent))
 
 from console_town import (
+    CAMERA_LIST,
     CAMERAS,
     EAST,
     LISTED,
@@ -31,12 +32,13 @@ from console_town import (
 from ticket_town import NOON, small_town
 
 from pipeline.clock import ManualClock
-from pipeline.console import Accounts, Watching, create_app, serve
+from pipeline.console import Accounts, CameraCare, Watching, create_app, serve
 from pipeline.console.accounts import ROLES, passwords
 from pipeline.settings import ConsoleSettings, RedisSettings
 from pipeline.tickets import (
     Archive,
     Audit,
+    CameraBoard,
     Changes,
     CoverageLedger,
     Desk,
@@ -46,6 +48,7 @@ from pipeline.tickets import (
     open_redis,
 )
 from pipeline.tickets.keys import Keys
+from pipeline.town import CameraListFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -116,6 +119,21 @@ def watching(redis: Redis, clock: ManualClock, prefix: str, tmp_path: Path) -> I
 
 
 @pytest.fixture
+def care(
+    redis: Redis, clock: ManualClock, prefix: str, tmp_path: Path, watching: Watching, desk: Desk
+) -> CameraCare:
+    """A camera list of the town, and what its boxes tell."""
+    file = tmp_path / "cameras.csv"
+    file.write_text(CAMERA_LIST, "utf-8")
+    return CameraCare(
+        CameraListFile(file, desk.town.grids),
+        CameraBoard(redis, clock=clock, prefix=prefix),
+        CoverageLedger(redis, clock=clock, prefix=prefix),
+        watching.audit,
+    )
+
+
+@pytest.fixture
 def accounts(accounts_file: Path, clock: ManualClock, tmp_path: Path) -> Iterator[Accounts]:
     """Those users, for one test."""
     file = tmp_path / "users.sqlite"
@@ -150,6 +168,7 @@ def start(
     desk: Desk,
     changes: Changes,
     watching: Watching,
+    care: CameraCare,
     clock: ManualClock,
     accounts: Accounts,
     tmp_path: Path,
@@ -177,6 +196,7 @@ def start(
                 changes=changes,
                 watching=street,
                 clock=clock,
+                care=care,
             )
             serving = stack.enter_context(ExitStack())
             if live:
@@ -196,6 +216,7 @@ def start(
                 serving.close,
                 browsers,
                 street,
+                care,
             )
 
         yield begin

@@ -39,6 +39,12 @@ EXAMPLES = {
     "ticket_action": ("/tickets/{ticket_id}/accept", COMMAND),
     "api_ticket_picture": ("/api/v1/tickets/{ticket_id}/pictures/0/plain", None),
     "api_ticket_action": ("/api/v1/tickets/{ticket_id}/accept", {"command_id": "command-0001"}),
+    "camera_page": ("/cameras/cam-1", None),
+    "zones_page": ("/cameras/cam-1/zones", None),
+    "save_zones": ("/cameras/cam-1/zones", {"zones": "[]", "mark": "x"}),
+    "calibration_page": ("/cameras/cam-1/calibration", None),
+    "check_calibration": ("/cameras/cam-1/calibration/check", {"points": "", "datum": "wgs84"}),
+    "save_calibration": ("/cameras/cam-1/calibration", {"points": "", "datum": "wgs84"}),
     "revoke_token": ("/account/tokens/ffffffff/revoke", {}),
     "sign_in": ("/sign-in", {"name": "nobody", "password": "x"}),
 }

@@ -2,6 +2,8 @@
 
 from pipeline.console.pages import (
     account,
+    calibration,
+    camera,
     cameras,
     events,
     home,
@@ -11,11 +13,15 @@ from pipeline.console.pages import (
     sign_in,
     ticket,
     town,
+    zones,
 )
 
 ROUTERS = tuple(
     page.router
-    for page in (home, sign_in, account, queue, ticket, town, cameras, pictures, patrol, events)
+    for page in (
+        *(home, sign_in, account, queue, ticket, town, cameras, pictures, patrol, events),
+        *(camera, zones, calibration),
+    )
 )
 
 __all__ = ["ROUTERS"]
