@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import JSONResponse, Response
@@ -18,11 +19,14 @@ from pipeline.console.api import router as api
 from pipeline.console.api.document import VERSION
 from pipeline.console.context import Console, Refused, visit_of
 from pipeline.console.drawing import STATIC, draw
+from pipeline.console.figures import Figures
 from pipeline.console.guard import API, guard
 from pipeline.console.hardening import Hardening
 from pipeline.console.live import Live
+from pipeline.console.office import Office
 from pipeline.console.pages import ROUTERS
 from pipeline.console.pages.sign_in import kept_fields
+from pipeline.console.recording import Recorder
 from pipeline.errors import AccountError, DeskError, DeskUnavailableError, UnknownGridError
 from pipeline.settings import ConsoleSettings, ReportSettings
 from pipeline.tickets import Feedback
@@ -51,6 +55,7 @@ def create_app(
     reports: ReportSettings | None = None,
     changes: Changes | None = None,
     clock: Clock | None = None,
+    office: Office | None = None,
 ) -> FastAPI:
     """The console over a desk.
 
@@ -61,13 +66,17 @@ def create_app(
     the server's. Without ``changes`` pages look for news by themselves, every half minute.
     """
     settings, clock = settings or ConsoleSettings(), clock or SystemClock()
+    office = office or Office()
     live = Live(changes, desk.town.grids, clock)
+    recorder = Recorder(accounts and accounts.journal, office.audit, clock)
 
     @asynccontextmanager
     async def living(_: FastAPI) -> AsyncIterator[None]:
         live.start()
+        recorder.start()
         yield
         live.close()
+        await run_in_threadpool(recorder.close)
 
     app = FastAPI(
         title="gridwatch",
@@ -81,7 +90,17 @@ def create_app(
     )
     photos = (reports or ReportSettings()).model_copy(update={"picture_mb": settings.upload_mb})
     app.state.console = Console(
-        desk, Feedback(desk, pictures), accounts, pictures, cameras, settings, photos, clock
+        desk,
+        Feedback(desk, pictures),
+        accounts,
+        pictures,
+        cameras,
+        settings,
+        photos,
+        clock,
+        office,
+        Figures(desk, clock, office.file_within_s),
+        recorder,
     )
     app.state.live = live
     # Compressed here alone: pages carry a form token beside what others wrote.

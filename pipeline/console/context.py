@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
     from pipeline.clock import Clock
     from pipeline.console.accounts import Accounts, User
+    from pipeline.console.figures import Figures
+    from pipeline.console.office import Office
+    from pipeline.console.recording import Recorder
     from pipeline.console.words import Language, Pair
     from pipeline.settings import ConsoleSettings, ReportSettings
     from pipeline.tickets import Desk, Feedback, PictureKeeper, Ticket
@@ -32,6 +35,9 @@ class Console:
     settings: ConsoleSettings
     photo_limits: ReportSettings
     clock: Clock
+    office: Office
+    figures: Figures
+    recorder: Recorder
 
 
 @dataclass(slots=True)
@@ -64,6 +70,11 @@ class Visit:
         """A field of the form that was sent."""
         value = self.form.get(name) if self.form is not None else None
         return value if isinstance(value, str) else default
+
+    def words(self, name: str) -> list[str]:
+        """All words of a field that may come several times, as boxes that were ticked do."""
+        values = self.form.getlist(name) if self.form is not None else []
+        return [word for value in values if isinstance(value, str) for word in value.split()]
 
 
 class Refused(Exception):  # noqa: N818 - it is an answer, not a fault

@@ -120,6 +120,11 @@ def name(table: dict[str, Pair], key: str, language: Language) -> str:
     return pick(table.get(key, (key, key)), language)
 
 
+def local(unix_s: float) -> datetime:
+    """A moment by the clocks of the town."""
+    return datetime.fromtimestamp(unix_s, _CHINA)
+
+
 def moment(unix_s: float, now: float, language: Language) -> str:
     """A time of day in China, with the date unless it is today's."""
     then, today = (datetime.fromtimestamp(one, _CHINA) for one in (unix_s, now))

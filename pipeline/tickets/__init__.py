@@ -1,7 +1,7 @@
 """Who fixes it by when: tickets, their queues, and how nothing gets lost on the way."""
 
 from pipeline.tickets.archive import Archive, Archivist, Found, Moved, Query
-from pipeline.tickets.audit import Audit, Line, Verdict
+from pipeline.tickets.audit import Audit, Line, Verdict, Wanted
 from pipeline.tickets.board import STALE_S, CameraBoard, RefusedList, Told
 from pipeline.tickets.changes import Change, Changes
 from pipeline.tickets.coverage import CoverageLedger, Gap, Recent
@@ -91,6 +91,7 @@ __all__ = [
     "TicketMessage",
     "Told",
     "Verdict",
+    "Wanted",
     "Who",
     "from_camera",
     "open_desk",
