@@ -348,7 +348,7 @@ def console(
 ) -> None:
     """控制台：网格待办、案卷、摄像机 / the pages and the API for grid staff."""
     try:
-        from pipeline.console import Accounts, create_app, serve
+        from pipeline.console import Accounts, Office, create_app, serve
         from pipeline.tickets import open_desk
     except ModuleNotFoundError as error:
         raise InputError(
@@ -380,6 +380,7 @@ def console(
             settings=settings.console,
             reports=settings.tickets.reports,
             changes=opened.changes,
+            office=Office(opened.audit, settings.tickets.file_within_s),
         )
         with serve(app, host, port) as url:
             err.print(f"控制台 / console: {url}")

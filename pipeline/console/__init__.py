@@ -2,6 +2,7 @@
 
 from pipeline.console.accounts import Accounts
 from pipeline.console.app import create_app
+from pipeline.console.office import Office
 from pipeline.console.server import serve
 
-__all__ = ["Accounts", "create_app", "serve"]
+__all__ = ["Accounts", "Office", "create_app", "serve"]

@@ -74,6 +74,8 @@ RULES: dict[str, Rule] = {
     "enable_user": _ADMIN,
     "end_user_sessions": _ADMIN,
     "end_user_token": _ADMIN,
+    "audit_page": _rule(command="any", admin="any"),
+    "audit_export": _ADMIN,
     "api_me": _SIGNED_IN,
     "api_document": _SIGNED_IN,
     "api_tickets": _LOOK,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 import uuid
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
@@ -20,10 +20,11 @@ from console_town import CAMERAS, EAST, PASSWORD, WEST, Running, grids_of, nobod
 from ticket_town import NOON, small_town
 
 from pipeline.clock import ManualClock
-from pipeline.console import Accounts, create_app, serve
+from pipeline.console import Accounts, Office, create_app, serve
 from pipeline.console.accounts import ROLES, passwords
 from pipeline.settings import ConsoleSettings, RedisSettings
-from pipeline.tickets import Changes, Desk, open_redis
+from pipeline.tickets import Archive, Audit, Changes, Desk, open_redis
+from pipeline.tickets.keys import Keys
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -115,11 +116,18 @@ def shared() -> Iterator[tuple[_Switch, str]]:
 
 
 @pytest.fixture
+def audit(redis: Redis, clock: ManualClock, prefix: str, tmp_path: Path) -> Iterator[Audit]:
+    with closing(Archive(None, tmp_path / "archive.sqlite", prefix)) as archive:
+        yield Audit(redis, Keys(prefix), archive, clock=clock)
+
+
+@pytest.fixture
 def start(
     desk: Desk,
     changes: Changes,
     clock: ManualClock,
     accounts: Accounts,
+    audit: Audit,
     tmp_path: Path,
     shared: tuple[_Switch, str],
 ) -> Iterator[Callable[..., Running]]:
@@ -140,6 +148,7 @@ def start(
                 settings=ConsoleSettings(**settings),
                 changes=changes,
                 clock=clock,
+                office=Office(audit),
             )
             serving = stack.enter_context(ExitStack())
             if live:

@@ -2,6 +2,7 @@
 
 from pipeline.console.pages import (
     account,
+    audit,
     cameras,
     events,
     home,
@@ -26,6 +27,7 @@ ROUTERS = tuple(
         events,
         indices,
         users,
+        audit,
     )
 )
 

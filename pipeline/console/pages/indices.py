@@ -131,7 +131,7 @@ def _groups(request: Request, asked: _Asked) -> list[Indices]:
     """Months in their order; of all else what is worst by the chosen index comes first."""
     groups = _counted(request, asked, asked.by)
     if asked.by == "month":
-        return groups
+        return _without_gaps(groups)
     better = INDICES[asked.index].more_is_better
 
     def worst_first(one: Indices) -> tuple[bool, float, int, str]:
@@ -140,6 +140,16 @@ def _groups(request: Request, asked: _Asked) -> list[Indices]:
         return rate is None, share if better else -share, -one.counts["filed"], one.group
 
     return sorted(groups, key=worst_first)
+
+
+def _without_gaps(months: list[Indices]) -> list[Indices]:
+    """Months without tickets between others are there, too."""
+    if not months:
+        return []
+    found = {one.group: one for one in months}
+    first, last = (12 * int(one[:4]) + int(one[5:]) - 1 for one in (min(found), max(found)))
+    names = [f"{one // 12:04}-{one % 12 + 1:02}" for one in range(first, last + 1)]
+    return [found.get(name) or Indices(name, dict.fromkeys(COUNTS, 0)) for name in names]
 
 
 def _whole(request: Request, asked: _Asked) -> Indices:
