@@ -13,10 +13,11 @@ from pipeline.errors import CameraListError
 from pipeline.terminal import (
     AsJson,
     SettingsFile,
+    machine,
     opened_desk,
     out,
+    person,
     print_json,
-    this_person,
     town_settings,
 )
 
@@ -126,7 +127,7 @@ def _save(
     put: Callable[[Callable[[Camera, Camera], None]], Saved],
 ) -> None:
     """Recorded in the audit, or not done."""
-    who, origin = this_person()
+    who, origin = person(), machine()
     with opened_desk(settings_file) as opened:
 
         def record(before: Camera, after: Camera) -> None:

@@ -349,7 +349,7 @@ def console(
 ) -> None:
     """控制台：网格待办、案卷、摄像机 / the pages and the API for grid staff."""
     try:
-        from pipeline.console import Accounts, CameraCare, create_app, serve
+        from pipeline.console import Accounts, CameraCare, Office, create_app, serve
         from pipeline.tickets import open_desk
         from pipeline.town import CameraListFile
     except ModuleNotFoundError as error:
@@ -391,6 +391,7 @@ def console(
                 opened.audit,
                 settings.console.shared_list,
             ),
+            office=Office(opened.audit, settings.tickets.file_within_s),
         )
         with serve(app, host, port) as url:
             err.print(f"控制台 / console: {url}")

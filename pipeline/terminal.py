@@ -144,8 +144,8 @@ def audited(audit: Audit) -> Iterator[None]:
                 audit.record(
                     action,
                     subject,
-                    who=_user(),
-                    origin=_origin(),
+                    who=person(),
+                    origin=machine(),
                     result=result,
                     details={"given": said} if said else {},
                 )
@@ -174,12 +174,7 @@ def _masked(before: str, one: str) -> str:
     return "***" if before.startswith("-") and _SECRET.search(before) else one
 
 
-def this_person() -> tuple[str, str]:
-    """Who gives a command, and from where, as the audit says it."""
-    return _user(), _origin()
-
-
-def _user() -> str:
+def person() -> str:
     """Who sits there: the person behind sudo, too."""
     try:
         name = getpass.getuser()
@@ -189,7 +184,7 @@ def _user() -> str:
     return f"{name} ({behind})" if behind and behind != name else name
 
 
-def _origin() -> str:
+def machine() -> str:
     """This machine, and the one from which somebody is logged in here."""
     peer = os.environ.get("SSH_CONNECTION", "").partition(" ")[0]
     return f"{peer} > {socket.gethostname()}" if peer else socket.gethostname()

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.bench import desk_figures as told
 from pipeline.bench.desk_archive import fill
-from pipeline.bench.desk_clients import BARE, Clients, Work, file_many, write_many
+from pipeline.bench.desk_clients import BARE, Clients, Work, write_many
 from pipeline.bench.desk_material import BENCH, Findings, Later, Progress, questions, yulong
 from pipeline.settings import RedisSettings
 from pipeline.tickets import Archive, Archivist, Desk, Outbox, Query, open_redis

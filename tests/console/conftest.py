@@ -32,7 +32,7 @@ from console_town import (
 from ticket_town import NOON, small_town
 
 from pipeline.clock import ManualClock
-from pipeline.console import Accounts, CameraCare, Watching, create_app, serve
+from pipeline.console import Accounts, CameraCare, Office, Watching, create_app, serve
 from pipeline.console.accounts import ROLES, passwords
 from pipeline.settings import ConsoleSettings, RedisSettings
 from pipeline.tickets import (
@@ -164,6 +164,12 @@ def shared() -> Iterator[tuple[_Switch, str]]:
 
 
 @pytest.fixture
+def audit(redis: Redis, clock: ManualClock, prefix: str, tmp_path: Path) -> Iterator[Audit]:
+    with closing(Archive(None, tmp_path / "archive.sqlite", prefix)) as archive:
+        yield Audit(redis, Keys(prefix), archive, clock=clock)
+
+
+@pytest.fixture
 def start(
     desk: Desk,
     changes: Changes,
@@ -171,6 +177,7 @@ def start(
     care: CameraCare,
     clock: ManualClock,
     accounts: Accounts,
+    audit: Audit,
     tmp_path: Path,
     shared: tuple[_Switch, str],
 ) -> Iterator[Callable[..., Running]]:
@@ -197,6 +204,7 @@ def start(
                 watching=street,
                 clock=clock,
                 care=care,
+                office=Office(audit),
             )
             serving = stack.enter_context(ExitStack())
             if live:
