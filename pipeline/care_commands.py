@@ -14,10 +14,11 @@ from pipeline.errors import CameraListError
 from pipeline.terminal import (
     AsJson,
     SettingsFile,
+    machine,
     opened_desk,
     out,
+    person,
     print_json,
-    this_person,
     town_settings,
 )
 
@@ -113,7 +114,7 @@ def _changes(settings_file: Path | None, lists: CameraListFile) -> Iterator[List
     """On record in the audit, or not done."""
     from pipeline.tickets import ListChanges
 
-    who, origin = this_person()
+    who, origin = person(), machine()
     with opened_desk(settings_file) as opened:
         yield ListChanges(lists, opened.audit, who=who, origin=origin)
 

@@ -31,6 +31,7 @@ GridwatchError
 │   ├── ForeignGridError       somebody else's ticket
 │   └── UnknownGridError
 ├── AccountError            a user, token or password can't be so, or the accounts can't be read
+│   ├── LastAdminError      then nobody could administer
 │   ├── SignInError         not let in
 │   └── TooManyAttemptsError   not now: too many wrong passwords
 ├── NotifyError             a message could not be delivered; says whether to try again
@@ -245,6 +246,10 @@ class UnknownGridError(DeskError):
 
 class AccountError(GridwatchError):
     """A user, token or password can't be so, or the accounts can't be read."""
+
+
+class LastAdminError(AccountError):
+    """Without this user nobody could administer the console any more."""
 
 
 class SignInError(AccountError):

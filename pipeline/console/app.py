@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import JSONResponse, Response
@@ -19,11 +20,14 @@ from pipeline.console.api.document import VERSION
 from pipeline.console.cameras import CameraRows
 from pipeline.console.context import Console, Refused, visit_of
 from pipeline.console.drawing import STATIC, draw
+from pipeline.console.figures import Figures
 from pipeline.console.guard import API, guard
 from pipeline.console.hardening import Hardening
 from pipeline.console.live import Live
+from pipeline.console.office import Office
 from pipeline.console.pages import ROUTERS
 from pipeline.console.pages.sign_in import kept_fields
+from pipeline.console.recording import Recorder
 from pipeline.errors import AccountError, DeskError, DeskUnavailableError, UnknownGridError
 from pipeline.settings import ConsoleSettings, ReportSettings
 from pipeline.tickets import Feedback
@@ -56,6 +60,7 @@ def create_app(
     watching: Watching | None = None,
     clock: Clock | None = None,
     care: CameraCare | None = None,
+    office: Office | None = None,
 ) -> FastAPI:
     """The console over a desk.
 
@@ -68,13 +73,17 @@ def create_app(
     ``care``: without it zones, marked points and the history of a camera are not shown.
     """
     settings, clock = settings or ConsoleSettings(), clock or SystemClock()
+    office = office or Office()
     live = Live(changes, desk.town.grids, clock)
+    recorder = Recorder(accounts and accounts.journal, office.audit, clock)
 
     @asynccontextmanager
     async def living(_: FastAPI) -> AsyncIterator[None]:
         live.start()
+        recorder.start()
         yield
         live.close()
+        await run_in_threadpool(recorder.close)
 
     app = FastAPI(
         title="gridwatch",
@@ -96,8 +105,11 @@ def create_app(
         settings,
         photos,
         clock,
-        watching,
-        care,
+        office,
+        Figures(desk, clock, office.file_within_s),
+        recorder,
+        watching=watching,
+        care=care,
     )
     app.state.live = live
     # Compressed here alone: pages carry a form token beside what others wrote.

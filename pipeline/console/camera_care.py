@@ -17,6 +17,7 @@ from pipeline.town import ground_cells, ground_points_of, zone_cells, zones_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from pipeline.console.accounts import By
     from pipeline.console.words import Pair
     from pipeline.tickets import Audit, CameraBoard, CoverageLedger
     from pipeline.town import CameraListFile, GroundPoint, Zone
@@ -62,14 +63,6 @@ class CameraCare:
                 "console.shared_list: true"
             ),
         )
-
-
-@dataclass(frozen=True, slots=True)
-class Sender:
-    """Who changes an entry, and from which address."""
-
-    name: str
-    origin: str
 
 
 def read_zones(text: str) -> list[Zone]:
@@ -137,27 +130,25 @@ def written_zones(zones: Sequence[Zone]) -> str:
     return json.dumps(zone_cells(zones))
 
 
-def save_zones(
-    care: CameraCare, camera_id: str, zones: Sequence[Zone], mark: str, sender: Sender
-) -> None:
+def save_zones(care: CameraCare, camera_id: str, zones: Sequence[Zone], mark: str, by: By) -> None:
     """Put them into the list, on record. Raises Refused; then nothing was changed."""
-    changes = _changes(care, camera_id, sender)
+    changes = _changes(care, camera_id, by)
     _saved(lambda: changes.put_zones(camera_id, zones, mark))
 
 
 def save_points(
-    care: CameraCare, camera_id: str, points: Sequence[GroundPoint], mark: str, sender: Sender
+    care: CameraCare, camera_id: str, points: Sequence[GroundPoint], mark: str, by: By
 ) -> None:
     """Likewise its marked points."""
-    changes = _changes(care, camera_id, sender)
+    changes = _changes(care, camera_id, by)
     _saved(lambda: changes.put_ground_points(camera_id, points, mark))
 
 
-def _changes(care: CameraCare, camera_id: str, sender: Sender) -> ListChanges:
+def _changes(care: CameraCare, camera_id: str, by: By) -> ListChanges:
     why_not = care.why_not(camera_id)
     if why_not is not None:
         raise Refused(409, why_not)
-    return ListChanges(care.lists, care.audit, who=sender.name, origin=sender.origin)
+    return ListChanges(care.lists, care.audit, who=by.who, origin=by.origin)
 
 
 def _saved(put: Callable[[], object]) -> None:

@@ -28,11 +28,21 @@ class CameraRows:
         self._known = self._clock.monotonic(), {row["camera_id"]: row for row in rows}
         return rows
 
+    def recent(self) -> Sequence[Mapping[str, Any]]:
+        """All of them as they were a moment ago."""
+        return list(self._recent().values())
+
     def of(self, camera_id: str) -> Mapping[str, Any] | None:
         """One of them as it was a moment ago; None: there is no such camera."""
+        known = self._recent()
+        if camera_id not in known:
+            self()
+            known = self._recent()
+        return known.get(camera_id)
+
+    def _recent(self) -> Mapping[str, Mapping[str, Any]]:
         known = self._known
-        stale = known is None or self._clock.monotonic() - known[0] > FRESH_S
-        if known is None or stale or camera_id not in known[1]:
+        if known is None or self._clock.monotonic() - known[0] > FRESH_S:
             self()
             known = self._known
-        return None if known is None else known[1].get(camera_id)
+        return {} if known is None else known[1]

@@ -11,11 +11,14 @@ from starlette.responses import Response
 from pipeline.console.context import Refused, console_of, visit_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from starlette.requests import Request
 
     from pipeline.clock import Clock
-    from pipeline.tickets import Audit, Shots
+    from pipeline.tickets import Audit, CoverageLedger, ReportDesk, Shots
     from pipeline.tickets.shots import Size
+    from pipeline.town import Camera
 
 RECORD_EVERY_S = 60.0
 """Who goes on looking at one camera stands in the audit once in so long."""
@@ -32,11 +35,18 @@ _GONE = ("这张画面已不存在，请回到实时画面", "this picture is go
 
 @dataclass(slots=True)
 class Watching:
-    """Where live pictures are, and the record of who looked at which camera."""
+    """What watching the streets needs: live pictures, and the record of who looked at which camera.
+
+    ``reports`` takes what somebody marks in a picture, whose place ``camera`` (the list's, by id)
+    tells; ``ledger`` knows what boxes looked at. Without them the pages that need them say so.
+    """
 
     shots: Shots
     audit: Audit
     clock: Clock
+    reports: ReportDesk | None = None
+    camera: Callable[[str], Camera] | None = None
+    ledger: CoverageLedger | None = None
     _recorded: dict[tuple[str, str], float] = field(default_factory=dict, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 

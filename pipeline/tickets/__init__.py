@@ -1,13 +1,14 @@
 """Who fixes it by when: tickets, their queues, and how nothing gets lost on the way."""
 
 from pipeline.tickets.archive import Archive, Archivist, Found, Moved, Query
-from pipeline.tickets.audit import Audit, Line, Verdict
+from pipeline.tickets.audit import Audit, Line, Verdict, Wanted
 from pipeline.tickets.board import STALE_S, CameraBoard, RefusedList, Told
 from pipeline.tickets.camera_history import Stay, stays
 from pipeline.tickets.camera_lists import ListInForce
 from pipeline.tickets.changes import Change, Changes
 from pipeline.tickets.coverage import CoverageLedger, Gap, Recent
 from pipeline.tickets.coverage_records import Covered, Minute
+from pipeline.tickets.delivery import News
 from pipeline.tickets.desk import Desk
 from pipeline.tickets.embedded_redis import EmbeddedRedis
 from pipeline.tickets.evidence import (
@@ -75,6 +76,7 @@ __all__ = [
     "MapRound",
     "Minute",
     "Moved",
+    "News",
     "Notices",
     "Notifier",
     "NotifyStore",
@@ -102,6 +104,7 @@ __all__ = [
     "TicketMessage",
     "Told",
     "Verdict",
+    "Wanted",
     "Who",
     "from_camera",
     "open_desk",

@@ -6,6 +6,7 @@ import shutil
 import sys
 import uuid
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
@@ -20,6 +21,7 @@ from console_town import (
     CAMERA_LIST,
     CAMERAS,
     EAST,
+    LISTED,
     PASSWORD,
     WEST,
     Running,
@@ -30,7 +32,7 @@ from console_town import (
 from ticket_town import NOON, small_town
 
 from pipeline.clock import ManualClock
-from pipeline.console import Accounts, CameraCare, Watching, create_app, serve
+from pipeline.console import Accounts, CameraCare, Office, Watching, create_app, serve
 from pipeline.console.accounts import ROLES, passwords
 from pipeline.settings import ConsoleSettings, RedisSettings
 from pipeline.tickets import (
@@ -40,6 +42,8 @@ from pipeline.tickets import (
     Changes,
     CoverageLedger,
     Desk,
+    Outbox,
+    ReportDesk,
     Shots,
     open_redis,
 )
@@ -110,7 +114,8 @@ def watching(redis: Redis, clock: ManualClock, prefix: str, tmp_path: Path) -> I
     """Live pictures and the audit of that desk."""
     with closing(Archive(None, tmp_path / "archive.sqlite", prefix)) as archive:
         audit = Audit(redis, Keys(prefix), archive, clock=clock)
-        yield Watching(Shots(redis, prefix=prefix), audit, clock)
+        ledger = CoverageLedger(redis, clock=clock, prefix=prefix)
+        yield Watching(Shots(redis, prefix=prefix), audit, clock, ledger=ledger)
 
 
 @pytest.fixture
@@ -159,6 +164,12 @@ def shared() -> Iterator[tuple[_Switch, str]]:
 
 
 @pytest.fixture
+def audit(redis: Redis, clock: ManualClock, prefix: str, tmp_path: Path) -> Iterator[Audit]:
+    with closing(Archive(None, tmp_path / "archive.sqlite", prefix)) as archive:
+        yield Audit(redis, Keys(prefix), archive, clock=clock)
+
+
+@pytest.fixture
 def start(
     desk: Desk,
     changes: Changes,
@@ -166,6 +177,7 @@ def start(
     care: CameraCare,
     clock: ManualClock,
     accounts: Accounts,
+    audit: Audit,
     tmp_path: Path,
     shared: tuple[_Switch, str],
 ) -> Iterator[Callable[..., Running]]:
@@ -178,6 +190,10 @@ def start(
         def begin(*, live: bool = False, look: Looker = nobody, **settings: object) -> Running:
             pictures = pictures_in(tmp_path, clock, look)
             stack.callback(pictures.store.close)
+            outbox = stack.enter_context(Outbox(tmp_path / "outbox.sqlite", clock))
+            street = replace(
+                watching, reports=ReportDesk(desk, outbox, pictures), camera=LISTED.__getitem__
+            )
             app = create_app(
                 desk,
                 pictures,
@@ -185,9 +201,10 @@ def start(
                 accounts,
                 settings=ConsoleSettings(**settings),
                 changes=changes,
-                watching=watching,
+                watching=street,
                 clock=clock,
                 care=care,
+                office=Office(audit),
             )
             serving = stack.enter_context(ExitStack())
             if live:
@@ -206,7 +223,7 @@ def start(
                 url,
                 serving.close,
                 browsers,
-                watching,
+                street,
                 care,
             )
 

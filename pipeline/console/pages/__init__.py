@@ -2,24 +2,29 @@
 
 from pipeline.console.pages import (
     account,
+    audit,
     calibration,
     camera,
     cameras,
     events,
     home,
+    indices,
+    patrol,
     pictures,
     queue,
     sign_in,
     ticket,
     town,
+    users,
     zones,
 )
 
 ROUTERS = tuple(
     page.router
     for page in (
-        *(home, sign_in, account, queue, ticket, town, cameras, pictures, events),
-        *(camera, zones, calibration),
+        *(home, sign_in, account, queue, ticket, town, events),
+        *(cameras, camera, zones, calibration, pictures, patrol),
+        *(indices, users, audit),
     )
 )
 

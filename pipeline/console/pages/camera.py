@@ -9,7 +9,6 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from pipeline.console import words
-from pipeline.console.camera_care import Sender
 from pipeline.console.camera_past import DAYS, past_of, said_in
 from pipeline.console.camera_place import place_map
 from pipeline.console.camera_words import refusal
@@ -99,11 +98,6 @@ def care_of(request: Request) -> CameraCare:
     if care is None:
         raise Refused(409, ("这里没有摄像机清单", "there is no camera list here"))
     return care
-
-
-def sender_of(request: Request) -> Sender:
-    origin = request.client.host if request.client is not None else "unknown"
-    return Sender(visit_of(request).by.name, origin)
 
 
 def last_told(care: CameraCare, camera_id: str) -> float:

@@ -9,7 +9,8 @@ from pipeline.console import camera_care
 from pipeline.console.camera_words import ZONE_KINDS
 from pipeline.console.context import Refused, console_of, visit_of
 from pipeline.console.drawing import draw
-from pipeline.console.pages.camera import care_of, entry_of, row_of, sender_of
+from pipeline.console.guard import by_of
+from pipeline.console.pages.camera import care_of, entry_of, row_of
 
 router = APIRouter()
 
@@ -29,7 +30,7 @@ def save_zones(request: Request, camera_id: str) -> Response:
             camera_id,
             camera_care.read_zones(drawn),
             visit.text("mark"),
-            sender_of(request),
+            by_of(request),
         )
     except Refused as error:
         return _page(request, camera_id, error, drawn)
