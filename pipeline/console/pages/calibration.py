@@ -14,6 +14,7 @@ from pipeline.console.camera_words import DATUMS as DATUM_NAMES
 from pipeline.console.camera_words import point_of, refusal
 from pipeline.console.context import Refused, console_of, visit_of
 from pipeline.console.drawing import draw
+from pipeline.console.guard import by_of
 from pipeline.console.pages.camera import care_of, entry_of, row_of
 from pipeline.errors import CalibrationError
 from pipeline.town import calibrate, from_wgs84
@@ -65,7 +66,8 @@ def save_calibration(request: Request, camera_id: str) -> Response:
     told, datum = visit.text("points"), visit.text("datum")
     try:
         points = read_points(told, datum)
-        camera_care.save_points(care_of(request), camera_id, points, visit.text("mark")(request))
+        care = care_of(request)
+        camera_care.save_points(care, camera_id, points, visit.text("mark"), by_of(request))
     except Refused as error:
         return _page(request, camera_id, error, (told, datum))
     return RedirectResponse(f"/cameras/{camera_id}?saved=calibration", 303)
