@@ -7,6 +7,7 @@ class MarksMap {
   // spots(): what shall be seen at first; on: put(lon, lat), move(id, lon, lat), pick(id)
   constructor(root, datum, spots, on) {
     this.root = root;
+    root.hidden = false;
     this.on = on;
     this.spots = spots;
     this.markers = new Map();
@@ -50,7 +51,9 @@ class MarksMap {
     this.map.getCanvas().addEventListener("keydown", (event) => {
       if (event.key === "Enter" && this.on.put) { event.preventDefault(); this.atCentre(); }
     });
-    document.getElementById("centre")?.addEventListener("click", () => this.atCentre());
+    const centre = document.getElementById("centre");
+    if (centre) centre.hidden = false;
+    centre?.addEventListener("click", () => this.atCentre());
     const answer = await fetch("/api/v1/grids");
     this.grids = answer.ok ? await answer.json() : empty;
     if (!this.map.isStyleLoaded()) await new Promise((done) => { this.map.once("load", done); });
