@@ -62,7 +62,8 @@ def routes_of(app):
 @pytest.fixture(scope="module")
 def routes():
     desk = SimpleNamespace(town=small_town())
-    app = create_app(desk, pictures_in(Path(), ManualClock()), list, None, clock=ManualClock())  # type: ignore[arg-type]
+    pictures, accounts = pictures_in(Path(), ManualClock()), SimpleNamespace(journal=None)
+    app = create_app(desk, pictures, list, accounts, clock=ManualClock())  # type: ignore[arg-type]
     return {route.name: route for route in routes_of(app)}
 
 
