@@ -42,6 +42,7 @@ from pipeline.terminal import (
     Overrides,
     SettingsFile,
     err,
+    following_duties,
     looked_after,
     opened_desk,
     opened_pictures,
@@ -348,7 +349,7 @@ def console(
 ) -> None:
     """控制台：网格待办、案卷、摄像机 / the pages and the API for grid staff."""
     try:
-        from pipeline.console import Accounts, Office, create_app, serve
+        from pipeline.console import Accounts, DutyList, Office, create_app, serve
         from pipeline.tickets import open_desk
     except ModuleNotFoundError as error:
         raise InputError(
@@ -369,6 +370,7 @@ def console(
         ) as accounts,
         opened_pictures(settings) as pictures,
         looked_after(pictures.store, opened),
+        following_duties(settings, opened),
     ):
         if not accounts.users.all():
             err.print("还没有用户 / no users yet: gridwatch users add NAME --role admin")
@@ -380,7 +382,11 @@ def console(
             settings=settings.console,
             reports=settings.tickets.reports,
             changes=opened.changes,
-            office=Office(opened.audit, settings.tickets.file_within_s),
+            office=Office(
+                opened.audit,
+                settings.tickets.file_within_s,
+                DutyList(settings.town.duties),
+            ),
         )
         with serve(app, host, port) as url:
             err.print(f"控制台 / console: {url}")

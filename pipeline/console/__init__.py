@@ -2,7 +2,8 @@
 
 from pipeline.console.accounts import Accounts
 from pipeline.console.app import create_app
+from pipeline.console.duty_list import DutyList
 from pipeline.console.office import Office
 from pipeline.console.server import serve
 
-__all__ = ["Accounts", "Office", "create_app", "serve"]
+__all__ = ["Accounts", "DutyList", "Office", "create_app", "serve"]

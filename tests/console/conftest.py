@@ -20,9 +20,10 @@ from console_town import CAMERAS, EAST, PASSWORD, WEST, Running, grids_of, nobod
 from ticket_town import NOON, small_town
 
 from pipeline.clock import ManualClock
-from pipeline.console import Accounts, Office, create_app, serve
+from pipeline.console import Accounts, DutyList, Office, create_app, serve
 from pipeline.console.accounts import ROLES, passwords
 from pipeline.settings import ConsoleSettings, RedisSettings
+from pipeline.shipped import shipped
 from pipeline.tickets import Archive, Audit, Changes, Desk, open_redis
 from pipeline.tickets.keys import Keys
 
@@ -122,12 +123,20 @@ def audit(redis: Redis, clock: ManualClock, prefix: str, tmp_path: Path) -> Iter
 
 
 @pytest.fixture
+def duty_list(tmp_path: Path) -> DutyList:
+    """The example town's file: what the pages show when somebody has looked at them."""
+    shutil.copy(shipped("configs/yulong/duties.yaml"), tmp_path / "duties.yaml")
+    return DutyList(tmp_path / "duties.yaml")
+
+
+@pytest.fixture
 def start(
     desk: Desk,
     changes: Changes,
     clock: ManualClock,
     accounts: Accounts,
     audit: Audit,
+    duty_list: DutyList,
     tmp_path: Path,
     shared: tuple[_Switch, str],
 ) -> Iterator[Callable[..., Running]]:
@@ -148,7 +157,7 @@ def start(
                 settings=ConsoleSettings(**settings),
                 changes=changes,
                 clock=clock,
-                office=Office(audit),
+                office=Office(audit, duties=duty_list),
             )
             serving = stack.enter_context(ExitStack())
             if live:

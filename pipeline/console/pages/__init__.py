@@ -4,6 +4,7 @@ from pipeline.console.pages import (
     account,
     audit,
     cameras,
+    duties,
     events,
     home,
     indices,
@@ -28,6 +29,7 @@ ROUTERS = tuple(
         indices,
         users,
         audit,
+        duties,
     )
 )
 
