@@ -49,6 +49,7 @@ from pipeline.terminal import (
     out,
     print_json,
     town_settings,
+    watched,
 )
 
 if TYPE_CHECKING:
@@ -349,8 +350,16 @@ def console(
 ) -> None:
     """控制台：网格待办、案卷、摄像机 / the pages and the API for grid staff."""
     try:
-        from pipeline.console import Accounts, DutyList, Office, create_app, serve
+        from pipeline.console import (
+            Accounts,
+            CameraCare,
+            DutyList,
+            Office,
+            create_app,
+            serve,
+        )
         from pipeline.tickets import open_desk
+        from pipeline.town import CameraListFile
     except ModuleNotFoundError as error:
         raise InputError(
             f"the page needs {error.name}",
@@ -371,6 +380,7 @@ def console(
         opened_pictures(settings) as pictures,
         looked_after(pictures.store, opened),
         following_duties(settings, opened),
+        watched(settings, opened, pictures) as watching,
     ):
         if not accounts.users.all():
             err.print("还没有用户 / no users yet: gridwatch users add NAME --role admin")
@@ -382,6 +392,14 @@ def console(
             settings=settings.console,
             reports=settings.tickets.reports,
             changes=opened.changes,
+            watching=watching,
+            care=CameraCare(
+                CameraListFile(settings.town.cameras, opened.town.grids),
+                opened.board,
+                opened.coverage,
+                opened.audit,
+                settings.console.shared_list,
+            ),
             office=Office(
                 opened.audit,
                 settings.tickets.file_within_s,

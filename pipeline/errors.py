@@ -4,6 +4,7 @@ GridwatchError
 ├── InputError              something the user wrote is wrong: file, place, found, allowed (exit 2)
 │   ├── SettingsError       settings file, environment or --set
 │   ├── CameraListError     cameras.csv / cameras.yaml
+│   │   └── CameraListChangedError  somebody else changed the entry first
 │   ├── GridMapError        grids.geojson
 │   ├── DutiesError         duties.yaml
 │   │   └── DutiesChangedError     it changed while somebody edited it
@@ -116,6 +117,10 @@ class SettingsError(InputError):
 
 class CameraListError(InputError):
     pass
+
+
+class CameraListChangedError(CameraListError):
+    """The list is no longer what the change was made from; nothing was overwritten."""
 
 
 class GridMapError(InputError):

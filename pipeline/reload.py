@@ -37,12 +37,14 @@ class FileWatch(ABC, Generic[Content]):
     """Watches one file; ``run`` in a thread, or ``poll`` by hand.
 
     ``problem`` says why what the file holds is not in force, as its reader worded it; empty while
-    it is. ``applied_at`` is when what is in force was taken over.
+    it is. ``applied_at`` is when what is in force was taken over. ``digest`` is the SHA-256 of its
+    file; empty until the file was looked at.
     """
 
     def __init__(self, path: Path, clock: Clock) -> None:
         self.problem = ""
         self.applied_at = clock.now()
+        self.digest = ""
         self._path = path
         self._clock = clock
         self._judged: str | None = None  # what the file held when it was last judged
@@ -70,7 +72,7 @@ class FileWatch(ABC, Generic[Content]):
         if self._hash() == found:
             self._judged = found
             self._take_over(content)
-            self.problem = ""
+            self.problem, self.digest = "", found
 
     def _hash(self) -> str:
         """Of what the file holds, or why it can't be read."""

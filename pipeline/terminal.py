@@ -25,6 +25,7 @@ from pipeline.settings_file import load_settings
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from pipeline.console import Watching
     from pipeline.settings import Settings
     from pipeline.tickets import Audit, EvidenceStore, OpenDesk, PictureKeeper
 
@@ -77,6 +78,35 @@ def opened_pictures(settings: Settings) -> Iterator[PictureKeeper]:
     with closing(open_store(settings, SystemClock())) as store:
         look = PrivacyLook(lambda: begin_with(settings))
         yield PictureKeeper(look, store, settings.tickets.evidence)
+
+
+@contextmanager
+def watched(settings: Settings, opened: OpenDesk, pictures: PictureKeeper) -> Iterator[Watching]:
+    """Live pictures and reports from them; these wait on this box while Redis is away."""
+    from pipeline.console import Watching
+    from pipeline.tickets import Outbox, ReportDesk
+
+    clock, stop = SystemClock(), threading.Event()
+    with Outbox(settings.data_dir / "outbox.sqlite", clock) as outbox:
+        drain = threading.Thread(
+            target=outbox.drain,
+            args=(opened.desk, stop),
+            kwargs={"retry_s": settings.tickets.retry_s},
+            name="outbox",
+        )
+        drain.start()
+        try:
+            yield Watching(
+                opened.shots,
+                opened.audit,
+                clock,
+                ReportDesk(opened.desk, outbox, pictures),
+                opened.town.camera,
+                opened.coverage,
+            )
+        finally:
+            stop.set()
+            drain.join()
 
 
 @contextmanager

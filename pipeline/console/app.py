@@ -17,6 +17,7 @@ from starlette.staticfiles import StaticFiles
 from pipeline.clock import SystemClock
 from pipeline.console.api import router as api
 from pipeline.console.api.document import VERSION
+from pipeline.console.cameras import CameraRows
 from pipeline.console.context import Console, Refused, visit_of
 from pipeline.console.drawing import STATIC, draw
 from pipeline.console.figures import Figures
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
 
     from pipeline.clock import Clock
     from pipeline.console.accounts import Accounts
+    from pipeline.console.camera_care import CameraCare
+    from pipeline.console.watching import Watching
     from pipeline.tickets import Changes, Desk, PictureKeeper
 
 log = structlog.get_logger()
@@ -54,7 +57,9 @@ def create_app(
     settings: ConsoleSettings | None = None,
     reports: ReportSettings | None = None,
     changes: Changes | None = None,
+    watching: Watching | None = None,
     clock: Clock | None = None,
+    care: CameraCare | None = None,
     office: Office | None = None,
 ) -> FastAPI:
     """The console over a desk.
@@ -63,7 +68,9 @@ def create_app(
     ``pictures`` keeps photos; evidence is read from its store, each time recorded.
     ``cameras`` gives one mapping per camera: ``camera_id``, ``state``, and where known ``name``,
     ``grid``, ``lon``, ``lat``, ``since_at`` (Unix seconds) and ``why``. It is called in a thread of
-    the server's. Without ``changes`` pages look for news by themselves, every half minute.
+    the server's. Without ``changes`` pages look for news by themselves, every half minute;
+    without ``watching`` there are no live pictures.
+    ``care``: without it zones, marked points and the history of a camera are not shown.
     """
     settings, clock = settings or ConsoleSettings(), clock or SystemClock()
     office = office or Office()
@@ -94,13 +101,15 @@ def create_app(
         Feedback(desk, pictures),
         accounts,
         pictures,
-        cameras,
+        CameraRows(cameras, clock),
         settings,
         photos,
         clock,
         office,
         Figures(desk, clock, office.file_within_s),
         recorder,
+        watching=watching,
+        care=care,
     )
     app.state.live = live
     # Compressed here alone: pages carry a form token beside what others wrote.

@@ -8,16 +8,19 @@ from typing import TYPE_CHECKING, Any
 from pipeline.console import words
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping
 
     from starlette.datastructures import FormData
     from starlette.requests import HTTPConnection
 
     from pipeline.clock import Clock
     from pipeline.console.accounts import Accounts, User
+    from pipeline.console.camera_care import CameraCare
+    from pipeline.console.cameras import CameraRows
     from pipeline.console.figures import Figures
     from pipeline.console.office import Office
     from pipeline.console.recording import Recorder
+    from pipeline.console.watching import Watching
     from pipeline.console.words import Language, Pair
     from pipeline.settings import ConsoleSettings, ReportSettings
     from pipeline.tickets import Desk, Feedback, PictureKeeper, Ticket
@@ -31,13 +34,16 @@ class Console:
     feedback: Feedback
     accounts: Accounts
     pictures: PictureKeeper
-    cameras: Callable[[], Sequence[Mapping[str, Any]]]
+    cameras: CameraRows
     settings: ConsoleSettings
     photo_limits: ReportSettings
     clock: Clock
     office: Office
     figures: Figures
     recorder: Recorder
+    watching: Watching | None = None
+    care: CameraCare | None = None
+    """What the pages of one camera need besides; None: they show what the board says."""
 
 
 @dataclass(slots=True)
@@ -49,6 +55,7 @@ class Visit:
     user: User | None = None
     csrf: str | None = None
     ticket: Ticket | None = None
+    camera: Mapping[str, Any] | None = None
     form: FormData | None = field(default=None, repr=False)
 
     def say(self, zh: str, en: str) -> str:
@@ -65,6 +72,12 @@ class Visit:
         """The ticket that the address names; the guard has let the user see it."""
         assert self.ticket is not None
         return self.ticket
+
+    @property
+    def at(self) -> Mapping[str, Any]:
+        """The camera that the address names; the guard has let the user see it."""
+        assert self.camera is not None
+        return self.camera
 
     def text(self, name: str, default: str = "") -> str:
         """A field of the form that was sent."""

@@ -119,6 +119,13 @@ def _check_reach(request: Request, visit: Visit, rule: Rule) -> None:
             raise Refused(404, ("没有这个案卷", "there is no such ticket")) from None
         if not sees(rule, user, visit.ticket, desk.town.grids):
             raise Refused(403, ("这个案卷不属于您的网格", "this ticket is another grid's"))
+    camera_id = request.path_params.get("camera_id")
+    if camera_id is not None:
+        visit.camera = console_of(request).cameras.of(camera_id)
+        if visit.camera is None:
+            raise Refused(404, ("没有这台摄像机", "there is no such camera"))
+        if not reaches(rule, user, visit.camera.get("grid"), desk.town.grids):
+            raise Refused(403, ("这台摄像机不属于您的网格", "this camera is another grid's"))
     code = request.query_params.get("grid") or request.path_params.get("grid")
     if code and not reaches(rule, user, code, desk.town.grids):
         raise Refused(403, ("这个网格不归您管", "this grid is not yours"))

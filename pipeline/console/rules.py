@@ -38,6 +38,7 @@ _OPEN = Rule({}, open=True)
 _SIGNED_IN = Rule(dict.fromkeys(ROLES, "any"))
 _LOOK = _rule(member="own", head="own", command="any", operator="any", viewer="own", admin="any")
 _ACT = _rule(member="own", head="own", command="any", admin="any")
+_CARE = _rule(operator="any", admin="any")
 _ADMIN = _rule(admin="any")
 _TOWN = _rule(command="any", viewer="own", admin="any")
 
@@ -60,6 +61,17 @@ RULES: dict[str, Rule] = {
     "ticket_photo": _LOOK,
     "ticket_action": _ACT,
     "cameras_page": _LOOK,
+    "camera_page": _LOOK,
+    "zones_page": _LOOK,
+    "save_zones": _CARE,
+    "calibration_page": _LOOK,
+    "check_calibration": _LOOK,
+    "save_calibration": _CARE,
+    "camera_picture": _LOOK,
+    "patrol_page": _LOOK,
+    "patrol_camera": _LOOK,
+    "report_page": _ACT,
+    "report_from_picture": _ACT,
     "map_page": _LOOK,
     "command_page": _TOWN,
     "events": _LOOK,

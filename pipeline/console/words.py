@@ -157,3 +157,16 @@ def span(seconds: float, language: Language) -> str:
         return pick((f"{hours} 小时 {minutes:02d} 分", f"{hours} h {minutes:02d} min"), language)
     days, hours = divmod(hours, 24)
     return pick((f"{days} 天 {hours} 小时", f"{days} d {hours} h"), language)
+
+
+def ago(seconds: float, language: Language) -> str:
+    """How long ago, from seconds on."""
+    if seconds < 60:
+        return pick((f"{seconds:.0f} 秒前", f"{seconds:.0f} s ago"), language)
+    return pick((f"{span(seconds, 'zh')}前", f"{span(seconds, 'en')} ago"), language)
+
+
+def clock(unix_s: float, now: float, language: Language) -> str:
+    """A time of day to the second, as ``moment``."""
+    then = datetime.fromtimestamp(unix_s, _CHINA)
+    return f"{moment(unix_s, now, language)}:{then:%S}"

@@ -3,33 +3,29 @@
 from pipeline.console.pages import (
     account,
     audit,
+    calibration,
+    camera,
     cameras,
     duties,
     events,
     home,
     indices,
+    patrol,
+    pictures,
     queue,
     sign_in,
     ticket,
     town,
     users,
+    zones,
 )
 
 ROUTERS = tuple(
     page.router
     for page in (
-        home,
-        sign_in,
-        account,
-        queue,
-        ticket,
-        town,
-        cameras,
-        events,
-        indices,
-        users,
-        audit,
-        duties,
+        *(home, sign_in, account, queue, ticket, town, events),
+        *(cameras, camera, zones, calibration, pictures, patrol),
+        *(indices, users, audit, duties),
     )
 )
 
