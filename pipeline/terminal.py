@@ -137,6 +137,22 @@ def looked_after(store: EvidenceStore, opened: OpenDesk) -> Iterator[None]:
 
 
 @contextmanager
+def following_duties(settings: Settings, opened: OpenDesk) -> Iterator[None]:
+    """Put changes of the list of duties in force meanwhile."""
+    from pipeline.reload import DutiesWatch
+
+    stop = threading.Event()
+    watch = DutiesWatch(settings.town.duties, opened.town.duties, clock=SystemClock())
+    thread = threading.Thread(target=watch.run, args=(stop,), name="duties")
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+@contextmanager
 def audited(audit: Audit) -> Iterator[None]:
     """Record the command that is being carried out, and what comes of it.
 

@@ -75,7 +75,7 @@ def create_app(
     settings, clock = settings or ConsoleSettings(), clock or SystemClock()
     office = office or Office()
     live = Live(changes, desk.town.grids, clock)
-    recorder = Recorder(accounts.journal, office.audit, clock)
+    recorder = Recorder(accounts, office.audit, clock)
 
     @asynccontextmanager
     async def living(_: FastAPI) -> AsyncIterator[None]:

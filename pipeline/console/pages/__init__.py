@@ -6,6 +6,7 @@ from pipeline.console.pages import (
     calibration,
     camera,
     cameras,
+    duties,
     events,
     home,
     indices,
@@ -24,7 +25,7 @@ ROUTERS = tuple(
     for page in (
         *(home, sign_in, account, queue, ticket, town, events),
         *(cameras, camera, zones, calibration, pictures, patrol),
-        *(indices, users, audit),
+        *(indices, users, audit, duties),
     )
 )
 
