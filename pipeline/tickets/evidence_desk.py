@@ -60,9 +60,8 @@ class EvidenceDesk:
         Raises UnknownTicketError if the incident was never filed. One that was filed without
         pictures gets none: whoever reads a ticket relies on these.
         """
-        parts = {name: path for name, path in asdict(evidence).items() if path is not None}
-        call = {"incident_id": incident_id, "parts": parts}
-        ticket_id = self._scripts.run("attach", "attaching evidence", call)
+        call = attach_call(incident_id, evidence)
+        (ticket_id,) = self._scripts.intake("attaching evidence", [call])
         if ticket_id is None:
             raise UnknownTicketError(f"incident {incident_id} was never filed")
         return str(ticket_id)
@@ -135,6 +134,12 @@ def _end(number: str, known: dict[str, list[Any]]) -> str:
     while number in known and known[number][-1] in known:
         number = known[number][-1]
     return number
+
+
+def attach_call(incident_id: str, evidence: EvidenceRef) -> dict[str, object]:
+    """What the script ``attach`` is told."""
+    parts = {name: path for name, path in asdict(evidence).items() if path is not None}
+    return {"act": "attach", "incident_id": incident_id, "parts": parts}
 
 
 def _standing(
