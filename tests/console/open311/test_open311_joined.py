@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import uuid
+from contextlib import closing
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
 from open311_client import EAST_M, V2, filed, post
-from ticket_town import DEGREE_M, LAT, LON, incident
+from ticket_town import DEGREE_M, LAT, LON, incident, small_town
+
+from pipeline.tickets import Archive, Archivist, Desk
 
 if TYPE_CHECKING:
     from types import SimpleNamespace
 
+    from redis import Redis
+
     from pipeline.clock import ManualClock
-    from pipeline.tickets import Desk
 
 FAR = {"lat": f"{LAT}", "long": f"{LON + 700 / DEGREE_M}"}
 
@@ -106,3 +111,23 @@ def test_a_case_that_was_merged_on_and_on_leads_its_reports_to_the_end(town, des
         chain.append(desk.file(incident(number, east_m=-300.0 * number)).ticket_id)
         desk.merge(chain[-2], chain[-1], by="镇")
     assert read(town, name)["status_notes"].endswith(chain[-1])
+
+
+def test_what_has_gone_to_the_archive_is_answered_as_before(
+    served, redis: Redis, clock: ManualClock, tmp_path
+):
+    prefix = uuid.uuid4().hex
+    with closing(Archive(None, tmp_path / "archive.sqlite", prefix)) as archive:
+        desk = Desk(redis, small_town(), clock=clock, prefix=prefix, archive=archive)
+        town = served(desk, reads_per_minute=10_000)
+        names = [filed(town), far(town)]
+        other = desk.ticket_of(names[0]).ticket_id
+        desk.merge(desk.ticket_of(names[1]).ticket_id, other, by="镇")
+        closed(desk, other)
+        before = [read(town, name) for name in names]
+        clock.sleep(30 * 86_400)
+        archivist = Archivist(redis, desk._keys, archive, clock=clock, quiet_s=7 * 86_400)
+        assert archivist.round().tickets == 2
+        assert [read(town, name) for name in names] == before
+        listed = town.client.get(f"{V2}/requests.json", params={"status": "closed"}).json()
+        assert {one["service_request_id"] for one in listed} == set(names)
