@@ -79,10 +79,12 @@ local function raise_severity(id, found)
     end
 end
 
--- The owner stays; who watches goes by the better place.
+-- The owner stays; who watches goes by the better place. Any place is better than none.
 local function take_better_place(id, found)
     local ticket, better = key('ticket', id), found.ticket
-    if tonumber(better.radius_m) < tonumber(redis.call('HGET', ticket, 'radius_m')) then
+    local facts = redis.call('HMGET', ticket, 'radius_m', 'unplaced')
+    local nearer = facts[2] or tonumber(better.radius_m) < tonumber(facts[1])
+    if nearer and not better.unplaced then
         redis.call('HSET', ticket, 'lon', better.lon, 'lat', better.lat,
             'radius_m', better.radius_m, 'method', better.method)
         redis.call('HSET', key('ticket', id, 'message'), 'place', found.message.place)
