@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pipeline.console.accounts import User
+    from pipeline.console.claims import Claim
     from pipeline.console.context import Console
     from pipeline.console.words import Language
     from pipeline.tickets import Feedback, Ticket
@@ -53,7 +54,8 @@ _COMMAND_ID = re.compile(r"[A-Za-z0-9-]{8,64}")
 class Command:
     """What the user sent. ``command_id``: the same twice is done once; ``photo`` as it came.
 
-    ``version``: the ticket's that the user saw; None: whichever it has.
+    ``version``: the ticket's that the user saw; None: whichever it has. ``claim``: when it was
+    done, where that was before it could be sent.
     """
 
     action: str
@@ -61,6 +63,7 @@ class Command:
     note: str = ""
     photo: bytes | None = None
     version: int | None = None
+    claim: Claim | None = None
 
 
 class MovedAwayError(Refused):
@@ -111,6 +114,8 @@ def act(console: Console, user: User, ticket: Ticket, command: Command) -> Ticke
         "command_id": command.command_id,
         "expected": command.version,
     }
+    if command.claim is not None and command.claim.holds(ticket.filed_at):
+        said["facts"] = command.claim.facts()
     try:
         return _take(console.feedback, ticket.ticket_id, action, picture, said)
     except DeskUnavailableError:

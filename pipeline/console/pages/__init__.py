@@ -1,9 +1,19 @@
 """The pages, one router each."""
 
-from pipeline.console.pages import account, cameras, events, home, queue, sign_in, ticket, town
+from pipeline.console.pages import (
+    account,
+    cameras,
+    events,
+    home,
+    offline,
+    queue,
+    sign_in,
+    ticket,
+    town,
+)
 
 ROUTERS = tuple(
-    page.router for page in (home, sign_in, account, queue, ticket, town, cameras, events)
+    page.router for page in (home, sign_in, account, queue, ticket, town, cameras, events, offline)
 )
 
 __all__ = ["ROUTERS"]
