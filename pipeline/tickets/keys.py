@@ -121,6 +121,10 @@ class Keys:
         """Sorted set of the open tickets whose owner this grid map told, by time of filing."""
         return f"{self.root}:map:{version}"
 
+    def place(self, family: str) -> str:
+        """Geo index of the tickets of a family of hazards, open and just done."""
+        return f"{self.root}:place:{family}"
+
     def queue(self, code: str) -> str:
         """Stream of what waits for this grid."""
         return f"{self.root}:queue:{code}"

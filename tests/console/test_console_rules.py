@@ -36,6 +36,7 @@ EXAMPLES = {
     "report_from_picture": ("/patrol/cam-1/report", {"shot": "1"}),
     "ticket_picture": ("/tickets/{ticket_id}/pictures/0/plain", None),
     "ticket_photo": ("/tickets/{ticket_id}/photos/0", None),
+    "offline_action": ("/offline/tickets/{ticket_id}/accept", COMMAND),
     "ticket_action": ("/tickets/{ticket_id}/accept", COMMAND),
     "api_ticket_picture": ("/api/v1/tickets/{ticket_id}/pictures/0/plain", None),
     "api_ticket_action": ("/api/v1/tickets/{ticket_id}/accept", {"command_id": "command-0001"}),

@@ -10,6 +10,7 @@ from pipeline.console.pages import (
     events,
     home,
     indices,
+    offline,
     patrol,
     pictures,
     queue,
@@ -23,7 +24,7 @@ from pipeline.console.pages import (
 ROUTERS = tuple(
     page.router
     for page in (
-        *(home, sign_in, account, queue, ticket, town, events),
+        *(home, sign_in, account, queue, ticket, town, events, offline),
         *(cameras, camera, zones, calibration, pictures, patrol),
         *(indices, users, audit, duties),
     )

@@ -90,7 +90,8 @@ def sign_out(request: Request) -> RedirectResponse:
 
 
 def signed_out(request: Request) -> RedirectResponse:
-    answer = RedirectResponse("/sign-in", 303)
+    # Pictures are kept by the browser for a day: the next user of it must not find them.
+    answer = RedirectResponse("/sign-in", 303, {"Clear-Site-Data": '"cache"'})
     answer.delete_cookie(
         cookie_name(request), path="/", secure=is_https(request), httponly=True, samesite="lax"
     )
