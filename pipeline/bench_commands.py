@@ -115,7 +115,7 @@ def bench_desk(
             size,
             clock=SystemClock(),
             tell=lambda what, done, total: bar.update(
-                task, description=what, completed=done, total=total
+                task, description=f"{what} {done:,}/{total:,}", completed=done, total=total
             ),
         )
     _tell("立案成本 / cost of filing", figures, plot, as_json=as_json)

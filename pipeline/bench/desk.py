@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.bench import desk_figures as told
 from pipeline.bench.desk_archive import fill
-from pipeline.bench.desk_clients import BARE, Clients, Work, file_many, write_many
+from pipeline.bench.desk_clients import BARE, Clients, Work, write_many
 from pipeline.bench.desk_material import BENCH, Findings, Later, Progress, questions, yulong
 from pipeline.settings import RedisSettings
 from pipeline.tickets import Archive, Archivist, Desk, Outbox, Query, open_redis
@@ -68,7 +68,7 @@ def bench_desk(size: Size, *, clock: Clock, tell: Progress) -> list[Figure]:
         closing(Archive(None, Path(name) / "archive.sqlite", BENCH)) as archive,
     ):
         findings = Findings(clock.now())
-        bench = _Bench(redis, archive, clock, tell, findings, Path(name))
+        bench = Bench(redis, archive, clock, tell, findings, Path(name))
         with Clients(redis, size.clients, size.batch, findings) as clients:
             alone = bench.serial(size.filings)
             box = bench.outbox(size.filings)
@@ -90,7 +90,9 @@ def bench_desk(size: Size, *, clock: Clock, tell: Progress) -> list[Figure]:
         ]
 
 
-class _Bench:
+class Bench:
+    """One Redis and one archive, and all that is timed on them."""
+
     def __init__(
         self,
         redis: Redis,

@@ -28,7 +28,7 @@ from pipeline.tickets.archive.words import words_asked
 from pipeline.tickets.wire import at
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from sqlalchemy import ColumnElement, Connection, Select
 
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 _CHINA = timedelta(hours=8)  # the day in a ticket's number is the local one
 _DAY = timedelta(days=1)
+_PAGE_IN_BOX = 1000  # hits read first where few of them are where the box is
 _MOST_HITS = 5000  # of one statement; SQLite allows 32,766 values
 
 
@@ -103,7 +104,11 @@ def _newest(query: Query, *own: ColumnElement[bool]) -> Select[Any]:
 
 
 def _by_words(db: Connection, words: Words, query: Query) -> list[Any]:
-    """Hits are taken newest first, page by page, until enough of them fit in all else."""
+    """Hits are taken newest first, page by page, until enough of them fit in all else.
+
+    Of a page only those are read whose cells the box touches: a word that is used everywhere has
+    hundreds of hits for each that lies in a small box.
+    """
     named = (("grid", query.grid), ("hazard", query.hazard), ("state", query.state))
     marks, pairs = words_asked(
         query.text or "", {name: value for name, value in named if value is not None}
@@ -113,16 +118,19 @@ def _by_words(db: Connection, words: Words, query: Query) -> list[Any]:
             "nothing to look for", where="--text", found=repr(query.text), allowed="letters, digits"
         )
     hits = words.matching(marks, pairs).subquery("hits")
-    newest = select(hits.c.key).where(*_times(query, hits.c.key)).order_by(hits.c.key.desc())
+    hit = select(hits.c.key).where(*_times(query, hits.c.key)).order_by(hits.c.key.desc())
+    newest = hit
+    touched = None if query.box is None else _cells_of(db, query.box)
     found: list[Any] = []
-    page = query.limit
+    page = query.limit if touched is None else _PAGE_IN_BOX
     while len(found) < query.limit:
         keys = db.execute(newest.limit(page)).scalars().all()
-        if keys:
-            found += db.execute(_newest(query, tickets.c.key.in_(keys))).all()
+        inside = set(keys) if touched is None else _inside(db, keys, touched)
+        if inside:
+            found += db.execute(_newest(query, tickets.c.key.in_(inside))).all()
         if len(keys) < page:
             break
-        newest = newest.where(hits.c.key < keys[-1])
+        newest = hit.where(hits.c.key < keys[-1])
         page = min(2 * page, _MOST_HITS)
     return found[: query.limit]
 
@@ -130,8 +138,6 @@ def _by_words(db: Connection, words: Words, query: Query) -> list[Any]:
 def _by_cells(db: Connection, query: Query) -> list[Any]:
     """Cell after cell, each only for what is newer than the worst that would still be told."""
     assert query.box is not None
-    rows, columns = cells_within(*query.box)
-    there = db.execute(select(cells.c.cell)).scalars().all()
     fitting = [tickets.c.cell == bindparam("at"), tickets.c.key > bindparam("newer_than")]
     newest = (
         select(tickets.c.key)
@@ -140,13 +146,29 @@ def _by_cells(db: Connection, query: Query) -> list[Any]:
         .limit(query.limit)
     )
     keys: list[int] = []
-    for cell in there:
-        if cell // 10**6 in rows and cell % 10**6 in columns:
-            worst = keys[-1] if len(keys) == query.limit else 0
-            found = db.execute(newest, {"at": cell, "newer_than": worst}).scalars()
-            keys = heapq.nlargest(query.limit, [*keys, *found])
+    for cell in _cells_of(db, query.box):
+        worst = keys[-1] if len(keys) == query.limit else 0
+        found = db.execute(newest, {"at": cell, "newer_than": worst}).scalars()
+        keys = heapq.nlargest(query.limit, [*keys, *found])
     chosen = select(*_COLUMNS).where(tickets.c.key.in_(keys)).order_by(tickets.c.key.desc())
     return list(db.execute(chosen).all())
+
+
+def _cells_of(db: Connection, box: tuple[float, float, float, float]) -> list[int]:
+    """The cells with any ticket that the box touches."""
+    rows, columns = cells_within(*box)
+    there = db.execute(select(cells.c.cell)).scalars()
+    return [cell for cell in there if cell // 10**6 in rows and cell % 10**6 in columns]
+
+
+def _inside(db: Connection, keys: Sequence[int], touched: list[int]) -> set[int]:
+    """Those of the keys, newest first, that are in these cells."""
+    if not keys:
+        return set()
+    there = select(tickets.c.key).where(
+        tickets.c.cell.in_(touched), tickets.c.key.between(keys[-1], keys[0])
+    )
+    return set(keys).intersection(db.execute(there).scalars())
 
 
 def _by_groups(db: Connection, query: Query) -> Iterator[Select[Any]]:
