@@ -1,7 +1,7 @@
 """An archive of years for the bench, made in minutes: many tickets, each like one that was filed.
 
-What archiving writes, row by row, but without waiting for the disk, and with the indexes made at
-the end. A machine that fails meanwhile leaves a file of no use.
+What archiving writes, row by row, but without waiting for the disk, and with the indexes made
+at the end. A machine that fails meanwhile leaves a file of no use.
 """
 
 from __future__ import annotations
@@ -172,7 +172,7 @@ def _hole(name: str) -> str:
 
 
 def _poured(text: str) -> str:
-    """To be filled with ``%``: the time of a step is a number, every other hole part of a text."""
+    """To be filled with ``%``: times of steps are numbers, all others text."""
     return re.sub('"\ue000(at\\d+)\ue001"|\ue000(\\w+)\ue001', _place, text.replace("%", "%%"))
 
 

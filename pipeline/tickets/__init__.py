@@ -1,8 +1,10 @@
 """Who fixes it by when: tickets, their queues, and how nothing gets lost on the way."""
 
 from pipeline.tickets.archive import Archive, Archivist, Found, Moved, Query
-from pipeline.tickets.audit import Audit, Line, Verdict
+from pipeline.tickets.audit import Audit, Line, Verdict, Wanted
 from pipeline.tickets.board import STALE_S, CameraBoard, RefusedList, Told
+from pipeline.tickets.camera_history import Stay, stays
+from pipeline.tickets.camera_lists import ListInForce
 from pipeline.tickets.changes import Change, Changes
 from pipeline.tickets.coverage import CoverageLedger, Gap, Recent
 from pipeline.tickets.coverage_records import Covered, Minute
@@ -23,11 +25,13 @@ from pipeline.tickets.opening import OpenDesk, open_desk
 from pipeline.tickets.orders import Said
 from pipeline.tickets.outbox import Outbox, Refused
 from pipeline.tickets.patient import PatientOutbox
+from pipeline.tickets.photographer import Photographer
 from pipeline.tickets.pictures import PictureKeeper, PrivacyLook, read_upload
 from pipeline.tickets.redis_server import open_redis, redis_risks
 from pipeline.tickets.report import Report, report_id_of, reported_place
 from pipeline.tickets.reporting import ReportDesk, Reported, from_camera
 from pipeline.tickets.routing import MapRound
+from pipeline.tickets.shots import Shot, Shots
 from pipeline.tickets.store import (
     About,
     Content,
@@ -66,6 +70,7 @@ __all__ = [
     "Gap",
     "Keeper",
     "Line",
+    "ListInForce",
     "MapRound",
     "Minute",
     "Moved",
@@ -76,6 +81,7 @@ __all__ = [
     "OpenDesk",
     "Outbox",
     "PatientOutbox",
+    "Photographer",
     "PictureKeeper",
     "PrivacyLook",
     "Query",
@@ -86,13 +92,17 @@ __all__ = [
     "ReportDesk",
     "Reported",
     "Said",
+    "Shot",
+    "Shots",
     "Snapshot",
+    "Stay",
     "Step",
     "Sweep",
     "Ticket",
     "TicketMessage",
     "Told",
     "Verdict",
+    "Wanted",
     "Who",
     "from_camera",
     "open_desk",
@@ -104,6 +114,7 @@ __all__ = [
     "report_id_of",
     "reported_place",
     "snapshot_of",
+    "stays",
     "this_user",
     "try_out",
     "write_evidence",
