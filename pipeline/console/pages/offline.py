@@ -18,6 +18,7 @@ from pipeline.console.acting import Command, act
 from pipeline.console.claims import CHANGED, Claim, claim_of
 from pipeline.console.context import Refused, Visit, console_of, visit_of
 from pipeline.console.drawing import STATIC, draw, file_url, owner_of
+from pipeline.console.guard import address_of
 
 router = APIRouter()
 
