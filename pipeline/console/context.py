@@ -15,7 +15,11 @@ if TYPE_CHECKING:
 
     from pipeline.clock import Clock
     from pipeline.console.accounts import Accounts, User
+    from pipeline.console.camera_care import CameraCare
     from pipeline.console.cameras import CameraRows
+    from pipeline.console.figures import Figures
+    from pipeline.console.office import Office
+    from pipeline.console.recording import Recorder
     from pipeline.console.watching import Watching
     from pipeline.console.words import Language, Pair
     from pipeline.settings import ConsoleSettings, ReportSettings
@@ -34,7 +38,12 @@ class Console:
     settings: ConsoleSettings
     photo_limits: ReportSettings
     clock: Clock
+    office: Office
+    figures: Figures
+    recorder: Recorder
     watching: Watching | None = None
+    care: CameraCare | None = None
+    """What the pages of one camera need besides; None: they show what the board says."""
 
 
 @dataclass(slots=True)
@@ -74,6 +83,11 @@ class Visit:
         """A field of the form that was sent."""
         value = self.form.get(name) if self.form is not None else None
         return value if isinstance(value, str) else default
+
+    def words(self, name: str) -> list[str]:
+        """All words of a field that may come several times, as boxes that were ticked do."""
+        values = self.form.getlist(name) if self.form is not None else []
+        return [word for value in values if isinstance(value, str) for word in value.split()]
 
 
 class Refused(Exception):  # noqa: N818 - it is an answer, not a fault

@@ -133,6 +133,21 @@ def name(table: dict[str, Pair], key: str, language: Language) -> str:
     return pick(table.get(key, (key, key)), language)
 
 
+def local(unix_s: float) -> datetime:
+    """A moment by the clocks of the town."""
+    return datetime.fromtimestamp(unix_s, _CHINA)
+
+
+def day(text: str) -> datetime:
+    """The beginning of a day of the town, ``2026-11-23``. Raises ValueError."""
+    return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=_CHINA)
+
+
+def second(unix_s: float) -> str:
+    """A moment to the second, by the clocks of the town."""
+    return local(unix_s).strftime("%Y-%m-%d %H:%M:%S")
+
+
 def moment(unix_s: float, now: float, language: Language) -> str:
     """A time of day in China, with the date unless it is today's."""
     then, today = (datetime.fromtimestamp(one, _CHINA) for one in (unix_s, now))

@@ -1,11 +1,14 @@
 """Who fixes it by when: tickets, their queues, and how nothing gets lost on the way."""
 
 from pipeline.tickets.archive import Archive, Archivist, Found, Moved, Query
-from pipeline.tickets.audit import Audit, Line, Verdict
+from pipeline.tickets.audit import Audit, Line, Verdict, Wanted
 from pipeline.tickets.board import STALE_S, CameraBoard, RefusedList, Told
+from pipeline.tickets.camera_history import Stay, stays
+from pipeline.tickets.camera_lists import ListInForce
 from pipeline.tickets.changes import Change, Changes
 from pipeline.tickets.coverage import CoverageLedger, Gap, Recent
 from pipeline.tickets.coverage_records import Covered, Minute
+from pipeline.tickets.delivery import News
 from pipeline.tickets.desk import Desk
 from pipeline.tickets.embedded_redis import EmbeddedRedis
 from pipeline.tickets.evidence import (
@@ -17,6 +20,7 @@ from pipeline.tickets.evidence import (
 )
 from pipeline.tickets.feedback import Feedback
 from pipeline.tickets.filmer import Filmer
+from pipeline.tickets.list_changes import ListChanges
 from pipeline.tickets.notify import Notices, Notifier, NotifyStore, recipients_of, try_out
 from pipeline.tickets.opening import OpenDesk, open_desk
 from pipeline.tickets.orders import Said
@@ -67,9 +71,12 @@ __all__ = [
     "Gap",
     "Keeper",
     "Line",
+    "ListChanges",
+    "ListInForce",
     "MapRound",
     "Minute",
     "Moved",
+    "News",
     "Notices",
     "Notifier",
     "NotifyStore",
@@ -90,12 +97,14 @@ __all__ = [
     "Shot",
     "Shots",
     "Snapshot",
+    "Stay",
     "Step",
     "Sweep",
     "Ticket",
     "TicketMessage",
     "Told",
     "Verdict",
+    "Wanted",
     "Who",
     "from_camera",
     "open_desk",
@@ -107,6 +116,7 @@ __all__ = [
     "report_id_of",
     "reported_place",
     "snapshot_of",
+    "stays",
     "this_user",
     "try_out",
     "write_evidence",

@@ -18,6 +18,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tickets"))
 sys.path.insert(0, str(Path(__file__).parent))
 
 from console_town import (
+    CAMERA_LIST,
     CAMERAS,
     EAST,
     LISTED,
@@ -31,12 +32,14 @@ from console_town import (
 from ticket_town import NOON, small_town
 
 from pipeline.clock import ManualClock
-from pipeline.console import Accounts, Watching, create_app, serve
+from pipeline.console import Accounts, CameraCare, DutyList, Office, Watching, create_app, serve
 from pipeline.console.accounts import ROLES, passwords
 from pipeline.settings import ConsoleSettings, RedisSettings
+from pipeline.shipped import shipped
 from pipeline.tickets import (
     Archive,
     Audit,
+    CameraBoard,
     Changes,
     CoverageLedger,
     Desk,
@@ -46,6 +49,7 @@ from pipeline.tickets import (
     open_redis,
 )
 from pipeline.tickets.keys import Keys
+from pipeline.town import CameraListFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -116,6 +120,21 @@ def watching(redis: Redis, clock: ManualClock, prefix: str, tmp_path: Path) -> I
 
 
 @pytest.fixture
+def care(
+    redis: Redis, clock: ManualClock, prefix: str, tmp_path: Path, watching: Watching, desk: Desk
+) -> CameraCare:
+    """A camera list of the town, and what its boxes tell."""
+    file = tmp_path / "cameras.csv"
+    file.write_text(CAMERA_LIST, "utf-8")
+    return CameraCare(
+        CameraListFile(file, desk.town.grids),
+        CameraBoard(redis, clock=clock, prefix=prefix),
+        CoverageLedger(redis, clock=clock, prefix=prefix),
+        watching.audit,
+    )
+
+
+@pytest.fixture
 def accounts(accounts_file: Path, clock: ManualClock, tmp_path: Path) -> Iterator[Accounts]:
     """Those users, for one test."""
     file = tmp_path / "users.sqlite"
@@ -146,12 +165,28 @@ def shared() -> Iterator[tuple[_Switch, str]]:
 
 
 @pytest.fixture
+def audit(redis: Redis, clock: ManualClock, prefix: str, tmp_path: Path) -> Iterator[Audit]:
+    with closing(Archive(None, tmp_path / "archive.sqlite", prefix)) as archive:
+        yield Audit(redis, Keys(prefix), archive, clock=clock)
+
+
+@pytest.fixture
+def duty_list(tmp_path: Path) -> DutyList:
+    """The example town's file: what the pages show when somebody has looked at them."""
+    shutil.copy(shipped("configs/yulong/duties.yaml"), tmp_path / "duties.yaml")
+    return DutyList(tmp_path / "duties.yaml")
+
+
+@pytest.fixture
 def start(
     desk: Desk,
     changes: Changes,
     watching: Watching,
+    care: CameraCare,
     clock: ManualClock,
     accounts: Accounts,
+    audit: Audit,
+    duty_list: DutyList,
     tmp_path: Path,
     shared: tuple[_Switch, str],
 ) -> Iterator[Callable[..., Running]]:
@@ -177,6 +212,8 @@ def start(
                 changes=changes,
                 watching=street,
                 clock=clock,
+                care=care,
+                office=Office(audit, duties=duty_list),
             )
             serving = stack.enter_context(ExitStack())
             if live:
@@ -196,6 +233,7 @@ def start(
                 serving.close,
                 browsers,
                 street,
+                care,
             )
 
         yield begin

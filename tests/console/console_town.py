@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
     from pipeline.clock import Clock, ManualClock
-    from pipeline.console import Accounts, Watching
+    from pipeline.console import Accounts, CameraCare, Watching
     from pipeline.tickets import Desk
     from pipeline.tickets.pictures import Looker
 
@@ -49,6 +49,11 @@ CAMERAS = [
     },
     {"camera_id": "cam-3", "state": None, "since_at": None, "why": "", "grid": EAST},
 ]
+CAMERA_LIST = """\
+camera_id,name,url,lon,lat,datum,heading_deg
+cam-1,郑上路,rtsp://admin:geheim@10.0.0.5/101,113.448,34.785,wgs84,90
+cam-2,,rtsp://admin:geheim@10.0.0.5/201,113.441,34.786,wgs84,
+"""
 
 
 # As the camera list has them; cam-1 looks east from the border, at what lies on the ground.
@@ -98,6 +103,7 @@ class Running:
     stop: Callable[[], None]
     browsers: ExitStack
     watching: Watching
+    care: CameraCare
 
     def browser(self, name: str | None = None, **more: object) -> httpx.Client:
         """A browser of this user, signed in; None: of nobody."""

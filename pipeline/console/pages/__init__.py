@@ -2,23 +2,32 @@
 
 from pipeline.console.pages import (
     account,
+    audit,
+    calibration,
+    camera,
     cameras,
     coverage,
+    duties,
     events,
     home,
+    indices,
+    offline,
     patrol,
     pictures,
     queue,
     sign_in,
     ticket,
     town,
+    users,
+    zones,
 )
 
 ROUTERS = tuple(
     page.router
     for page in (
-        *(home, sign_in, account, queue, ticket, town, events),
-        *(cameras, pictures, patrol, coverage),
+        *(home, sign_in, account, queue, ticket, town, events, offline),
+        *(cameras, camera, zones, calibration, pictures, patrol, coverage),
+        *(indices, users, audit, duties),
     )
 )
 

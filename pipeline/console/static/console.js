@@ -82,7 +82,8 @@ document.addEventListener("input", (event) => {
   if (name) sessionStorage.setItem(`draft ${name}`, event.target.value);
 });
 document.addEventListener("htmx:afterRequest", (event) => {
-  const field = event.detail.elt.querySelector?.("textarea[data-draft]");
+  // The form itself is gone by now, where it was a part of what was exchanged.
+  const field = event.detail.requestConfig.elt.querySelector?.("textarea[data-draft]");
   if (field && event.detail.successful) sessionStorage.removeItem(`draft ${field.dataset.draft}`);
 });
 
