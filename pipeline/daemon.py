@@ -28,6 +28,7 @@ from pipeline.tickets import (
     Notices,
     Notifier,
     PatientOutbox,
+    Photographer,
     Sweep,
     open_store,
     snapshot_of,
@@ -101,6 +102,14 @@ class Daemon:
             look=lambda picture: snapshot_of(picture, self._detector),
             clock=clock,
         )
+        self._photographer = Photographer(
+            opened.shots,
+            per_s=settings.tickets.live.per_s,
+            statuses=self._workers.statuses,
+            kept=self._workers.kept_at,
+            look=lambda picture: snapshot_of(picture, self._detector),
+            clock=clock,
+        )
         self._judge = Judge(
             settings,
             detector,
@@ -161,6 +170,7 @@ class Daemon:
                 ("filmer", self._film),
                 ("evidence", self._keep_evidence),
                 ("archive", self._archive),
+                ("live pictures", lambda: self._photographer.run(self._stop)),
             )
         ]
 
@@ -307,6 +317,7 @@ class Daemon:
         while True:
             self._pulse.beat("teller")
             self._teller.list_problem = self._list.problem
+            self._teller.list_digest = self._list.digest
             last = self._clock.sleep(TELL_S, until=self._stop)
             self._teller.round(last=last)
             if last:

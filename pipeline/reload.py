@@ -33,7 +33,8 @@ class CameraListWatch:
     """Watches one camera list; ``run`` in a thread, or ``poll`` by hand.
 
     ``problem`` says why the list in the file is not in force, as its reader worded it; empty while
-    it is. ``applied_at`` is when the one in force was taken over.
+    it is. ``applied_at`` is when the one in force was taken over. ``digest`` is the SHA-256 of its
+    file; empty until the file was looked at.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class CameraListWatch:
         """
         self.problem = ""
         self.applied_at = clock.now()
+        self.digest = ""
         self._path = path
         self._load = load
         self._apply = apply
@@ -113,6 +115,7 @@ class CameraListWatch:
         elif self.problem:
             log.info("camera_list_good_again", cameras=len(cameras))
         self.problem = ""
+        self.digest = self._judged or ""
 
 
 def _named(camera_ids: set[str] | list[str]) -> list[str]:

@@ -25,6 +25,7 @@ from pipeline.settings_file import load_settings
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from pipeline.console import Watching
     from pipeline.settings import Settings
     from pipeline.tickets import Audit, EvidenceStore, OpenDesk, PictureKeeper
 
@@ -80,6 +81,35 @@ def opened_pictures(settings: Settings) -> Iterator[PictureKeeper]:
 
 
 @contextmanager
+def watched(settings: Settings, opened: OpenDesk, pictures: PictureKeeper) -> Iterator[Watching]:
+    """Live pictures and reports from them; these wait on this box while Redis is away."""
+    from pipeline.console import Watching
+    from pipeline.tickets import Outbox, ReportDesk
+
+    clock, stop = SystemClock(), threading.Event()
+    with Outbox(settings.data_dir / "outbox.sqlite", clock) as outbox:
+        drain = threading.Thread(
+            target=outbox.drain,
+            args=(opened.desk, stop),
+            kwargs={"retry_s": settings.tickets.retry_s},
+            name="outbox",
+        )
+        drain.start()
+        try:
+            yield Watching(
+                opened.shots,
+                opened.audit,
+                clock,
+                ReportDesk(opened.desk, outbox, pictures),
+                opened.town.camera,
+                opened.coverage,
+            )
+        finally:
+            stop.set()
+            drain.join()
+
+
+@contextmanager
 def looked_after(store: EvidenceStore, opened: OpenDesk) -> Iterator[None]:
     """Carry and sweep evidence meanwhile: whoever takes pictures in for long does that, too."""
     from pipeline.tickets import Keeper, Sweep
@@ -114,8 +144,8 @@ def audited(audit: Audit) -> Iterator[None]:
                 audit.record(
                     action,
                     subject,
-                    who=_user(),
-                    origin=_origin(),
+                    who=person(),
+                    origin=machine(),
                     result=result,
                     details={"given": said} if said else {},
                 )
@@ -144,7 +174,7 @@ def _masked(before: str, one: str) -> str:
     return "***" if before.startswith("-") and _SECRET.search(before) else one
 
 
-def _user() -> str:
+def person() -> str:
     """Who sits there: the person behind sudo, too."""
     try:
         name = getpass.getuser()
@@ -154,7 +184,7 @@ def _user() -> str:
     return f"{name} ({behind})" if behind and behind != name else name
 
 
-def _origin() -> str:
+def machine() -> str:
     """This machine, and the one from which somebody is logged in here."""
     peer = os.environ.get("SSH_CONNECTION", "").partition(" ")[0]
     return f"{peer} > {socket.gethostname()}" if peer else socket.gethostname()

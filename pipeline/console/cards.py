@@ -140,15 +140,20 @@ def is_overdue(ticket: Ticket, now: float) -> bool:
     return ticket.open and ticket.suspended_at is None and now >= _due_at(ticket)
 
 
+def _accepting(ticket: Ticket) -> bool:
+    """Whether the limit for accepting runs: not for what was accepted before it was passed on."""
+    running = ticket.steps[-1].due_at if ticket.steps else None
+    return ticket.state in WAITING and running in (None, ticket.accept_due_at)
+
+
 def _due_at(ticket: Ticket) -> float:
-    return ticket.accept_due_at if ticket.state in WAITING else ticket.handle_due_at
+    return ticket.accept_due_at if _accepting(ticket) else ticket.handle_due_at
 
 
 def deadline(ticket: Ticket, now: float, language: Language) -> Deadline:
     """The limit that runs now."""
     due_at = _due_at(ticket)
-    accepting = ticket.state in WAITING
-    names = ("受理时限", "accept by") if accepting else ("处置时限", "handle by")
+    names = ("受理时限", "accept by") if _accepting(ticket) else ("处置时限", "handle by")
     what, at = words.pick(names, language), words.moment(due_at, now, language)
     if not ticket.open:
         return Deadline(what, at, "", "none")

@@ -38,6 +38,8 @@ _OPEN = Rule({}, open=True)
 _SIGNED_IN = Rule(dict.fromkeys(ROLES, "any"))
 _LOOK = _rule(member="own", head="own", command="any", operator="any", viewer="own", admin="any")
 _ACT = _rule(member="own", head="own", command="any", admin="any")
+_CARE = _rule(operator="any", admin="any")
+_ADMIN = _rule(admin="any")
 _TOWN = _rule(command="any", viewer="own", admin="any")
 
 # By the name of the endpoint.
@@ -64,9 +66,33 @@ RULES: dict[str, Rule] = {
     "offline_hello": _SIGNED_IN,
     "offline_action": _ACT,
     "cameras_page": _LOOK,
+    "camera_page": _LOOK,
+    "zones_page": _LOOK,
+    "save_zones": _CARE,
+    "calibration_page": _LOOK,
+    "check_calibration": _LOOK,
+    "save_calibration": _CARE,
+    "camera_picture": _LOOK,
+    "patrol_page": _LOOK,
+    "patrol_camera": _LOOK,
+    "report_page": _ACT,
+    "report_from_picture": _ACT,
     "map_page": _LOOK,
     "command_page": _TOWN,
     "events": _LOOK,
+    "indices_page": _LOOK,
+    "indices_csv": _LOOK,
+    "users_page": _ADMIN,
+    "user_page": _ADMIN,
+    "add_user": _ADMIN,
+    "change_user": _ADMIN,
+    "reset_user": _ADMIN,
+    "disable_user": _ADMIN,
+    "enable_user": _ADMIN,
+    "end_user_sessions": _ADMIN,
+    "end_user_token": _ADMIN,
+    "audit_page": _rule(command="any", admin="any"),
+    "audit_export": _ADMIN,
     "api_me": _SIGNED_IN,
     "api_document": _SIGNED_IN,
     "api_tickets": _LOOK,

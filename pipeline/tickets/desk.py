@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.hazards import family_of
 from pipeline.tickets.archive import Past
+from pipeline.tickets.delivery import Delivery
 from pipeline.tickets.evidence_desk import EvidenceDesk
 from pipeline.tickets.ground import DeskTown, check_code
 from pipeline.tickets.intake import Intake
@@ -23,7 +24,7 @@ from pipeline.tickets.scripts import Scripts
 from pipeline.town import HAZARDS
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterator, Sequence
     from typing import Unpack
 
     from redis import Redis
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from pipeline.hazards.incident import Incident
     from pipeline.tickets.alarms import Alarm
     from pipeline.tickets.archive import Archive, Found, Query
+    from pipeline.tickets.delivery import News
     from pipeline.tickets.orders import Said
     from pipeline.tickets.report import Report
     from pipeline.tickets.routing import MapRound
@@ -70,6 +72,7 @@ class Desk:
         self._router = Router(scripts, self._reader, town, clock)
         self._bell = Bell(scripts, town, clock)
         self.evidence = EvidenceDesk(scripts, redis, self._keys, clock)
+        self._delivery = Delivery(scripts, self._intake, self.evidence)
 
     def file(self, incident: Incident, evidence: EvidenceRef | None = None) -> Filing:
         """Make a ticket of the incident, or part of one; filed again, it changes nothing."""
@@ -88,6 +91,15 @@ class Desk:
         UnknownTicketError if the incident was never filed.
         """
         return self._intake.update(incident)
+
+    def deliver(self, news: Sequence[News]) -> list[str | Exception]:
+        """File, update and attach in this order, many in one exchange with Redis.
+
+        For each the ticket's number, or why the desk will never take it. Raises
+        DeskUnavailableError, and then it isn't known how many of the first were taken; all of them
+        may be delivered again.
+        """
+        return self._delivery.deliver(news)
 
     def move(self, ticket_id: str, action: Action, **said: Unpack[Said]) -> Ticket:
         """Take one step that the table allows; the same ``command_id`` twice is taken once.

@@ -59,9 +59,8 @@ class EvidenceDesk:
         Raises UnknownTicketError if the incident was never filed. One that was filed without
         pictures gets none: whoever reads a ticket relies on these.
         """
-        parts = {name: path for name, path in asdict(evidence).items() if path is not None}
-        call = {"incident_id": incident_id, "parts": parts}
-        ticket_id = self._scripts.run("attach", "attaching evidence", call)
+        call = attach_call(incident_id, evidence)
+        (ticket_id,) = self._scripts.intake("attaching evidence", [call])
         if ticket_id is None:
             raise UnknownTicketError(f"incident {incident_id} was never filed")
         return str(ticket_id)
@@ -121,6 +120,12 @@ class EvidenceDesk:
         step = dump({"at": self._clock.now(), "by": by, "note": note, "facts": {}})
         call = {"ticket_id": ticket_id, "action": action, "step": step, **more}
         return bool(self._scripts.run("hold", f"changing {ticket_id}", call))
+
+
+def attach_call(incident_id: str, evidence: EvidenceRef) -> dict[str, object]:
+    """What the script ``attach`` is told."""
+    parts = {name: path for name, path in asdict(evidence).items() if path is not None}
+    return {"act": "attach", "incident_id": incident_id, "parts": parts}
 
 
 def _standing(

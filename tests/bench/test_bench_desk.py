@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.bench import Figure, bench_desk
+from pipeline.bench import DeskSize, Figure, bench_desk
 from pipeline.clock import SystemClock
 
 
@@ -12,10 +12,7 @@ from pipeline.clock import SystemClock
 def measured():
     said = []
     figures = bench_desk(
-        filings=40,
-        clients=1,
-        opened=100,
-        archived=200,
+        DeskSize(filings=40, clients=1, batch=5, opened=100, archived=200),
         clock=SystemClock(),
         tell=lambda what, done, total: said.append((what, done, total)),
     )
@@ -24,7 +21,7 @@ def measured():
 
 def test_filings_stand_beside_bare_writes_of_the_same_run(measured):
     figures, said = measured
-    for name in ("filings_per_s", "filings_per_s_side_by_side"):
+    for name in ("filings_one_by_one_per_s", "filings_per_s", "outbox_per_s"):
         assert 0 < figures[name].figure < figures[name].floor  # a filing is a write and more
     assert figures["filing_p50"].figure <= figures["filing_p99"].figure
     assert all(0 <= done <= total for _, done, total in said)

@@ -2,18 +2,31 @@
 
 from pipeline.console.pages import (
     account,
+    audit,
+    calibration,
+    camera,
     cameras,
     events,
     home,
+    indices,
     offline,
+    patrol,
+    pictures,
     queue,
     sign_in,
     ticket,
     town,
+    users,
+    zones,
 )
 
 ROUTERS = tuple(
-    page.router for page in (home, sign_in, account, queue, ticket, town, cameras, events, offline)
+    page.router
+    for page in (
+        *(home, sign_in, account, queue, ticket, town, events),
+        *(cameras, camera, zones, calibration, pictures, patrol),
+        *(indices, users, audit, offline),
+    )
 )
 
 __all__ = ["ROUTERS"]

@@ -18,6 +18,7 @@ from pipeline.console.acting import Command, act
 from pipeline.console.claims import CHANGED, Claim, claim_of
 from pipeline.console.context import Refused, Visit, console_of, visit_of
 from pipeline.console.drawing import STATIC, draw, file_url, owner_of
+from pipeline.console.guard import address_of
 
 router = APIRouter()
 
@@ -113,7 +114,13 @@ async def offline_action(request: Request, action: str) -> JSONResponse:
         )
     claim = claim_of(visit.text("done_ms"), visit.text("told_ms"), console_of(request).clock.now())
     command = Command(
-        action, visit.text("command_id"), visit.text("note"), data, int(version), claim
+        action,
+        visit.text("command_id"),
+        visit.text("note"),
+        data,
+        version=int(version),
+        origin=address_of(request),
+        claim=claim,
     )
     return await run_in_threadpool(_act, request, command)
 

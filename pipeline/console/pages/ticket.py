@@ -17,6 +17,7 @@ from pipeline.console.cards import card, pairs_of
 from pipeline.console.context import Refused, console_of, visit_of
 from pipeline.console.drawing import draw
 from pipeline.console.evidence import evidence_response, thumb_response
+from pipeline.console.guard import address_of
 from pipeline.console.plan import Plan, plan_of, reach_m
 from pipeline.console.rules import RULES, sees
 
@@ -63,7 +64,12 @@ async def ticket_action(request: Request, action: str) -> Response:
             422, ("请求不完整，请刷新后再试", "version: the ticket's that the page showed")
         )
     command = Command(
-        action, visit.text("command_id"), visit.text("note"), data, version=int(version)
+        action,
+        visit.text("command_id"),
+        visit.text("note"),
+        data,
+        version=int(version),
+        origin=address_of(request),
     )
     return await run_in_threadpool(_act, request, command)
 

@@ -10,8 +10,6 @@ local FINDING = {
     'department', 'emergency', 'source', 'camera_id', 'incident_id', 'box', 'score', 'model',
     'evidence'}
 
-local index = key('place', call.family)
-
 -- A ticket says of everything it is made of where that came from, in the order it came.
 local function add_source(id, source)
     local ticket = key('ticket', id)
@@ -27,10 +25,10 @@ end
 local function mark_place(id, place, unplaced)
     if unplaced then
         redis.call('HSET', key('ticket', id), 'unplaced', '1')
-        redis.call('ZREM', index, id)
+        drop_place(id, call.family)
     else
         redis.call('HDEL', key('ticket', id), 'unplaced')
-        redis.call('GEOADD', index, place.lon, place.lat, id)
+        keep_place(id, call.family, place)
     end
 end
 

@@ -78,10 +78,11 @@ local function enqueue(id, grid, state)
     if redis.call('EXISTS', queue) == 0 then
         redis.call('XGROUP', 'CREATE', queue, 'grid', '0', 'MKSTREAM')
     end
-    local entry = redis.call('XADD', queue, '*', 'v', '1', 'json', message_of(id, state))
+    local message = message_of(id, state)
+    local entry = redis.call('XADD', queue, '*', 'v', '1', 'json', message)
     redis.call('HSET', ticket, 'queue', grid, 'entry', entry)
     redis.call('HINCRBY', key('waiting'), grid, 1)
-    tell_entry(id, grid, state)
+    tell_entry(grid, message)
 end
 
 -- Takes it out again, whether or not a consumer has read it.
@@ -195,6 +196,37 @@ local function set_watchers(id, around)
     redis.call('HSET', ticket, 'watchers', text)
     redis.call('HSET', key('ticket', id, 'message'), 'near_grids', text, 'watchers', text)
     list(id)
+end
+
+-- Tickets that are open or just done stand in an index by place, those whose places are known about
+-- as well (error radius in metres, at most) together, and the rest in one without a bound: so a
+-- finding is compared with what its own error reaches, not with all that the worst known reaches.
+local PRECISIONS = {12, 40}
+
+local function place_index(family, precision)
+    return precision and key('place', family, precision) or key('place', family)
+end
+
+-- Takes it out of the index, but for the part of that name.
+local function drop_place(id, family, but)
+    for i = 1, #PRECISIONS + 1 do
+        local part = place_index(family, PRECISIONS[i])
+        if part ~= but then
+            redis.call('ZREM', part, id)
+        end
+    end
+end
+
+local function keep_place(id, family, place)
+    local precision
+    for i = #PRECISIONS, 1, -1 do
+        if tonumber(place.radius_m) <= PRECISIONS[i] then
+            precision = PRECISIONS[i]
+        end
+    end
+    local part = place_index(family, precision)
+    drop_place(id, family, part)
+    redis.call('GEOADD', part, place.lon, place.lat, id)
 end
 
 -- Puts it into the queue of whoever has to take it on, if anybody has.

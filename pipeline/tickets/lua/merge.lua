@@ -55,7 +55,7 @@ dequeue(id)
 -- What is told of it says how many it was: a message has at least one (docs/schema/ticket-v1.json).
 redis.call('HSET', key('ticket', id), 'count', '0', 'handed_over', found.ticket.count,
     'merged_into', into, 'closed_at', call.now)
-redis.call('ZREM', index, id)
+drop_place(id, call.family)
 redis.call('HDEL', key('ticket', id), unpack(FED_BACK))
 stop_clocks(id)
 set_state(id, 'merged')
