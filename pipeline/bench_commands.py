@@ -108,13 +108,11 @@ def bench_desk(
     """立案成本 / what a filing costs, beside a bare XADD; searching what is archived."""
     from pipeline import bench
 
+    size = bench.DeskSize(filings, clients, batch, opened, archived)
     with progress_bar() as bar:
         task = bar.add_task("")
         figures = bench.bench_desk(
-            filings=filings,
-            clients=clients,
-            opened=opened,
-            archived=archived,
+            size,
             clock=SystemClock(),
             tell=lambda what, done, total: bar.update(
                 task, description=f"{what} {done:,}/{total:,}", completed=done, total=total
