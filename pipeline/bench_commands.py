@@ -98,7 +98,8 @@ def bench_detect(
 @app.command("desk")
 def bench_desk(
     filings: Annotated[int, typer.Option(min=100, help="of each measurement")] = 3000,
-    clients: Annotated[int, typer.Option(min=1, max=64, help="processes that file at once")] = 4,
+    clients: Annotated[int, typer.Option(min=1, max=64, help="processes that file at once")] = 2,
+    batch: Annotated[int, typer.Option(min=1, max=16, help="filings in one exchange")] = 4,
     opened: Annotated[int, typer.Option("--open", min=0, help="tickets open meanwhile")] = 5000,
     archived: Annotated[int, typer.Option(min=1, help="tickets in the archive")] = 20_000,
     plot: Plot = None,
@@ -107,16 +108,14 @@ def bench_desk(
     """立案成本 / what a filing costs, beside a bare XADD; searching what is archived."""
     from pipeline import bench
 
+    size = bench.DeskSize(filings, clients, batch, opened, archived)
     with progress_bar() as bar:
         task = bar.add_task("")
         figures = bench.bench_desk(
-            filings=filings,
-            clients=clients,
-            opened=opened,
-            archived=archived,
+            size,
             clock=SystemClock(),
             tell=lambda what, done, total: bar.update(
-                task, description=what, completed=done, total=total
+                task, description=f"{what} {done:,}/{total:,}", completed=done, total=total
             ),
         )
     _tell("立案成本 / cost of filing", figures, plot, as_json=as_json)

@@ -4,8 +4,10 @@ GridwatchError
 ├── InputError              something the user wrote is wrong: file, place, found, allowed (exit 2)
 │   ├── SettingsError       settings file, environment or --set
 │   ├── CameraListError     cameras.csv / cameras.yaml
+│   │   └── CameraListChangedError  somebody else changed the entry first
 │   ├── GridMapError        grids.geojson
 │   ├── DutiesError         duties.yaml
+│   │   └── DutiesChangedError     it changed while somebody edited it
 │   ├── HolidaysError       a town's own table of holidays
 │   ├── CoordinateError     coordinate without a datum, or impossible in it
 │   ├── CalibrationError    ground plane can't be made from pose or marked points
@@ -30,6 +32,7 @@ GridwatchError
 │   ├── ForeignGridError       somebody else's ticket
 │   └── UnknownGridError
 ├── AccountError            a user, token or password can't be so, or the accounts can't be read
+│   ├── LastAdminError      then nobody could administer
 │   ├── SignInError         not let in
 │   └── TooManyAttemptsError   not now: too many wrong passwords
 ├── NotifyError             a message could not be delivered; says whether to try again
@@ -116,12 +119,20 @@ class CameraListError(InputError):
     pass
 
 
+class CameraListChangedError(CameraListError):
+    """The list is no longer what the change was made from; nothing was overwritten."""
+
+
 class GridMapError(InputError):
     pass
 
 
 class DutiesError(InputError):
     pass
+
+
+class DutiesChangedError(DutiesError):
+    """The file is no longer what was edited; nothing was written."""
 
 
 class HolidaysError(InputError):
@@ -240,6 +251,10 @@ class UnknownGridError(DeskError):
 
 class AccountError(GridwatchError):
     """A user, token or password can't be so, or the accounts can't be read."""
+
+
+class LastAdminError(AccountError):
+    """Without this user nobody could administer the console any more."""
 
 
 class SignInError(AccountError):

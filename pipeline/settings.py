@@ -322,6 +322,9 @@ class ConsoleSettings(Section):
         pattern=r"^(/|https?://)\S+\{z\}\S*$",
         description="own map tiles, e.g. http://10.0.0.9/{z}/{x}/{y}.png; null: none",
     )
+    shared_list: bool = Field(
+        False, description="boxes on other machines read this very camera list: it is changed here"
+    )
 
 
 class Settings(BaseSettings):

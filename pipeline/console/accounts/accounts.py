@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Self
 from pipeline.console.accounts import passwords
 from pipeline.console.accounts.attempts import Attempts
 from pipeline.console.accounts.database import Database
+from pipeline.console.accounts.journal import By, Journal
 from pipeline.console.accounts.sessions import Sessions
 from pipeline.console.accounts.tokens import Tokens
 from pipeline.console.accounts.users import User, Users, checked_name
-from pipeline.errors import AccountError, SignInError
+from pipeline.errors import AccountError, SignInError, TooManyAttemptsError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,9 +39,10 @@ class Accounts:
 
     def __init__(self, path: Path, clock: Clock, *, session_idle_s: float = SESSION_IDLE_S) -> None:
         self._db = Database(path)
-        self.users = Users(self._db, clock)
-        self.sessions = Sessions(self._db, clock, idle_s=session_idle_s)
-        self.tokens = Tokens(self._db, clock)
+        self.journal = Journal(self._db, clock)
+        self.users = Users(self._db, clock, self.journal)
+        self.sessions = Sessions(self._db, clock, self.journal, idle_s=session_idle_s)
+        self.tokens = Tokens(self._db, clock, self.journal)
         self._attempts = Attempts(self._db, clock)
 
     def __enter__(self) -> Self:
@@ -52,29 +54,37 @@ class Accounts:
     def close(self) -> None:
         self._db.close()
 
-    def sign_in(self, name: str, password: str, *, address: str) -> str:
+    def sign_in(self, name: str, password: str, *, address: str, agent: str = "") -> str:
         """The secret of a new session.
 
         Raises SignInError, the same for a wrong name, a wrong password and a disabled account, and
         TooManyAttemptsError.
         """
         user = self._proved(name, password, address)
-        return self.sessions.begin(user.name)
+        return self.sessions.begin(user.name, address=address, agent=agent)
 
     def change_password(self, name: str, old: str, new: str, *, address: str) -> None:
         """By the user; ends all sessions and tokens. Raises as ``sign_in``, and AccountError."""
         user = self._proved(name, old, address)
-        self.users.set_password(user.name, new)
+        by = By(user.name, address)
+        self.users.set_password(user.name, new, by=by, action="password change")
 
     def _proved(self, name: str, password: str, address: str) -> User:
         try:
             name = checked_name(name)
         except AccountError:
             name = ""  # nobody's, refused after as long a time
-        self._attempts.count(name, address)
+        try:
+            self._attempts.count(name, address)
+        except TooManyAttemptsError as error:
+            if self._attempts.refused_first(name, address):
+                self._note_refusal(name, address, f"refused: {error}")
+            raise
         known = self.users.with_password(name)
         right = passwords.fits(known[1] if known else None, password)
         if known is None or not right or known[0].disabled:
+            why = "wrong password" if not right else "disabled"
+            self._note_refusal(name, address, f"refused: {why if known else 'no such user'}")
             raise SignInError("wrong name or password")
         self._attempts.succeeded(name, address)
         user, kept = known
@@ -82,12 +92,17 @@ class Accounts:
             self.users.keep_hash(user.name, kept, passwords.hash_of(password, user.name))
         return user
 
+    def _note_refusal(self, name: str, address: str, why: str) -> None:
+        """Without what was typed where it is no user's name: it may have been the password."""
+        known = name if self.users.find(name) else ""
+        self.journal.add(By(known, address), "sign-in", known, result=why)
+
     def of_session(self, secret: str) -> SignedIn | None:
         user = self.sessions.user(secret)
         return None if user is None else SignedIn(user, csrf_of(secret))
 
-    def of_token(self, text: str) -> SignedIn | None:
-        user = self.tokens.user(text)
+    def of_token(self, text: str, *, address: str = "") -> SignedIn | None:
+        user = self.tokens.user(text, address)
         return None if user is None else SignedIn(user, None)
 
 
