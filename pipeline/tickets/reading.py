@@ -152,15 +152,15 @@ class Reader:
     def near(self, place: Place, radius_m: float, families: Iterable[str]) -> list[Ticket]:
         """Tickets of these families within so many metres: open ones and those just done.
 
-        The nearest ``_PAGE`` of each family, the nearest first.
+        The nearest ``_PAGE`` of each family and index, the nearest first.
         """
         around = {"unit": "m", "sort": "ASC", "count": _PAGE, "withdist": True}
         found: dict[str, float] = {}
         with mapped("looking for tickets near a place"):
             pipe = self._redis.pipeline(transaction=False)
-            for family in families:
+            for part in (part for family in families for part in self._keys.places(family)):
                 pipe.geosearch(
-                    self._keys.place(family),
+                    part,
                     longitude=place.lon,
                     latitude=place.lat,
                     radius=radius_m,

@@ -286,10 +286,10 @@ def test_signing_out_names_what_waits_and_takes_all_that_was_kept_with_it(phone:
     page.get_by_role("button", name=re.compile("^受理")).click()
     page.get_by_text("待发送：受理").wait_for()
     page.close()
-    phone.line.mend()
-    page = phone.context.new_page()
     # The server does not take steps at the moment: they keep waiting.
     phone.context.route("**/offline/tickets/**", lambda route: route.fulfill(status=503, body="{}"))
+    phone.line.mend()
+    page = phone.context.new_page()
     page.goto("/account")
     page.get_by_role("region", name=re.compile("待发送")).get_by_text("受理").wait_for()
     page.get_by_role("button", name="退出登录").click()

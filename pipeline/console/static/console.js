@@ -46,7 +46,7 @@ document.addEventListener("submit", async (event) => {
   if (!answer) return lost(true);
   if (answer.status !== 204) {
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-    said.textContent = page.querySelector(".said")?.textContent ?? answer.status;
+    said.textContent = page.querySelector("main .said")?.textContent ?? answer.status;
     said.hidden = false;
     return;
   }

@@ -138,7 +138,6 @@ document.addEventListener("htmx:afterRequest", (event) => {
   if (!event.detail.successful) return;
   line = true;
   const step = stepOf(event.detail.requestConfig.elt); // no more in the page
-  if (!step && keptAt && untouched()) return location.reload();
   if (!step) return;
   ask({ what: "keep", path: `/tickets/${step[1]}` });
   // What was written for a ticket that had changed has now been sent.
@@ -239,24 +238,43 @@ document.addEventListener("submit", (event) => {
   dialog.showModal();
 }, true);
 
-// --- the line -----------------------------------------------------------------------------------
+// --- a kept page becomes a fresh one, and what was said stays ----------------------------------------
 const untouched = () => ![...document.querySelectorAll("main textarea, main input[type=file]")].some((one) => one.value);
+const CARRIED = "said before the page was loaded again";
 
+function again() {
+  const said = document.getElementById("offline-said");
+  if (!said.hidden) sessionStorage.setItem(CARRIED, JSON.stringify([said.textContent, said.className]));
+  location.reload();
+}
+
+async function freshen() {
+  await refresh();
+  if (!keptAt || !line || !session) return;
+  document.getElementById("kept-reload").hidden = false;
+  if (untouched() && !mine.some((one) => one.state === "waiting")) again();
+}
+
+const carried = JSON.parse(sessionStorage.getItem(CARRIED) ?? "null");
+sessionStorage.removeItem(CARRIED);
+if (carried) say(carried[0], carried[1].replace(/^said */, ""));
+
+// --- the line -----------------------------------------------------------------------------------
 navigator.serviceWorker?.addEventListener("message", ({ data }) => {
   if (data.what === "line") {
     line = data.line;
     session = !data.line || data.owner !== null;
     if (line && session && data.owner !== owner && owner) return location.reload(); // somebody else by now
-    if (line && session && keptAt && untouched() && !mine.some((one) => one.state === "waiting")) return location.reload();
-    if (line && keptAt) document.getElementById("kept-reload").hidden = false;
   }
   if (data.what === "sent") {
     say(`${words.sent}${data.item.label} · ${data.item.name}${data.clock ? ` ${data.clock}` : ""}`, data.clock ? "" : "good");
     const ticket = document.querySelector("article[data-ticket]");
     if (ticket?.dataset.ticket === data.item.ticket) document.getElementById("stale").hidden = false;
-    else htmx.trigger(document.body, "changed");
+    else if (!keptAt) htmx.trigger(document.body, "changed");
+    refresh();
+  } else {
+    freshen();
   }
-  refresh();
 });
 const trySending = () => { if (owner && mine.some((one) => one.state === "waiting")) ask({ what: "send" }); };
 addEventListener("online", () => ask({ what: "send" }));

@@ -97,7 +97,8 @@ async function show(event, url) {
     const answer = await fetch(event.request);
     if (answer.type !== "opaqueredirect") {
       await learn(answer, url.pathname);
-      if (isKept(url.pathname) && !url.search) await keep(url.pathname, answer.clone());
+      // A phone that is full shows what it can't keep.
+      if (isKept(url.pathname) && !url.search) await keep(url.pathname, answer.clone()).catch(() => {});
     }
     return answer;
   })();
@@ -116,7 +117,7 @@ async function show(event, url) {
 async function renew(request, url) {
   const answer = await fetch(request);
   await learn(answer, url.pathname);
-  if (isKept(url.pathname)) await keep(url.pathname, answer.clone());
+  if (isKept(url.pathname)) await keep(url.pathname, answer.clone()).catch(() => {});
   return answer;
 }
 
