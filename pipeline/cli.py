@@ -42,6 +42,7 @@ from pipeline.terminal import (
     Overrides,
     SettingsFile,
     err,
+    following_duties,
     looked_after,
     opened_desk,
     opened_pictures,
@@ -349,7 +350,14 @@ def console(
 ) -> None:
     """控制台：网格待办、案卷、摄像机 / the pages and the API for grid staff."""
     try:
-        from pipeline.console import Accounts, CameraCare, Office, create_app, serve
+        from pipeline.console import (
+            Accounts,
+            CameraCare,
+            DutyList,
+            Office,
+            create_app,
+            serve,
+        )
         from pipeline.tickets import open_desk
         from pipeline.town import CameraListFile
     except ModuleNotFoundError as error:
@@ -371,6 +379,7 @@ def console(
         ) as accounts,
         opened_pictures(settings) as pictures,
         looked_after(pictures.store, opened),
+        following_duties(settings, opened),
         watched(settings, opened, pictures) as watching,
     ):
         if not accounts.users.all():
@@ -391,7 +400,11 @@ def console(
                 opened.audit,
                 settings.console.shared_list,
             ),
-            office=Office(opened.audit, settings.tickets.file_within_s),
+            office=Office(
+                opened.audit,
+                settings.tickets.file_within_s,
+                DutyList(settings.town.duties),
+            ),
         )
         with serve(app, host, port) as url:
             err.print(f"控制台 / console: {url}")

@@ -19,7 +19,7 @@ from pipeline.errors import DeskUnavailableError, OutboxError
 from pipeline.ingest import PURPOSES, Coverage, LookSchedule, Workers
 from pipeline.judging import Counts, Judge
 from pipeline.model_choice import ModelWatch
-from pipeline.reload import CameraListWatch
+from pipeline.reload import CameraListWatch, DutiesWatch
 from pipeline.telling import Teller
 from pipeline.tickets import (
     Filer,
@@ -151,6 +151,7 @@ class Daemon:
             clock=clock,
             in_force=opened.town.cameras,
         )
+        self._duties = DutiesWatch(settings.town.duties, opened.town.duties, clock=clock)
         self._model = ModelWatch(settings, detector, self._use, clock=clock)
         self._pulse = Pulse(clock)
         self._key_frames = Ever(lambda status: status.key_frames)
@@ -166,6 +167,7 @@ class Daemon:
                 ("teller", self._tell),
                 ("notifier", self._notify),
                 ("camera list", self._follow_list),
+                ("duties", self._follow_duties),
                 ("model", self._follow_model),
                 ("filmer", self._film),
                 ("evidence", self._keep_evidence),
@@ -343,6 +345,9 @@ class Daemon:
 
     def _follow_model(self) -> None:
         self._model.run(self._stop)
+
+    def _follow_duties(self) -> None:
+        self._duties.run(self._stop)
 
     def _follow_list(self) -> None:
         self._list.run(self._stop)

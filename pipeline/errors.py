@@ -7,6 +7,7 @@ GridwatchError
 │   │   └── CameraListChangedError  somebody else changed the entry first
 │   ├── GridMapError        grids.geojson
 │   ├── DutiesError         duties.yaml
+│   │   └── DutiesChangedError     it changed while somebody edited it
 │   ├── HolidaysError       a town's own table of holidays
 │   ├── CoordinateError     coordinate without a datum, or impossible in it
 │   ├── CalibrationError    ground plane can't be made from pose or marked points
@@ -128,6 +129,10 @@ class GridMapError(InputError):
 
 class DutiesError(InputError):
     pass
+
+
+class DutiesChangedError(DutiesError):
+    """The file is no longer what was edited; nothing was written."""
 
 
 class HolidaysError(InputError):

@@ -39,6 +39,13 @@ ACTIONS: dict[str, Pair] = {
     "duties change": ("修改责任清单", "duty changed"),
     "audit export": ("导出审计", "audit exported"),
 }
+RESULTS: dict[str, Pair] = {
+    "done": ("完成", "done"),
+    "refused: wrong password": ("未通过：密码不对", "refused: wrong password"),
+    "refused: no such user": ("未通过：没有这个用户", "refused: no such user"),
+    "refused: disabled": ("未通过：用户已停用", "refused: the user is disabled"),
+    "refused: not for your role": ("未允许：角色无此权限", "refused: not for this role"),
+}
 
 
 def action_name(action: str, language: Language) -> str:

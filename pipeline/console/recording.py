@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pipeline.clock import Clock
-    from pipeline.console.accounts import By, Journal
+    from pipeline.console.accounts import Accounts, By
     from pipeline.tickets import Audit
 
 log = structlog.get_logger()
@@ -41,9 +41,9 @@ class _Told:
 class Recorder:
     """Writes lines in a thread of its own between ``start`` and ``close``. Thread-safe."""
 
-    def __init__(self, journal: Journal | None, audit: Audit | None, clock: Clock) -> None:
+    def __init__(self, accounts: Accounts, audit: Audit | None, clock: Clock) -> None:
         """Without an audit what is told is forgotten, and notes of accounts stay where they are."""
-        self._journal = journal
+        self._accounts = accounts
         self._audit = audit
         self._clock = clock
         self._told: deque[_Told] = deque()
@@ -107,7 +107,8 @@ class Recorder:
 
     def _take_over_notes(self, audit: Audit) -> None:
         """A note is forgotten when its line is kept: killed between, the line stands twice."""
-        while self._journal is not None and (notes := self._journal.waiting()):
+        journal = self._accounts.journal
+        while notes := journal.waiting():
             for note in notes:
                 audit.record(
                     note.action,
@@ -118,7 +119,7 @@ class Recorder:
                     details={**note.details, "note": note.number},
                     at=note.at,
                 )
-                self._journal.taken(note.number)
+                journal.taken(note.number)
 
     def _run(self) -> None:
         while not self._stop.is_set():

@@ -49,7 +49,11 @@ class SecondLookCost(NamedTuple):
     detector_s: float = 0.0
 
     def since(self, before: SecondLookCost) -> SecondLookCost:
-        return SecondLookCost(*(now - then for now, then in zip(self, before, strict=True)))
+        return SecondLookCost(
+            self.looks - before.looks,
+            self.no_finer - before.no_finer,
+            self.detector_s - before.detector_s,
+        )
 
 
 class SecondLook:

@@ -32,9 +32,10 @@ from console_town import (
 from ticket_town import NOON, small_town
 
 from pipeline.clock import ManualClock
-from pipeline.console import Accounts, CameraCare, Office, Watching, create_app, serve
+from pipeline.console import Accounts, CameraCare, DutyList, Office, Watching, create_app, serve
 from pipeline.console.accounts import ROLES, passwords
 from pipeline.settings import ConsoleSettings, RedisSettings
+from pipeline.shipped import shipped
 from pipeline.tickets import (
     Archive,
     Audit,
@@ -114,7 +115,7 @@ def watching(redis: Redis, clock: ManualClock, prefix: str, tmp_path: Path) -> I
     """Live pictures and the audit of that desk."""
     with closing(Archive(None, tmp_path / "archive.sqlite", prefix)) as archive:
         audit = Audit(redis, Keys(prefix), archive, clock=clock)
-        ledger = CoverageLedger(redis, clock=clock, prefix=prefix)
+        ledger = CoverageLedger(redis, clock=clock, prefix=prefix, keep_days=300)
         yield Watching(Shots(redis, prefix=prefix), audit, clock, ledger=ledger)
 
 
@@ -170,6 +171,13 @@ def audit(redis: Redis, clock: ManualClock, prefix: str, tmp_path: Path) -> Iter
 
 
 @pytest.fixture
+def duty_list(tmp_path: Path) -> DutyList:
+    """The example town's file: what the pages show when somebody has looked at them."""
+    shutil.copy(shipped("configs/yulong/duties.yaml"), tmp_path / "duties.yaml")
+    return DutyList(tmp_path / "duties.yaml")
+
+
+@pytest.fixture
 def start(
     desk: Desk,
     changes: Changes,
@@ -178,6 +186,7 @@ def start(
     clock: ManualClock,
     accounts: Accounts,
     audit: Audit,
+    duty_list: DutyList,
     tmp_path: Path,
     shared: tuple[_Switch, str],
 ) -> Iterator[Callable[..., Running]]:
@@ -204,7 +213,7 @@ def start(
                 watching=street,
                 clock=clock,
                 care=care,
-                office=Office(audit),
+                office=Office(audit, duties=duty_list),
             )
             serving = stack.enter_context(ExitStack())
             if live:

@@ -173,7 +173,7 @@ def test_what_was_noted_while_the_audit_was_away_comes_later_and_once(
 ):
     accounts = console.accounts
     accounts.journal.taken(10**9)
-    recorder = Recorder(accounts.journal, audit, console.clock)
+    recorder = Recorder(accounts, audit, console.clock)
     real, away = audit._add, threading.Event()
     away.set()
 

@@ -90,7 +90,10 @@ class Journal:
         """The oldest that the audit hasn't got."""
         with self._db.reading() as db:
             rows = db.execute("SELECT * FROM journal ORDER BY number LIMIT ?", (limit,)).fetchall()
-        return [Note(*row[:-1], json.loads(row[-1])) for row in rows]
+        return [
+            Note(number, at, who, origin, action, subject, result, json.loads(details))
+            for number, at, who, origin, action, subject, result, details in rows
+        ]
 
     def taken(self, number: int) -> None:
         """The audit has this one and all before it."""

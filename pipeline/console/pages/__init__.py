@@ -6,6 +6,8 @@ from pipeline.console.pages import (
     calibration,
     camera,
     cameras,
+    coverage,
+    duties,
     events,
     home,
     indices,
@@ -23,9 +25,9 @@ from pipeline.console.pages import (
 ROUTERS = tuple(
     page.router
     for page in (
-        *(home, sign_in, account, queue, ticket, town, events),
-        *(cameras, camera, zones, calibration, pictures, patrol),
-        *(indices, users, audit, offline),
+        *(home, sign_in, account, queue, ticket, town, events, offline),
+        *(cameras, camera, zones, calibration, pictures, patrol, coverage),
+        *(indices, users, audit, duties),
     )
 )
 

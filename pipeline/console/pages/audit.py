@@ -13,7 +13,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response, StreamingResponse
 
 from pipeline.console import words
-from pipeline.console.audit_words import KINDS, action_name
+from pipeline.console.audit_words import KINDS, RESULTS, action_name
 from pipeline.console.context import Refused, console_of, visit_of
 from pipeline.console.drawing import draw
 from pipeline.console.guard import by_of
@@ -55,7 +55,8 @@ def audit_page(
                 words.second(line.at),
                 action_name(line.action, visit.language),
                 is_number(line.subject),
-                json.dumps(line.details, ensure_ascii=False) if line.details else "",
+                words.name(RESULTS, line.result, visit.language),
+                _said(line),
             )
             for line in lines[:_PAGE]
         ],
@@ -99,6 +100,12 @@ def _audit(request: Request) -> Audit:
         raise Refused(404, ("这里没有审计", "there is no audit here"))
     console.recorder.flush()
     return console.office.audit
+
+
+def _said(line: Line) -> str:
+    """Its details as a person reads them; what tells the same note twice is for the export."""
+    details = {name: value for name, value in line.details.items() if name != "note"}
+    return json.dumps(details, ensure_ascii=False) if details else ""
 
 
 def _wanted(who: str, subject: str, kind: str, since: str, until: str) -> Wanted:
