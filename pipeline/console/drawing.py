@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from starlette.responses import HTMLResponse
 
 from pipeline.console import words
-from pipeline.console.context import visit_of
+from pipeline.console.context import console_of, visit_of
 from pipeline.console.rules import RULES
 
 if TYPE_CHECKING:
@@ -56,6 +56,7 @@ def draw(
         called=partial(_called, language=visit.language),
         lets=partial(_lets, request),
         here=request.url.path,
+        oidc=console_of(request).office.oidc,
         new_id=lambda: uuid.uuid4().hex,
         **values,
     )

@@ -10,6 +10,7 @@ from pipeline.console.pages import (
     events,
     home,
     indices,
+    oidc,
     patrol,
     pictures,
     queue,
@@ -25,7 +26,7 @@ ROUTERS = tuple(
     for page in (
         *(home, sign_in, account, queue, ticket, town, events),
         *(cameras, camera, zones, calibration, pictures, patrol),
-        *(indices, users, audit, duties),
+        *(indices, users, audit, duties, oidc),
     )
 )
 
