@@ -356,6 +356,7 @@ def console(
             DutyList,
             Office,
             create_app,
+            opened_provider,
             serve,
         )
         from pipeline.tickets import open_desk
@@ -404,6 +405,7 @@ def console(
                 opened.audit,
                 settings.tickets.file_within_s,
                 DutyList(settings.town.duties),
+                opened_provider(settings.console.oidc, SystemClock()),
             ),
         )
         with serve(app, host, port) as url:

@@ -34,6 +34,7 @@ GridwatchError
 ├── AccountError            a user, token or password can't be so, or the accounts can't be read
 │   ├── LastAdminError      then nobody could administer
 │   ├── SignInError         not let in
+│   ├── ProviderError       the provider of identities is away, or answers nonsense
 │   └── TooManyAttemptsError   not now: too many wrong passwords
 ├── NotifyError             a message could not be delivered; says whether to try again
 ├── SignatureError          what came over a webhook is not ours, not fresh, or came before
@@ -259,6 +260,10 @@ class LastAdminError(AccountError):
 
 class SignInError(AccountError):
     """Not let in; says no more than that."""
+
+
+class ProviderError(AccountError):
+    """The provider of identities is away or answers nonsense; without tokens and secrets."""
 
 
 class TooManyAttemptsError(AccountError):

@@ -57,6 +57,7 @@ def draw(
         called=partial(_called, language=visit.language),
         lets=partial(_lets, request),
         here=request.url.path,
+        oidc=console_of(request).office.oidc,
         new_id=lambda: uuid.uuid4().hex,
         **values,
     )

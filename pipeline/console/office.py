@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pipeline.console.duty_list import DutyList
+    from pipeline.console.oidc import Provider
     from pipeline.tickets import Audit
 
 FILE_WITHIN_S = 600.0  # as ``tickets.file_within_s`` has it by default
@@ -19,3 +20,4 @@ class Office:
     audit: Audit | None = None
     file_within_s: float = FILE_WITHIN_S
     duties: DutyList | None = None
+    oidc: Provider | None = None

@@ -9,16 +9,19 @@ from typing import TYPE_CHECKING, Self
 from pipeline.console.accounts import passwords
 from pipeline.console.accounts.attempts import Attempts
 from pipeline.console.accounts.database import Database
+from pipeline.console.accounts.identities import Identities
 from pipeline.console.accounts.journal import By, Journal
 from pipeline.console.accounts.sessions import Sessions
 from pipeline.console.accounts.tokens import Tokens
 from pipeline.console.accounts.users import User, Users, checked_name
-from pipeline.errors import AccountError, SignInError, TooManyAttemptsError
+from pipeline.errors import AccountError, ProviderError, SignInError, TooManyAttemptsError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from pipeline.clock import Clock
+    from pipeline.console.accounts.identities import Vouched
 
 SESSION_IDLE_S = 12 * 3600.0  # a shift
 
@@ -43,6 +46,7 @@ class Accounts:
         self.users = Users(self._db, clock, self.journal)
         self.sessions = Sessions(self._db, clock, self.journal, idle_s=session_idle_s)
         self.tokens = Tokens(self._db, clock, self.journal)
+        self.identities = Identities(self._db, self.users, self.journal)
         self._attempts = Attempts(self._db, clock)
 
     def __enter__(self) -> Self:
@@ -62,6 +66,30 @@ class Accounts:
         """
         user = self._proved(name, password, address)
         return self.sessions.begin(user.name, address=address, agent=agent)
+
+    def sign_in_vouched(
+        self, vouched: Callable[[], Vouched], *, issuer: str, address: str, agent: str = ""
+    ) -> str:
+        """The secret of a new session of whomever a provider of identities vouches for.
+
+        Raises what ``vouched`` raises, SignInError, AccountError and TooManyAttemptsError; that the
+        provider is away is no attempt.
+        """
+        key = f"oidc {address}"
+        self._attempts.count(key, address)
+        try:
+            who = vouched()
+            user = self.identities.admit(who, address)
+        except ProviderError:
+            self._attempts.succeeded(key, address)
+            raise
+        except AccountError as error:
+            self.journal.add(
+                By("", address), "sign-in", "", result=f"refused: {error}", issuer=issuer
+            )
+            raise
+        self._attempts.succeeded(key, address)
+        return self.sessions.begin(user.name, address=address, agent=agent, issuer=issuer)
 
     def change_password(self, name: str, old: str, new: str, *, address: str) -> None:
         """By the user; ends all sessions and tokens. Raises as ``sign_in``, and AccountError."""

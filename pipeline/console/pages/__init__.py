@@ -12,6 +12,7 @@ from pipeline.console.pages import (
     home,
     indices,
     offline,
+    oidc,
     patrol,
     pictures,
     queue,
@@ -27,7 +28,7 @@ ROUTERS = tuple(
     for page in (
         *(home, sign_in, account, queue, ticket, town, events, offline),
         *(cameras, camera, zones, calibration, pictures, patrol, coverage),
-        *(indices, users, audit, duties),
+        *(indices, users, audit, duties, oidc),
     )
 )
 

@@ -19,10 +19,10 @@ _NOT_KEPT = frozenset({"csrf", "name", "password", "old", "new", "again"})
 
 
 @router.get("/sign-in")
-def sign_in_page(request: Request, to: str = "/") -> Response:
+def sign_in_page(request: Request, to: str = "/", out: str = "") -> Response:
     if visit_of(request).user is not None:
         return RedirectResponse(inside(to), 303)
-    return draw(request, "sign_in.html", to=inside(to), kept={}, said=None, name="")
+    return draw(request, "sign_in.html", to=inside(to), kept={}, said=None, name="", out=out)
 
 
 @router.post("/sign-in")
@@ -84,14 +84,18 @@ def _let_in(request: Request, visit: Visit, secret: str, to: str, kept: dict[str
 @router.post("/sign-out")
 def sign_out(request: Request) -> RedirectResponse:
     secret = visit_of(request).secret
+    vouched = False
     if secret:
-        console_of(request).accounts.sessions.end(secret, by_of(request))
-    return signed_out(request)
+        sessions = console_of(request).accounts.sessions
+        vouched = sessions.issuer(secret) is not None
+        sessions.end(secret, by_of(request))
+    # A form may not lead to another host: the way to the provider is a link of the next page.
+    return signed_out(request, "/sign-in?out=oidc" if vouched else "/sign-in")
 
 
-def signed_out(request: Request) -> RedirectResponse:
+def signed_out(request: Request, to: str = "/sign-in") -> RedirectResponse:
     # Pictures are kept by the browser for a day: the next user of it must not find them.
-    answer = RedirectResponse("/sign-in", 303, {"Clear-Site-Data": '"cache"'})
+    answer = RedirectResponse(to, 303, {"Clear-Site-Data": '"cache"'})
     answer.delete_cookie(
         cookie_name(request), path="/", secure=is_https(request), httponly=True, samesite="lax"
     )

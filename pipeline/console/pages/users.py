@@ -218,6 +218,7 @@ def _page(
         password=password,
         is_own=_is_own(request, user),
         now=now,
+        identity=accounts.identities.of(user.name),
         sessions=accounts.sessions.of(user.name),
         tokens=accounts.tokens.of(user.name),
         grids=_named(request, user),
