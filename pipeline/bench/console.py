@@ -96,7 +96,9 @@ def why_no_phone() -> str | None:
 
 
 def _p(times_s: Sequence[float], percent: int) -> float:
-    """Percentile in milliseconds."""
+    """Percentile in milliseconds; of what happened once at most, that."""
+    if len(times_s) < 2:
+        return 1000 * max(times_s, default=0.0)
     return 1000 * quantiles(times_s, n=100, method="inclusive")[percent - 1]
 
 

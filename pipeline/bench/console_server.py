@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import resource
+import sqlite3
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -28,13 +30,13 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from pipeline.console.accounts import Role
     from pipeline.tickets import Snapshot, Ticket
 
 FILES = 16_384
 """Open files that each side needs at most: a page is one."""
 
 _PASSWORD = "rain-at-night-7"  # noqa: S105 - of users who live for a minute
+_ACCOUNTS = "accounts.sqlite"
 _READY_S = 180.0
 _CLIP = "quiet_street.mp4"
 
@@ -125,13 +127,10 @@ def _serve(told: Connection, socket_path: str, folder: Path, grids: list[str], t
     clock, settings = SystemClock(), EvidenceSettings()
     redis = Redis(unix_socket_path=socket_path, decode_responses=True)
     with ExitStack() as stack:
-        accounts = stack.enter_context(Accounts(folder / "accounts.sqlite", clock))
+        accounts = stack.enter_context(Accounts(folder / _ACCOUNTS, clock))
         store = stack.enter_context(closing(EvidenceStore(folder, settings, clock)))
         browsers = []
-        for number, grid in enumerate([*grids, *[None] * towns]):
-            name = f"user-{number}"
-            role: Role = "member" if grid else "command"
-            accounts.users.add(name, role, [grid] if grid else [], _PASSWORD)
+        for name, grid in _users(accounts, folder / _ACCOUNTS, grids, towns):
             secret = accounts.sessions.begin(name)
             browsers.append((grid, secret, csrf_of(secret)))
         app = create_app(
@@ -148,6 +147,25 @@ def _serve(told: Connection, socket_path: str, folder: Path, grids: list[str], t
             told.recv()
         except EOFError:  # whoever measured has gone
             return
+
+
+def _users(
+    accounts: Accounts, file: Path, grids: Sequence[str], towns: int
+) -> list[tuple[str, str | None]]:
+    """Name and grid of each. One password is hashed for all: nobody signs in by it."""
+    accounts.users.add("user", "command", [], _PASSWORD)
+    users = [(f"user-{number}", grid) for number, grid in enumerate([*grids, *[None] * towns])]
+    rows = [
+        (name, "member" if grid else "command", json.dumps([grid] if grid else []))
+        for name, grid in users
+    ]
+    with closing(sqlite3.connect(file)) as db, db:
+        db.executemany(
+            "INSERT INTO users (name, role, grids, password, created_at) "
+            "SELECT ?, ?, ?, password, created_at FROM users WHERE name = 'user'",
+            rows,
+        )
+    return users
 
 
 def _no_photos(_: NDArray[np.uint8]) -> Snapshot:

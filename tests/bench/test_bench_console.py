@@ -13,7 +13,7 @@ from pipeline.clock import SystemClock
 @pytest.fixture(scope="module")
 def figures():
     found = bench_console(
-        pages=60,
+        pages=200,
         rate=5.0,
         seconds=2.0,
         phone=why_no_phone() is None,
@@ -24,7 +24,7 @@ def figures():
 
 
 def test_all_pages_stay_open_hear_the_news_and_ask_anew(figures):
-    assert figures["open_pages"].figure == 60
+    assert figures["open_pages"].figure == 200
     assert figures["news_per_s"].figure > 0
     assert figures["renewed_per_s"].figure > 0
 
