@@ -217,6 +217,8 @@ def indices(
 
 
 def _export(lines: Iterable[Line], stream: TextIO, *, as_csv: bool) -> int:
+    from pipeline.tickets.sheets import harmless
+
     count, writer = 0, None
     for count, line in enumerate(lines, start=1):  # noqa: B007 - counted
         row = asdict(line)
@@ -225,28 +227,22 @@ def _export(lines: Iterable[Line], stream: TextIO, *, as_csv: bool) -> int:
             continue
         row["details"] = json.dumps(row["details"], ensure_ascii=False)
         writer = writer or _writer(stream, list(row))
-        writer.writerow(_harmless(row))
+        writer.writerow(harmless(row))
     return count
 
 
 def _write_rows(stream: TextIO, rows: Sequence[dict[str, object]]) -> None:
+    from pipeline.tickets.sheets import harmless
+
     if rows:
         writer = _writer(stream, list(rows[0]))
-        writer.writerows(map(_harmless, rows))
+        writer.writerows(map(harmless, rows))
 
 
 def _writer(stream: TextIO, names: list[str]) -> csv.DictWriter[str]:
     writer = csv.DictWriter(stream, names)
     writer.writeheader()
     return writer
-
-
-def _harmless(row: dict[str, object]) -> dict[str, object]:
-    """A text that a spreadsheet would take for a formula is told to be text."""
-    return {
-        name: f"'{value}" if isinstance(value, str) and value[:1] in "=+-@\t\r" else value
-        for name, value in row.items()
-    }
 
 
 @contextmanager

@@ -98,7 +98,8 @@ def bench_detect(
 @app.command("desk")
 def bench_desk(
     filings: Annotated[int, typer.Option(min=100, help="of each measurement")] = 3000,
-    clients: Annotated[int, typer.Option(min=1, max=64, help="processes that file at once")] = 4,
+    clients: Annotated[int, typer.Option(min=1, max=64, help="processes that file at once")] = 2,
+    batch: Annotated[int, typer.Option(min=1, max=16, help="filings in one exchange")] = 4,
     opened: Annotated[int, typer.Option("--open", min=0, help="tickets open meanwhile")] = 5000,
     archived: Annotated[int, typer.Option(min=1, help="tickets in the archive")] = 20_000,
     plot: Plot = None,
@@ -107,16 +108,14 @@ def bench_desk(
     """立案成本 / what a filing costs, beside a bare XADD; searching what is archived."""
     from pipeline import bench
 
+    size = bench.DeskSize(filings, clients, batch, opened, archived)
     with progress_bar() as bar:
         task = bar.add_task("")
         figures = bench.bench_desk(
-            filings=filings,
-            clients=clients,
-            opened=opened,
-            archived=archived,
+            size,
             clock=SystemClock(),
             tell=lambda what, done, total: bar.update(
-                task, description=what, completed=done, total=total
+                task, description=f"{what} {done:,}/{total:,}", completed=done, total=total
             ),
         )
     _tell("立案成本 / cost of filing", figures, plot, as_json=as_json)
@@ -147,6 +146,39 @@ def bench_town(
             say=status.update,
         )
     _tell("一台能带多少路 / what one box holds", figures, plot, as_json=as_json)
+
+
+@app.command("console")
+def bench_console(
+    pages: Annotated[int, typer.Option(min=1, max=15_000, help="open pages that listen")] = 1000,
+    rate: Annotated[float, typer.Option(min=1, help="tickets accepted a second")] = 50.0,
+    seconds: Annotated[float, typer.Option(min=1, help="for so long")] = 12.0,
+    phone: Annotated[bool, typer.Option(help="a slow telephone, too; needs Chromium")] = True,
+    plot: Plot = None,
+    as_json: AsJson = False,
+) -> None:
+    """控制台 / a thousand open pages with actions among them, and the queue on a slow telephone."""
+    try:
+        from pipeline.bench.console import bench_console, why_no_phone
+    except ModuleNotFoundError as error:
+        raise InputError(
+            f"the console needs {error.name}",
+            found="gridwatch without extras",
+            allowed="gridwatch[console]",
+        ) from None
+    lacks = why_no_phone() if phone else None
+    if lacks:
+        err.print(f"没有 {lacks}，不测手机 / no {lacks}: the telephone is left out")
+    with err.status("") as status:
+        figures = bench_console(
+            pages=pages,
+            rate=rate,
+            seconds=seconds,
+            phone=phone and not lacks,
+            clock=SystemClock(),
+            say=status.update,
+        )
+    _tell("控制台 / the console", figures, plot, as_json=as_json)
 
 
 def _tell(title: str, figures: list[Figure], plot: Path | None, *, as_json: bool) -> None:

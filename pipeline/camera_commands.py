@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pipeline import lab, show
+from pipeline import care_commands, lab, show
 from pipeline.clock import SystemClock
 from pipeline.errors import CameraListError, CoordinateError, InputError
 from pipeline.terminal import (
@@ -145,6 +145,8 @@ def cameras_accept_view(
 
 
 app.command("windows")(lab.windows)
+app.command("calibrate")(care_commands.calibrate)
+app.command("zones")(care_commands.zones)
 
 
 def camera_rows(opened: OpenDesk) -> list[dict[str, Any]]:

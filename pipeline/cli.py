@@ -42,12 +42,14 @@ from pipeline.terminal import (
     Overrides,
     SettingsFile,
     err,
+    following_duties,
     looked_after,
     opened_desk,
     opened_pictures,
     out,
     print_json,
     town_settings,
+    watched,
 )
 
 if TYPE_CHECKING:
@@ -348,8 +350,17 @@ def console(
 ) -> None:
     """控制台：网格待办、案卷、摄像机 / the pages and the API for grid staff."""
     try:
-        from pipeline.console import Accounts, create_app, serve
+        from pipeline.console import (
+            Accounts,
+            CameraCare,
+            DutyList,
+            Office,
+            create_app,
+            opened_provider,
+            serve,
+        )
         from pipeline.tickets import open_desk
+        from pipeline.town import CameraListFile
     except ModuleNotFoundError as error:
         raise InputError(
             f"the page needs {error.name}",
@@ -369,6 +380,8 @@ def console(
         ) as accounts,
         opened_pictures(settings) as pictures,
         looked_after(pictures.store, opened),
+        following_duties(settings, opened),
+        watched(settings, opened, pictures) as watching,
     ):
         if not accounts.users.all():
             err.print("还没有用户 / no users yet: gridwatch users add NAME --role admin")
@@ -380,6 +393,20 @@ def console(
             settings=settings.console,
             reports=settings.tickets.reports,
             changes=opened.changes,
+            watching=watching,
+            care=CameraCare(
+                CameraListFile(settings.town.cameras, opened.town.grids),
+                opened.board,
+                opened.coverage,
+                opened.audit,
+                settings.console.shared_list,
+            ),
+            office=Office(
+                opened.audit,
+                settings.tickets.file_within_s,
+                DutyList(settings.town.duties),
+                opened_provider(settings.console.oidc, SystemClock()),
+            ),
         )
         with serve(app, host, port) as url:
             err.print(f"控制台 / console: {url}")

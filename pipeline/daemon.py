@@ -19,7 +19,7 @@ from pipeline.errors import DeskUnavailableError, OutboxError
 from pipeline.ingest import PURPOSES, Coverage, LookSchedule, Workers
 from pipeline.judging import Counts, Judge
 from pipeline.model_choice import ModelWatch
-from pipeline.reload import CameraListWatch
+from pipeline.reload import CameraListWatch, DutiesWatch
 from pipeline.telling import Teller
 from pipeline.tickets import (
     Filer,
@@ -28,6 +28,7 @@ from pipeline.tickets import (
     Notices,
     Notifier,
     PatientOutbox,
+    Photographer,
     Sweep,
     open_store,
     snapshot_of,
@@ -101,6 +102,14 @@ class Daemon:
             look=lambda picture: snapshot_of(picture, self._detector),
             clock=clock,
         )
+        self._photographer = Photographer(
+            opened.shots,
+            per_s=settings.tickets.live.per_s,
+            statuses=self._workers.statuses,
+            kept=self._workers.kept_at,
+            look=lambda picture: snapshot_of(picture, self._detector),
+            clock=clock,
+        )
         self._judge = Judge(
             settings,
             detector,
@@ -142,6 +151,7 @@ class Daemon:
             clock=clock,
             in_force=opened.town.cameras,
         )
+        self._duties = DutiesWatch(settings.town.duties, opened.town.duties, clock=clock)
         self._model = ModelWatch(settings, detector, self._use, clock=clock)
         self._pulse = Pulse(clock)
         self._key_frames = Ever(lambda status: status.key_frames)
@@ -157,10 +167,12 @@ class Daemon:
                 ("teller", self._tell),
                 ("notifier", self._notify),
                 ("camera list", self._follow_list),
+                ("duties", self._follow_duties),
                 ("model", self._follow_model),
                 ("filmer", self._film),
                 ("evidence", self._keep_evidence),
                 ("archive", self._archive),
+                ("live pictures", lambda: self._photographer.run(self._stop)),
             )
         ]
 
@@ -307,6 +319,7 @@ class Daemon:
         while True:
             self._pulse.beat("teller")
             self._teller.list_problem = self._list.problem
+            self._teller.list_digest = self._list.digest
             last = self._clock.sleep(TELL_S, until=self._stop)
             self._teller.round(last=last)
             if last:
@@ -332,6 +345,9 @@ class Daemon:
 
     def _follow_model(self) -> None:
         self._model.run(self._stop)
+
+    def _follow_duties(self) -> None:
+        self._duties.run(self._stop)
 
     def _follow_list(self) -> None:
         self._list.run(self._stop)

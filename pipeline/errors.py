@@ -4,8 +4,10 @@ GridwatchError
 ├── InputError              something the user wrote is wrong: file, place, found, allowed (exit 2)
 │   ├── SettingsError       settings file, environment or --set
 │   ├── CameraListError     cameras.csv / cameras.yaml
+│   │   └── CameraListChangedError  somebody else changed the entry first
 │   ├── GridMapError        grids.geojson
 │   ├── DutiesError         duties.yaml
+│   │   └── DutiesChangedError     it changed while somebody edited it
 │   ├── HolidaysError       a town's own table of holidays
 │   ├── CoordinateError     coordinate without a datum, or impossible in it
 │   ├── CalibrationError    ground plane can't be made from pose or marked points
@@ -30,7 +32,9 @@ GridwatchError
 │   ├── ForeignGridError       somebody else's ticket
 │   └── UnknownGridError
 ├── AccountError            a user, token or password can't be so, or the accounts can't be read
+│   ├── LastAdminError      then nobody could administer
 │   ├── SignInError         not let in
+│   ├── ProviderError       the provider of identities is away, or answers nonsense
 │   └── TooManyAttemptsError   not now: too many wrong passwords
 ├── NotifyError             a message could not be delivered; says whether to try again
 ├── SignatureError          what came over a webhook is not ours, not fresh, or came before
@@ -116,12 +120,20 @@ class CameraListError(InputError):
     pass
 
 
+class CameraListChangedError(CameraListError):
+    """The list is no longer what the change was made from; nothing was overwritten."""
+
+
 class GridMapError(InputError):
     pass
 
 
 class DutiesError(InputError):
     pass
+
+
+class DutiesChangedError(DutiesError):
+    """The file is no longer what was edited; nothing was written."""
 
 
 class HolidaysError(InputError):
@@ -242,8 +254,16 @@ class AccountError(GridwatchError):
     """A user, token or password can't be so, or the accounts can't be read."""
 
 
+class LastAdminError(AccountError):
+    """Without this user nobody could administer the console any more."""
+
+
 class SignInError(AccountError):
     """Not let in; says no more than that."""
+
+
+class ProviderError(AccountError):
+    """The provider of identities is away or answers nonsense; without tokens and secrets."""
 
 
 class TooManyAttemptsError(AccountError):

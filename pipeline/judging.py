@@ -190,10 +190,16 @@ class Judge:
             for change in analyst.update(look, seen, heads, again):
                 self._report(change, look)
             self.counts.refuted += analyst.refuted - before
-            if look.purpose == "whole" and analyst.unconfirmed(look.captured_at):
-                interval_s = self._settings.ingest.schedule.extra_interval_s
-                until = self._clock.steady() + EXTRA_S
-                self._schedule.extra(look.camera_id, interval_s, until)  # noqa: S610 - no database
+            if look.purpose == "whole":
+                self._ask_extra(look.camera_id, analyst.unconfirmed(look.captured_at))
+
+    def _ask_extra(self, camera_id: str, looks: int) -> None:
+        if not looks:
+            self._schedule.enough(camera_id)
+            return
+        interval_s = self._settings.ingest.schedule.extra_interval_s
+        until = self._clock.steady() + EXTRA_S
+        self._schedule.extra(camera_id, interval_s, until, looks=looks)  # noqa: S610 - no database
 
     @contextmanager
     def _judging(self, camera_id: str) -> Iterator[None]:

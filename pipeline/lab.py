@@ -25,11 +25,14 @@ from pipeline.terminal import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
     from numpy.typing import NDArray
 
+    from pipeline.replay import Clip, Played, TruthEvent
     from pipeline.settings import Settings
-    from pipeline.town import Camera
+    from pipeline.town import Camera, Town
 
 app = typer.Typer()
 model = typer.Typer(no_args_is_help=True, help="模型 / the detector's model")
@@ -45,24 +48,59 @@ def replay(
     ),
     settings_file: SettingsFile = None,
     overrides: Overrides = None,
+    beside: Annotated[
+        list[str] | None,
+        typer.Option(help="key=value: play it once more with this setting, and tell both"),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """回放录像并评分 / replay recorded footage and score it."""
     from pipeline import replay as room
-    from pipeline.detect import Detector
     from pipeline.town import load_town
 
     settings = load_settings(settings_file, overrides or ())
+    others = load_settings(settings_file, (*(overrides or ()), *beside)) if beside else None
     town = load_town(settings.town) if settings_file else None
     events = room.load_truth(truth) if truth else None
     clips = room.gather(target, town)
-    detector = Detector(settings.model)
     room.clear_folder(folder)
+    played, result = _replayed(clips, settings, town, events, folder)
+    more: dict[str, Any] = {}
+    if others is not None and beside:
+        room.clear_folder(folder / room.BESIDE)
+        theirs = _replayed(clips, others, town, events, folder / room.BESIDE)
+        outcomes = room.outcome(played, result), room.outcome(*theirs)
+        more = room.beside_json(*outcomes, beside)
+        room.write_json(folder / "beside.json", more)
+    if as_json:
+        incidents = sum(len(one.incidents) for one in played)
+        print_json({"out": str(folder), "incidents": incidents, "score": result} | more)
+    else:
+        out.print(show.played(played, result, folder))
+        if more:
+            out.print(show.beside(more))
+    problems = [one.problem for one in played if one.problem]
+    if problems:
+        raise FootageError("; ".join(problems))
+
+
+def _replayed(
+    clips: Sequence[Clip],
+    settings: Settings,
+    town: Town | None,
+    events: Sequence[TruthEvent] | None,
+    folder: Path,
+) -> tuple[list[Played], dict[str, Any] | None]:
+    """Play the clips and write all files; what was played, and its score with a truth."""
+    from pipeline import replay as room
+    from pipeline.detect import Detector
+
+    detector = Detector(settings.model)
     with progress_bar() as bar:
         task = bar.add_task("", total=len(clips))
         done: set[str] = set()
 
-        def progress(clip: room.Clip, at_s: float) -> None:
+        def progress(clip: Clip, at_s: float) -> None:
             if clip.camera.camera_id not in done:
                 done.add(clip.camera.camera_id)
                 bar.update(task, completed=len(done) - 1)
@@ -70,6 +108,7 @@ def replay(
 
         played = room.replay(clips, detector, settings, folder=folder, progress=progress)
         bar.update(task, completed=len(clips), description="")
+    detector.close()
     incidents = [incident for one in played for incident in one.incidents]
     watched = {one.clip.camera.camera_id: one.watched_s for one in played}
     room.write_incidents(folder / "incidents.jsonl", played)
@@ -80,13 +119,7 @@ def replay(
         result = room.score(incidents, events, watched)
         room.write_json(folder / "score.json", result)
     room.write_report(folder / "report.html", played, events, result)
-    if as_json:
-        print_json({"out": str(folder), "incidents": len(incidents), "score": result})
-    else:
-        out.print(show.played(played, result, folder))
-    problems = [one.problem for one in played if one.problem]
-    if problems:
-        raise FootageError("; ".join(problems))
+    return played, result
 
 
 @app.command()

@@ -22,6 +22,7 @@ from pydantic_settings import (
 from pipeline.settings_base import Seconds
 from pipeline.settings_base import Section as Section  # noqa: PLC0414 - handed on to who reads here
 from pipeline.settings_notify import NotifySettings, web_address
+from pipeline.settings_oidc import OidcSettings
 from pipeline.settings_tickets import ArchiveSettings as ArchiveSettings  # noqa: PLC0414 - likewise
 from pipeline.settings_tickets import EvidenceSettings as EvidenceSettings  # noqa: PLC0414
 from pipeline.settings_tickets import ReportSettings as ReportSettings  # noqa: PLC0414
@@ -326,6 +327,12 @@ class ConsoleSettings(Section):
         None,
         pattern=r"^(/|https?://)\S+\{z\}\S*$",
         description="own map tiles, e.g. http://10.0.0.9/{z}/{x}/{y}.png; null: none",
+    )
+    oidc: OidcSettings | None = Field(
+        None, description="who vouches for people, beside passwords (OpenID Connect); null: nobody"
+    )
+    shared_list: bool = Field(
+        False, description="boxes on other machines read this very camera list: it is changed here"
     )
 
 

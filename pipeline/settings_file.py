@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 # Fields whose value is never shown, not even a wrong one.
-_SECRET = ("secret", "password", "url")
+_SECRET = ("secret", "client_secret", "password", "url")
 
 
 def load_settings(path: Path | None = None, overrides: Iterable[str] = ()) -> Settings:
@@ -195,8 +195,14 @@ def _absolute(settings: Settings, base: Path) -> Settings:
     evidence = settings.tickets.evidence
     trusted = evidence.store.ca_file
     store = evidence.store.model_copy(update={"ca_file": trusted and at(trusted)})
+    console, oidc = settings.console, settings.console.oidc
+    if oidc is not None:
+        files = {name: getattr(oidc, name) for name in ("ca_file", "client_secret_file")}
+        found = {name: file and at(file) for name, file in files.items()}
+        console = console.model_copy(update={"oidc": oidc.model_copy(update=found)})
     return settings.model_copy(
         update={
+            "console": console,
             "data_dir": at(settings.data_dir),
             "notify": notify,
             "model": settings.model.model_copy(update={"path": at(settings.model.path)}),

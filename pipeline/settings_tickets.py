@@ -78,6 +78,14 @@ class ReportSettings(Section):
     longest_side_px: int = Field(2048, ge=320, description="larger ones may be decoded smaller")
 
 
+class LiveSettings(Section):
+    """Pictures for people who look at cameras in the console."""
+
+    per_s: float = Field(
+        4.0, ge=0, le=20, description="live pictures that a box makes in a second at most; 0: none"
+    )
+
+
 class TicketSettings(Section):
     """How incidents and reports become tickets."""
 
@@ -92,3 +100,4 @@ class TicketSettings(Section):
         600.0, description="a finding is filed in time (按时立案) if it is decided on within this"
     )
     reports: ReportSettings = ReportSettings()
+    live: LiveSettings = LiveSettings()

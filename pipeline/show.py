@@ -219,6 +219,31 @@ def played(
     return Group(table, *lines)
 
 
+_OUTCOME = {
+    "incidents": "隐患 / incidents",
+    "found": "发现 / found",
+    "missed": "漏报 / missed",
+    "false_alarms": "误报 / false",
+    "refuted": "复看撤回 / taken back by a second look",
+    "second_looks": "复看次数 / second looks",
+    "no_finer": "画面不更清晰,未复看 / no finer picture for one",
+    "looks": "常规查看 / ordinary looks",
+    "ms_per_look": "每次查看毫秒 / detector ms a look",
+    "ms_per_second_look": "每次复看毫秒 / detector ms a second look",
+    "second_ms_per_incident": "每起隐患复看毫秒 / second-look ms an incident",
+    "second_share": "复看占检测时间 / second looks' share of the detector",
+}
+
+
+def beside(found: Mapping[str, Any]) -> RenderableType:
+    """Two replays of the same clips, as ``beside.json`` has them."""
+    table = _table("", "本次 / this", " ".join(found["beside"]))
+    for name, told in _OUTCOME.items():
+        values = [found[which][name] for which in ("this", "other")]
+        table.add_row(told, *(str(v) if isinstance(v, int) else _figure(v) for v in values))
+    return table
+
+
 def figures(found: Iterable[Figure]) -> RenderableType:
     """What each one means stands below: it would squeeze the numbers."""
     table = _table("", "测得 / figure", "下限 / floor", "倍数 / ratio", "目标 / target")

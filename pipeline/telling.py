@@ -46,6 +46,8 @@ class Teller:
     ) -> None:
         self.list_problem = ""
         """Why the camera list in the file is not in force; the board shows it."""
+        self.list_digest = ""
+        """SHA-256 of the one that is in force; empty: not known yet."""
         self._workers = workers
         self._schedule = schedule
         self._coverage = coverage
@@ -79,7 +81,12 @@ class Teller:
         self._coverage.watch(statuses.values())
         self._try(
             "board",
-            lambda: self._board.tell(statuses.values(), every=last, list_problem=self.list_problem),
+            lambda: self._board.tell(
+                statuses.values(),
+                every=last,
+                list_problem=self.list_problem,
+                list_digest=self.list_digest,
+            ),
         )
         now_s = self._clock.monotonic()
         if last or now_s - self._ledger_at >= COVERAGE_S:

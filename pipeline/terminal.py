@@ -19,14 +19,16 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from pipeline.clock import SystemClock
-from pipeline.errors import DeskError, GridwatchError, SettingsError
+from pipeline.errors import DeskError, GridwatchError, InputError, SettingsError
 from pipeline.settings_file import load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from pipeline.console import Watching
     from pipeline.settings import Settings
     from pipeline.tickets import Audit, EvidenceStore, OpenDesk, PictureKeeper
+    from pipeline.town import Camera
 
 _NOT_AUDITED = ("cameras",)
 """Commands that touch no ticket."""
@@ -80,6 +82,45 @@ def opened_pictures(settings: Settings) -> Iterator[PictureKeeper]:
 
 
 @contextmanager
+def watched(settings: Settings, opened: OpenDesk, pictures: PictureKeeper) -> Iterator[Watching]:
+    """Live pictures and reports from them; these wait on this box while Redis is away."""
+    from pipeline.console import Watching
+    from pipeline.tickets import Outbox, ReportDesk
+    from pipeline.town import CameraListFile
+
+    lists = CameraListFile(settings.town.cameras, opened.town.grids)
+
+    def camera(camera_id: str) -> Camera:
+        """As it is calibrated now; while the list is wrong, as it was when this began."""
+        try:
+            return lists.entry(camera_id).camera
+        except InputError:
+            return opened.town.camera(camera_id)
+
+    clock, stop = SystemClock(), threading.Event()
+    with Outbox(settings.data_dir / "outbox.sqlite", clock) as outbox:
+        drain = threading.Thread(
+            target=outbox.drain,
+            args=(opened.desk, stop),
+            kwargs={"retry_s": settings.tickets.retry_s},
+            name="outbox",
+        )
+        drain.start()
+        try:
+            yield Watching(
+                opened.shots,
+                opened.audit,
+                clock,
+                ReportDesk(opened.desk, outbox, pictures),
+                camera,
+                opened.coverage,
+            )
+        finally:
+            stop.set()
+            drain.join()
+
+
+@contextmanager
 def looked_after(store: EvidenceStore, opened: OpenDesk) -> Iterator[None]:
     """Carry and sweep evidence meanwhile: whoever takes pictures in for long does that, too."""
     from pipeline.tickets import Keeper, Sweep
@@ -87,6 +128,22 @@ def looked_after(store: EvidenceStore, opened: OpenDesk) -> Iterator[None]:
     clock, stop = SystemClock(), threading.Event()
     sweep = Sweep(store, opened.desk.evidence, opened.town.duties, clock)
     thread = threading.Thread(target=Keeper(store, sweep, clock).run, args=(stop,), name="evidence")
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+@contextmanager
+def following_duties(settings: Settings, opened: OpenDesk) -> Iterator[None]:
+    """Put changes of the list of duties in force meanwhile."""
+    from pipeline.reload import DutiesWatch
+
+    stop = threading.Event()
+    watch = DutiesWatch(settings.town.duties, opened.town.duties, clock=SystemClock())
+    thread = threading.Thread(target=watch.run, args=(stop,), name="duties")
     thread.start()
     try:
         yield
@@ -114,8 +171,8 @@ def audited(audit: Audit) -> Iterator[None]:
                 audit.record(
                     action,
                     subject,
-                    who=_user(),
-                    origin=_origin(),
+                    who=person(),
+                    origin=machine(),
                     result=result,
                     details={"given": said} if said else {},
                 )
@@ -144,7 +201,7 @@ def _masked(before: str, one: str) -> str:
     return "***" if before.startswith("-") and _SECRET.search(before) else one
 
 
-def _user() -> str:
+def person() -> str:
     """Who sits there: the person behind sudo, too."""
     try:
         name = getpass.getuser()
@@ -154,7 +211,7 @@ def _user() -> str:
     return f"{name} ({behind})" if behind and behind != name else name
 
 
-def _origin() -> str:
+def machine() -> str:
     """This machine, and the one from which somebody is logged in here."""
     peer = os.environ.get("SSH_CONNECTION", "").partition(" ")[0]
     return f"{peer} > {socket.gethostname()}" if peer else socket.gethostname()

@@ -15,12 +15,21 @@ from rich.table import Table
 
 from pipeline.clock import SystemClock
 from pipeline.errors import AccountError, InputError
-from pipeline.terminal import AsJson, SettingsFile, err, out, print_json, town_settings
+from pipeline.terminal import (
+    AsJson,
+    SettingsFile,
+    err,
+    machine,
+    out,
+    person,
+    print_json,
+    town_settings,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from pipeline.console.accounts import Accounts, Role
+    from pipeline.console.accounts import Accounts, By, Role
 
 app = typer.Typer(no_args_is_help=True, help="控制台用户 / users of the console")
 
@@ -48,7 +57,7 @@ def users_add(
     with _opened(settings_file) as accounts:
         _check_grids(settings_file, grids or ())
         password, shown = _password(password_stdin)
-        user = accounts.users.add(name, role, grids or (), password)
+        user = accounts.users.add(name, role, grids or (), password, by=_by())
     _tell(user.name, shown, as_json=as_json)
 
 
@@ -72,7 +81,7 @@ def users_import(
         made = []
         for _, name, role, grids in rows:
             password = made_up_password()
-            accounts.users.add(name, role, grids, password)
+            accounts.users.add(name, role, grids, password, by=_by())
             made.append({"name": name, "password": password})
     if as_json:
         print_json(made)
@@ -115,7 +124,7 @@ def users_reset(
         if accounts.users.find(name) is None:
             raise AccountError(f"there is no user {name}")
         password, shown = _password(password_stdin)
-        accounts.users.set_password(name, password)
+        accounts.users.set_password(name, password, by=_by())
     _tell(name, shown, as_json=as_json)
 
 
@@ -129,8 +138,15 @@ def users_disable(
     from pipeline.console.accounts.users import checked_name
 
     with _opened(settings_file) as accounts:
-        accounts.users.disable(checked_name(name), disabled=not undo)
+        accounts.users.disable(checked_name(name), disabled=not undo, by=_by())
     out.print(f"{name}: {'可用 / active' if undo else '已停用 / disabled'}", highlight=False)
+
+
+def _by() -> By:
+    """Whoever sits there; the console brings it to the audit."""
+    from pipeline.console.accounts import By
+
+    return By(person(), machine())
 
 
 def _rows_of(source: Path) -> list[tuple[str, str, Role, list[str]]]:

@@ -36,10 +36,8 @@ def make_room(outbox: Outbox) -> None:
 class AwayDesk:
     """Redis is away: every call says so."""
 
-    def file(self, *_: object) -> None:
+    def deliver(self, _: object) -> None:
         raise DeskUnavailableError("away")
-
-    update = file
 
 
 def incident(name: str, seen_at: float = 2.0) -> Incident:

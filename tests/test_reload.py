@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from hashlib import sha256
 
 import pytest
 import structlog
@@ -258,3 +259,16 @@ def test_what_goes_wrong_in_taking_over_is_not_swallowed(box):
     watch.poll()
     with pytest.raises(RuntimeError, match="a bug"):
         watch.poll()
+
+
+def test_the_digest_is_that_of_the_file_whose_list_is_in_force(box):
+    assert box.watch.digest == ""
+    box.poll()
+    first = box.watch.digest
+    assert first == sha256(box.path.read_bytes()).hexdigest()
+    box.write("nonsense")
+    box.poll()
+    assert box.watch.digest == first
+    box.write(listed("c"))
+    box.poll()
+    assert box.watch.digest == sha256(box.path.read_bytes()).hexdigest()

@@ -8,127 +8,160 @@ from __future__ import annotations
 
 import tempfile
 from contextlib import closing
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from statistics import quantiles
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
-from pipeline.bench.desk_clients import file_side_by_side
-from pipeline.bench.desk_material import (
-    BENCH,
-    Findings,
-    Later,
-    Times,
-    fill,
-    questions,
-    yulong,
-)
-from pipeline.bench.figure import Figure
+from pipeline.bench import desk_figures as told
+from pipeline.bench.desk_archive import fill
+from pipeline.bench.desk_clients import BARE, Clients, Work, write_many
+from pipeline.bench.desk_material import BENCH, Findings, Later, Progress, questions, yulong
 from pipeline.settings import RedisSettings
-from pipeline.tickets import Archive, Archivist, Desk, Query, open_redis
+from pipeline.tickets import Archive, Archivist, Desk, Outbox, Query, open_redis
 from pipeline.tickets.keys import Keys
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from redis import Redis
 
+    from pipeline.bench.figure import Figure
     from pipeline.clock import Clock
+    from pipeline.tickets.archive.packed import Packed
 
-RATE_TARGET = 1000.0
-P99_TARGET_MS = 10.0
-GROWTH_TARGET = 2.0
-SEARCH_TARGET_MS = 200.0
-LEFT_TARGET_BYTES = 128.0
-"""A ticket that was archived may leave this much behind in Redis: counters, slack of the heap."""
-
-_TURN = 100  # filings, then as many bare writes
-_ENTRY_BYTES = 1200  # about what an entry of a queue has
+_TURN = 100  # filings one after the other, then as many bare writes
+_ROUNDS = 4  # of all clients at once, and as many of bare writes
+_OPENED = 2000  # in one go, to tell how far it is
 _WARM_UP = 20  # tickets before them: queues, counters and scripts that stay are made once
 _CYCLED = 400  # tickets that live their whole life to see what is left of them
+_OUTBOX = 64  # entries put, sent, and as many bare writes
+_LATE, _LATE_S = 200, 2 * 86400.0  # filings that the archive is asked about first, and their age
 _ASKED = 25  # questions of each kind
 _LATER_S = 30 * 86400.0
 _WALK = ("accept", "feed_back", "close")
 
 
-class Progress(Protocol):
-    def __call__(self, what: str, done: int, total: int) -> None: ...
+@dataclass(frozen=True, slots=True)
+class Size:
+    """``filings`` of each measurement, by ``clients`` processes at once, ``batch`` an exchange.
+
+    ``opened`` more tickets are open in the end, and ``archived`` in the archive.
+    """
+
+    filings: int
+    clients: int
+    batch: int
+    opened: int
+    archived: int
 
 
-def bench_desk(
-    *,
-    filings: int,
-    clients: int,
-    opened: int,
-    archived: int,
-    clock: Clock,
-    tell: Progress,
-) -> list[Figure]:
-    """Figures of ``filings`` filings with few tickets open, and with ``opened``.
+def bench_desk(size: Size, *, clock: Clock, tell: Progress) -> list[Figure]:
+    """Filings with few tickets open and none archived, the same with many, and searches of these.
 
-    ``clients`` processes file side by side; the archive holds ``archived`` tickets when it is
-    searched. Raises DeskUnavailableError where there is no Redis.
+    Raises DeskUnavailableError where there is no Redis, BenchError for more tickets than the town
+    has places for.
     """
     with (
         tempfile.TemporaryDirectory(prefix="gridwatch-bench-") as name,
         open_redis(RedisSettings(), Path(name)) as redis,
         closing(Archive(None, Path(name) / "archive.sqlite", BENCH)) as archive,
     ):
-        bench = _Bench(redis, archive, clock, tell, Findings(clock.now()))
-        few = bench.serial(filings)
-        side_by_side = file_side_by_side(redis, clients, filings, bench.findings, tell)
-        grown = bench.open(opened)
-        many = bench.serial(filings)
-        left = bench.whole_lives(min(_CYCLED, filings))
-        fill(archive, bench.a_life(), archived, tell)
-        searches = bench.search()
+        findings = Findings(clock.now())
+        bench = Bench(redis, archive, clock, tell, findings, Path(name))
+        with Clients(redis, size.clients, size.batch, findings) as clients:
+            alone = bench.serial(size.filings)
+            box = bench.outbox(size.filings)
+            few = bench.together(clients, size.filings)
+            grown = bench.open(clients, size.opened)
+            left = bench.whole_lives(min(_CYCLED, size.filings))
+            late = bench.late(min(_LATE, size.filings))
+            bench.fill(size.archived)
+            many = bench.together(clients, size.filings)
+            later = bench.late(min(_LATE, size.filings))
         return [
-            *_filing_figures(few),
-            *_client_figures(clients, *side_by_side),
-            *_growth_figures(opened, few, many, grown, left),
-            *_search_figures(archived, searches),
+            *told.serial(alone),
+            *told.together(size, few),
+            *told.outbox(box),
+            *told.growth(size, few, many),
+            *told.late(size, late, later),
+            *told.memory(grown, left),
+            *told.searches(size, bench.search()),
         ]
 
 
-class _Bench:
+class Bench:
+    """One Redis and one archive, and all that is timed on them."""
+
     def __init__(
-        self, redis: Redis, archive: Archive, clock: Clock, tell: Progress, findings: Findings
+        self,
+        redis: Redis,
+        archive: Archive,
+        clock: Clock,
+        tell: Progress,
+        findings: Findings,
+        folder: Path,
     ) -> None:
-        self.findings = findings
+        self._findings = findings
         self._redis: Any = redis
         self._archive = archive
         self._clock = clock
         self._tell = tell
+        self._folder = folder
         self._desk = Desk(redis, yulong(), clock=clock, prefix=BENCH, archive=archive)
         later = Later(clock, _LATER_S)
         self._archivist = Archivist(redis, Keys(BENCH), archive, clock=later, quiet_s=_LATER_S / 2)
 
-    def serial(self, count: int) -> Times:
-        filings: list[float] = []
-        bare: list[float] = []
-        payload = "x" * _ENTRY_BYTES
-        self._redis.config_resetstat()
-        while len(filings) < count:
-            self._tell("立案 / filing", len(filings), count)
-            some = self.findings.take(min(_TURN, count - len(filings)))
-            filings += [self._timed(partial(self._desk.file, one)) for one in some]
-            bare += [
-                self._timed(lambda: self._redis.xadd(f"{{{BENCH}}}:bare", {"json": payload}))
-                for _ in some
-            ]
-        self._redis.delete(f"{{{BENCH}}}:bare")
-        stats = self._redis.info("commandstats")["cmdstat_evalsha"]
-        return Times(filings, bare, float(stats["usec_per_call"]))
+    def serial(self, count: int) -> told.Pair:
+        """One after the other, each in an exchange of its own."""
+        pair = told.Pair(Work(), Work())
+        for done in range(0, count, _TURN):
+            self._tell("逐件立案 / filing one by one", done, count)
+            some = self._findings.take(min(_TURN, count - done))
+            for one in some:
+                self._time(pair.filings, partial(self._desk.file, one))
+            for _ in some:
+                self._time(pair.bare, partial(write_many, self._redis, 1))
+        self._redis.delete(BARE)
+        return pair
 
-    def open(self, count: int) -> float:
+    def together(self, clients: Clients, count: int) -> told.Pair:
+        """All clients at once, many filings in each exchange."""
+        pair = told.Pair(Work(), Work())
+        for turn in range(_ROUNDS):
+            self._tell("多机立案 / filing side by side", turn, _ROUNDS)
+            self._redis.config_resetstat()
+            pair.filings.add(clients.file(max(1, count // _ROUNDS)))
+            pair.in_redis_s += self._in_scripts_s()
+            pair.bare.add(clients.write(max(1, count // _ROUNDS)))
+        self._redis.delete(BARE)
+        return pair
+
+    def outbox(self, count: int) -> told.Pair:
+        """What waits on a box's disk is brought to the desk, by one box alone."""
+        pair = told.Pair(Work(), Work())
+        with Outbox(self._folder / "outbox.sqlite", self._clock) as outbox:
+            for done in range(0, count, _OUTBOX):
+                self._tell("发件箱 / from an outbox", done, count)
+                some = self._findings.take(min(_OUTBOX, count - done))
+                for one in some:
+                    outbox.put("file", one)
+                self._time(pair.filings, partial(outbox.send, self._desk), len(some))
+                self._time(pair.bare, partial(write_many, self._redis, len(some)), len(some))
+        self._redis.delete(BARE)
+        return pair
+
+    def open(self, clients: Clients, count: int) -> float:
         """Have so many more tickets open; returns bytes of Redis for each."""
         before = self._used()
         self._redis.config_set("appendfsync", "no")  # this is not what is measured
-        for done in range(0, count, _TURN):
+        for done in range(0, count, _OPENED):
             self._tell("预置未结案卷 / opening tickets", done, count)
-            for one in self.findings.take(min(_TURN, count - done)):
-                self._desk.file(one)
+            clients.file(min(_OPENED, count - done))
         self._redis.config_set("appendfsync", "always")
+        while self._redis.info("persistence")["aof_rewrite_in_progress"]:
+            self._tell("整理日志 / Redis rewrites its file", 0, 1)
+            self._clock.sleep(0.2)
         return (self._used() - before) / max(1, count)
 
     def whole_lives(self, count: int) -> float:
@@ -141,7 +174,7 @@ class _Bench:
         return (self._used() - before) / count
 
     def _live(self, count: int) -> None:
-        for done, one in enumerate(self.findings.take(count)):
+        for done, one in enumerate(self._findings.take(count)):
             self._tell("办结归档 / closing, archiving", done, count)
             ticket_id = self._desk.file(one).ticket_id
             for action in ("dispatch", *_WALK):
@@ -150,17 +183,32 @@ class _Bench:
         moved = self._archivist.round().tickets
         assert moved == count, f"{moved} of {count} were archived"
 
-    def a_life(self) -> Any:
-        """One of the archived tickets, to make others of."""
+    def late(self, count: int) -> Work:
+        """Filings of what was found days ago, so that it may have been archived by now."""
+        work = Work()
+        for done, one in enumerate(self._findings.take(count)):
+            self._tell("迟报 / filing what comes late", done, count)
+            old = replace(one, confirmed_at=one.confirmed_at - _LATE_S)
+            self._time(work, partial(self._desk.file, old))
+        return work
+
+    def fill(self, count: int) -> None:
+        """Have so many more tickets in the archive, all like one that came there by itself."""
         newest = self._archive.search(Query(limit=1))[0]
-        return self._archive.ticket(newest.ticket_id)
+        model: Packed | None = self._archive.ticket(newest.ticket_id)
+        assert model is not None
+        self._archive.close()
+        fill(self._folder / "archive.sqlite", model, count, self._tell)
 
     def search(self) -> dict[str, list[float]]:
         """Seconds of each question, by their kind."""
         found: dict[str, list[float]] = {}
         for kind, asked in questions(_ASKED).items():
-            self._tell(f"查询 / searching: {kind}", 0, 1)
-            found[kind] = [self._timed(partial(self._archive.search, query)) for query in asked]
+            self._tell(f"查询 / searching: {kind}", len(found), len(questions(0)))
+            work = Work()
+            for query in asked:
+                self._time(work, partial(self._archive.search, query))
+            found[kind] = work.times
         return found
 
     def _used(self) -> int:
@@ -168,104 +216,12 @@ class _Bench:
         self._redis.delete(Keys(BENCH).events)
         return int(self._redis.info("memory")["used_memory"])
 
-    def _timed(self, work: Callable[[], object]) -> float:
+    def _in_scripts_s(self) -> float:
+        """Seconds that Redis was busy with scripts since the figures were last reset."""
+        return float(self._redis.info("commandstats")["cmdstat_evalsha"]["usec"]) / 1e6
+
+    def _time(self, work: Work, one: Callable[[], object], count: int = 1) -> None:
         began = self._clock.monotonic()
-        work()
-        return self._clock.monotonic() - began
-
-
-def _p(times_s: Sequence[float], percent: int) -> float:
-    """Percentile in milliseconds."""
-    return 1000 * quantiles(times_s, n=100, method="inclusive")[percent - 1]
-
-
-def _filing_figures(few: Times) -> list[Figure]:
-    rate, bare = few.rate()
-    beside = "one after the other, each on the disk, beside a bare XADD"
-    return [
-        Figure(
-            "filings_per_s", rate, bare, "1/s", beside, RATE_TARGET, of_ratio=False, at_least=True
-        ),
-        Figure("filing_p50", _p(few.filings, 50), _p(few.bare, 50), "ms", "time of one filing"),
-        Figure(
-            "filing_p99",
-            _p(few.filings, 99),
-            _p(few.bare, 99),
-            "ms",
-            "one of a hundred takes longer",
-            P99_TARGET_MS,
-            of_ratio=False,
-        ),
-    ]
-
-
-def _client_figures(clients: int, ours: Times, took: tuple[float, float]) -> list[Figure]:
-    return [
-        Figure(
-            "filings_per_s_side_by_side",
-            len(ours.filings) / took[0],
-            len(ours.bare) / took[1],
-            "1/s",
-            f"{clients} processes at once, beside as many that write bare entries",
-            RATE_TARGET,
-            of_ratio=False,
-            at_least=True,
-        ),
-        Figure(
-            "filing_p99_side_by_side",
-            _p(ours.filings, 99),
-            _p(ours.bare, 99),
-            "ms",
-            f"one of a hundred takes longer, {clients} processes at once",
-            P99_TARGET_MS,
-            of_ratio=False,
-        ),
-    ]
-
-
-def _growth_figures(
-    opened: int, few: Times, many: Times, grown: float, left: float
-) -> list[Figure]:
-    return [
-        Figure(
-            "filing_with_many_open",
-            many.in_redis_us,
-            few.in_redis_us,
-            "us",
-            f"what Redis itself needs with {opened} more tickets open, beside few: the part of a "
-            "filing that could grow",
-            GROWTH_TARGET,
-        ),
-        Figure(
-            "filing_p99_with_many_open",
-            _p(many.filings, 99),
-            _p(many.bare, 99),
-            "ms",
-            "one of a hundred takes longer",
-        ),
-        Figure("memory_per_open_ticket", grown / 1024, None, "KiB", "of Redis, all keys"),
-        Figure(
-            "memory_per_archived_ticket",
-            left,
-            None,
-            "B",
-            "what one leaves in Redis that was filed, closed and archived",
-            LEFT_TARGET_BYTES,
-            of_ratio=False,
-        ),
-    ]
-
-
-def _search_figures(archived: int, searches: dict[str, list[float]]) -> list[Figure]:
-    return [
-        Figure(
-            f"search_{kind}",
-            1000 * max(times),
-            None,
-            "ms",
-            f"the slowest of {len(times)} such searches among {archived} archived tickets",
-            SEARCH_TARGET_MS,
-            of_ratio=False,
-        )
-        for kind, times in searches.items()
-    ]
+        one()
+        took_s = self._clock.monotonic() - began
+        work.add(Work([took_s] * count, took_s))

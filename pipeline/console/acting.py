@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from pipeline.console import words
+from pipeline.console.accounts import By
 from pipeline.console.context import Refused
 from pipeline.console.rules import STEPS, may
 from pipeline.errors import (
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pipeline.console.accounts import User
+    from pipeline.console.claims import Claim
     from pipeline.console.context import Console
     from pipeline.console.words import Language
     from pipeline.tickets import Feedback, Ticket
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 LONGEST_NOTE = 2000
+_LONGEST_ACTION = 40
 # Nothing is kept that isn't covered, and a step isn't taken without the photo that belongs to it.
 _NOT_COVERED = (
     (
@@ -53,7 +56,8 @@ _COMMAND_ID = re.compile(r"[A-Za-z0-9-]{8,64}")
 class Command:
     """What the user sent. ``command_id``: the same twice is done once; ``photo`` as it came.
 
-    ``version``: the ticket's that the user saw; None: whichever it has.
+    ``version``: the ticket's that the user saw; None: whichever it has. ``origin``: the address.
+    ``claim``: when it was done, where that was before it could be sent.
     """
 
     action: str
@@ -61,6 +65,8 @@ class Command:
     note: str = ""
     photo: bytes | None = None
     version: int | None = None
+    origin: str = ""
+    claim: Claim | None = None
 
 
 class MovedAwayError(Refused):
@@ -95,8 +101,28 @@ def act(console: Console, user: User, ticket: Ticket, command: Command) -> Ticke
 
     Raises MovedAwayError where the ticket no longer stands as the user saw it, Refused (403, 404,
     422, and 503 when the photo can't be covered) for what may not be, and DeskUnavailableError.
-    Whenever it raises, nothing was done; only with DeskUnavailableError nobody knows.
+    Whenever it raises, nothing was done; only with DeskUnavailableError nobody knows. Either way
+    the audit hears of it.
     """
+    result = "failed"
+    try:
+        moved = _act(console, user, ticket, command)
+        result = "done"
+    except (Refused, DeskError) as error:
+        result = f"refused: {error}" if isinstance(error, Refused) else str(error)
+        raise
+    else:
+        return moved
+    finally:
+        console.recorder.tell(
+            By(user.name, command.origin),
+            f"tickets {command.action}"[:_LONGEST_ACTION],
+            ticket.ticket_id,
+            result=result,
+        )
+
+
+def _act(console: Console, user: User, ticket: Ticket, command: Command) -> Ticket:
     action = _checked(command)
     picture = _read(console, command.photo) if command.photo else None
     if not may(user, ticket, action, console.desk.town.grids):
@@ -111,6 +137,8 @@ def act(console: Console, user: User, ticket: Ticket, command: Command) -> Ticke
         "command_id": command.command_id,
         "expected": command.version,
     }
+    if command.claim is not None and command.claim.holds(ticket.filed_at):
+        said["facts"] = command.claim.facts()
     try:
         return _take(console.feedback, ticket.ticket_id, action, picture, said)
     except DeskUnavailableError:

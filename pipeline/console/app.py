@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import JSONResponse, Response
@@ -16,13 +17,19 @@ from starlette.staticfiles import StaticFiles
 from pipeline.clock import SystemClock
 from pipeline.console.api import router as api
 from pipeline.console.api.document import VERSION
+from pipeline.console.cameras import CameraRows
 from pipeline.console.context import Console, Refused, visit_of
 from pipeline.console.drawing import STATIC, draw
+from pipeline.console.figures import Figures
 from pipeline.console.guard import API, guard
 from pipeline.console.hardening import Hardening
+from pipeline.console.lane import Lane
 from pipeline.console.live import Live
+from pipeline.console.office import Office
 from pipeline.console.pages import ROUTERS
+from pipeline.console.pages.offline import PREFIX as OFFLINE
 from pipeline.console.pages.sign_in import kept_fields
+from pipeline.console.recording import Recorder
 from pipeline.errors import AccountError, DeskError, DeskUnavailableError, UnknownGridError
 from pipeline.settings import ConsoleSettings, ReportSettings
 from pipeline.tickets import Feedback
@@ -34,11 +41,14 @@ if TYPE_CHECKING:
 
     from pipeline.clock import Clock
     from pipeline.console.accounts import Accounts
+    from pipeline.console.camera_care import CameraCare
+    from pipeline.console.watching import Watching
     from pipeline.tickets import Changes, Desk, PictureKeeper
 
 log = structlog.get_logger()
 
 _A_YEAR = "public, max-age=31536000, immutable"
+_FOR_PROGRAMS = (API, OFFLINE)
 
 
 def create_app(
@@ -50,7 +60,10 @@ def create_app(
     settings: ConsoleSettings | None = None,
     reports: ReportSettings | None = None,
     changes: Changes | None = None,
+    watching: Watching | None = None,
     clock: Clock | None = None,
+    care: CameraCare | None = None,
+    office: Office | None = None,
 ) -> FastAPI:
     """The console over a desk.
 
@@ -58,16 +71,22 @@ def create_app(
     ``pictures`` keeps photos; evidence is read from its store, each time recorded.
     ``cameras`` gives one mapping per camera: ``camera_id``, ``state``, and where known ``name``,
     ``grid``, ``lon``, ``lat``, ``since_at`` (Unix seconds) and ``why``. It is called in a thread of
-    the server's. Without ``changes`` pages look for news by themselves, every half minute.
+    the server's. Without ``changes`` pages look for news by themselves, every half minute;
+    without ``watching`` there are no live pictures.
+    ``care``: without it zones, marked points and the history of a camera are not shown.
     """
     settings, clock = settings or ConsoleSettings(), clock or SystemClock()
+    office = office or Office()
     live = Live(changes, desk.town.grids, clock)
+    recorder = Recorder(accounts, office.audit, clock)
 
     @asynccontextmanager
     async def living(_: FastAPI) -> AsyncIterator[None]:
         live.start()
+        recorder.start()
         yield
         live.close()
+        await run_in_threadpool(recorder.close)
 
     app = FastAPI(
         title="gridwatch",
@@ -81,7 +100,19 @@ def create_app(
     )
     photos = (reports or ReportSettings()).model_copy(update={"picture_mb": settings.upload_mb})
     app.state.console = Console(
-        desk, Feedback(desk, pictures), accounts, pictures, cameras, settings, photos, clock
+        desk,
+        Feedback(desk, pictures),
+        accounts,
+        pictures,
+        CameraRows(cameras, clock),
+        settings,
+        photos,
+        clock,
+        office,
+        Figures(desk, clock, office.file_within_s),
+        recorder,
+        watching=watching,
+        care=care,
     )
     app.state.live = live
     # Compressed here alone: pages carry a form token beside what others wrote.
@@ -89,6 +120,7 @@ def create_app(
     for router in ROUTERS:
         app.include_router(router, include_in_schema=False)
     app.include_router(api)
+    app.add_middleware(Lane)
     app.add_middleware(
         Hardening, tiles=settings.tiles, https=settings.https, upload_mb=settings.upload_mb
     )
@@ -112,7 +144,7 @@ def _add_answers(app: FastAPI) -> None:
 
     @app.exception_handler(Refused)
     async def refused(request: Request, error: Refused) -> Response:
-        if error.status == 401 and not request.url.path.startswith(API):
+        if error.status == 401 and not request.url.path.startswith(_FOR_PROGRAMS):
             return await _ask_to_sign_in(request)
         return _answer(request, error.status, error.say, error.headers)
 
@@ -157,6 +189,8 @@ def _answer(
     visit = visit_of(request)
     if request.url.path.startswith(API):
         return JSONResponse({"error": say[1]}, status, dict(headers))
+    if request.url.path.startswith(OFFLINE):
+        return JSONResponse({"error": visit.say(*say)}, status, dict(headers))
     return draw(request, "answer.html", status=status, headers=headers, said=visit.say(*say))
 
 

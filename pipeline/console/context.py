@@ -8,13 +8,19 @@ from typing import TYPE_CHECKING, Any
 from pipeline.console import words
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping
 
     from starlette.datastructures import FormData
     from starlette.requests import HTTPConnection
 
     from pipeline.clock import Clock
     from pipeline.console.accounts import Accounts, User
+    from pipeline.console.camera_care import CameraCare
+    from pipeline.console.cameras import CameraRows
+    from pipeline.console.figures import Figures
+    from pipeline.console.office import Office
+    from pipeline.console.recording import Recorder
+    from pipeline.console.watching import Watching
     from pipeline.console.words import Language, Pair
     from pipeline.settings import ConsoleSettings, ReportSettings
     from pipeline.tickets import Desk, Feedback, PictureKeeper, Ticket
@@ -28,10 +34,16 @@ class Console:
     feedback: Feedback
     accounts: Accounts
     pictures: PictureKeeper
-    cameras: Callable[[], Sequence[Mapping[str, Any]]]
+    cameras: CameraRows
     settings: ConsoleSettings
     photo_limits: ReportSettings
     clock: Clock
+    office: Office
+    figures: Figures
+    recorder: Recorder
+    watching: Watching | None = None
+    care: CameraCare | None = None
+    """What the pages of one camera need besides; None: they show what the board says."""
 
 
 @dataclass(slots=True)
@@ -43,6 +55,7 @@ class Visit:
     user: User | None = None
     csrf: str | None = None
     ticket: Ticket | None = None
+    camera: Mapping[str, Any] | None = None
     form: FormData | None = field(default=None, repr=False)
 
     def say(self, zh: str, en: str) -> str:
@@ -60,10 +73,21 @@ class Visit:
         assert self.ticket is not None
         return self.ticket
 
+    @property
+    def at(self) -> Mapping[str, Any]:
+        """The camera that the address names; the guard has let the user see it."""
+        assert self.camera is not None
+        return self.camera
+
     def text(self, name: str, default: str = "") -> str:
         """A field of the form that was sent."""
         value = self.form.get(name) if self.form is not None else None
         return value if isinstance(value, str) else default
+
+    def words(self, name: str) -> list[str]:
+        """All words of a field that may come several times, as boxes that were ticked do."""
+        values = self.form.getlist(name) if self.form is not None else []
+        return [word for value in values if isinstance(value, str) for word in value.split()]
 
 
 class Refused(Exception):  # noqa: N818 - it is an answer, not a fault

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from fastapi import Request  # noqa: TC002 - FastAPI reads the annotation
 from starlette.concurrency import run_in_threadpool
 
+from pipeline.console.accounts import By
 from pipeline.console.context import Refused, Visit, console_of, visit_of
 from pipeline.console.rules import RULES, reaches, sees
 from pipeline.errors import UnknownTicketError
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 API = "/api/"
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
-_FIELDS_AT_MOST = 40
+_FIELDS_AT_MOST = 400  # a head of a large village has many grids to tick
 
 
 async def guard(request: Request) -> AsyncIterator[None]:
@@ -35,14 +36,26 @@ async def guard(request: Request) -> AsyncIterator[None]:
     _check_origin(request)
     visit = visit_of(request)
     await run_in_threadpool(_recognise, request, visit)
-    if not rule.open:
-        await _check_sender(request, visit)
-        await run_in_threadpool(_check_reach, request, visit, rule)
-    elif request.method not in _SAFE:
-        visit.form = await request.form(max_fields=_FIELDS_AT_MOST, max_files=0)
-    yield
-    if visit.form is not None:
-        await visit.form.close()
+    try:
+        if not rule.open:
+            await _check_sender(request, visit)
+            await run_in_threadpool(_check_reach, request, visit, rule)
+        elif request.method not in _SAFE:
+            visit.form = await request.form(max_fields=_FIELDS_AT_MOST, max_files=0)
+        yield
+    finally:  # refused or not: what was uploaded lies in a file
+        if visit.form is not None:
+            await visit.form.close()
+
+
+def address_of(request: Request) -> str:
+    """Where a request comes from, as the web server in front says it."""
+    return request.client.host if request.client else ""
+
+
+def by_of(request: Request) -> By:
+    """Who asks, and from where: for whatever keeps a record. Only of who is signed in."""
+    return By(visit_of(request).by.name, address_of(request))
 
 
 def cookie_name(request: Request) -> str:
@@ -58,7 +71,7 @@ def _recognise(request: Request, visit: Visit) -> None:
     accounts = console_of(request).accounts
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     if request.url.path.startswith(API) and scheme.lower() == "bearer":
-        signed_in = accounts.of_token(token.strip())
+        signed_in = accounts.of_token(token.strip(), address=address_of(request))
     else:
         visit.secret = request.cookies.get(cookie_name(request))
         signed_in = accounts.of_session(visit.secret) if visit.secret else None
@@ -108,6 +121,13 @@ def _check_reach(request: Request, visit: Visit, rule: Rule) -> None:
             raise Refused(404, ("没有这个案卷", "there is no such ticket")) from None
         if not sees(rule, user, visit.ticket, desk.town.grids):
             raise Refused(403, ("这个案卷不属于您的网格", "this ticket is another grid's"))
+    camera_id = request.path_params.get("camera_id")
+    if camera_id is not None:
+        visit.camera = console_of(request).cameras.of(camera_id)
+        if visit.camera is None:
+            raise Refused(404, ("没有这台摄像机", "there is no such camera"))
+        if not reaches(rule, user, visit.camera.get("grid"), desk.town.grids):
+            raise Refused(403, ("这台摄像机不属于您的网格", "this camera is another grid's"))
     code = request.query_params.get("grid") or request.path_params.get("grid")
-    if code is not None and not reaches(rule, user, code, desk.town.grids):
+    if code and not reaches(rule, user, code, desk.town.grids):
         raise Refused(403, ("这个网格不归您管", "this grid is not yours"))

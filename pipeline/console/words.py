@@ -55,6 +55,19 @@ CAMERA_STATES: dict[str, Pair] = {
     "disabled": ("停用", "disabled"),
     "unknown": ("无人值守", "not watched"),
 }
+# Why a look that was due was not taken.
+SKIPPED: dict[str, Pair] = {
+    "replaced": ("检测不及，换成更新的画面", "detector too slow, a newer picture came"),
+    "no_slot": ("检测不及，没有位置", "detector too slow, no room"),
+    "thinned": ("检测不及，降低频率", "detector too slow, looked at less often"),
+    "corrupt": ("画面损坏", "damaged picture"),
+    "frozen": ("画面冻结", "frozen picture"),
+    "dark": ("过暗", "too dark"),
+    "covered": ("被遮挡", "covered"),
+    "moved": ("移位", "moved"),
+    "down": ("没有画面", "no picture came"),
+    "stopped": ("盒子停机", "the box was stopped"),
+}
 ROLES: dict[str, Pair] = {
     "member": ("网格员", "grid member"),
     "head": ("网格长", "grid head"),
@@ -120,6 +133,21 @@ def name(table: dict[str, Pair], key: str, language: Language) -> str:
     return pick(table.get(key, (key, key)), language)
 
 
+def local(unix_s: float) -> datetime:
+    """A moment by the clocks of the town."""
+    return datetime.fromtimestamp(unix_s, _CHINA)
+
+
+def day(text: str) -> datetime:
+    """The beginning of a day of the town, ``2026-11-23``. Raises ValueError."""
+    return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=_CHINA)
+
+
+def second(unix_s: float) -> str:
+    """A moment to the second, by the clocks of the town."""
+    return local(unix_s).strftime("%Y-%m-%d %H:%M:%S")
+
+
 def moment(unix_s: float, now: float, language: Language) -> str:
     """A time of day in China, with the date unless it is today's."""
     then, today = (datetime.fromtimestamp(one, _CHINA) for one in (unix_s, now))
@@ -142,3 +170,16 @@ def span(seconds: float, language: Language) -> str:
         return pick((f"{hours} 小时 {minutes:02d} 分", f"{hours} h {minutes:02d} min"), language)
     days, hours = divmod(hours, 24)
     return pick((f"{days} 天 {hours} 小时", f"{days} d {hours} h"), language)
+
+
+def ago(seconds: float, language: Language) -> str:
+    """How long ago, from seconds on."""
+    if seconds < 60:
+        return pick((f"{seconds:.0f} 秒前", f"{seconds:.0f} s ago"), language)
+    return pick((f"{span(seconds, 'zh')}前", f"{span(seconds, 'en')} ago"), language)
+
+
+def clock(unix_s: float, now: float, language: Language) -> str:
+    """A time of day to the second, as ``moment``."""
+    then = datetime.fromtimestamp(unix_s, _CHINA)
+    return f"{moment(unix_s, now, language)}:{then:%S}"

@@ -21,7 +21,13 @@ from pipeline.detect.predict import (
     read_picture,
     time_per_look_ms,
 )
-from pipeline.detect.second_look import SecondLook, Seen, again_in, second_look
+from pipeline.detect.second_look import (
+    SecondLook,
+    SecondLookCost,
+    Seen,
+    again_in,
+    second_look,
+)
 from pipeline.detect.still import look_at
 from pipeline.detect.variants import fastest
 
@@ -37,6 +43,7 @@ __all__ = [
     "HeadRhythm",
     "ModelCard",
     "SecondLook",
+    "SecondLookCost",
     "Seen",
     "again_in",
     "count_people",

@@ -16,7 +16,7 @@ import structlog
 
 from pipeline.detect.card import ModelCard, load_card
 from pipeline.detect.detections import Detections
-from pipeline.detect.ladder import ladder, on_gpu, open_on
+from pipeline.detect.ladder import forget_engines, ladder, on_gpu, open_on
 from pipeline.detect.runners import Buckets, Lanes, RunError
 from pipeline.errors import ModelError
 
@@ -129,6 +129,21 @@ class Detector:
                 del self._rungs[0]
 
     def _open(self, provider: Provider) -> Runner:
+        """Warm and tried out; an engine that was kept and gives nothing usable is built anew."""
+        try:
+            return self._warm(provider)
+        except RunError as error:
+            why = str(error)
+        if forget_engines(provider, self._settings.path, self._settings, why=why):
+            try:
+                return self._warm(provider)
+            except RunError as error:
+                why = str(error)
+        raise ModelError(
+            "gives no usable boxes", file=self._settings.path, where=provider, found=why
+        )
+
+    def _warm(self, provider: Provider) -> Runner:
         path, shape, settings = self._settings.path, self.card.input, self._settings
         if provider == "cpu":
             single = open_on(provider, path, shape, settings, 1)
@@ -142,13 +157,8 @@ class Detector:
             device = "cuda" if on_gpu(provider) else "cpu"
             graphs = settings.cuda_graphs and on_gpu(provider)
             runner = Buckets(session, self.size, settings.batch, device, graphs=graphs)
-        try:
-            runner.warm_up(self._grey())
-            self._check_boxes(runner([self._grey()])[0])
-        except RunError as error:
-            raise ModelError(
-                "gives no usable boxes", file=path, where=provider, found=error
-            ) from None
+        runner.warm_up(self._grey())
+        self._check_boxes(runner([self._grey()])[0])
         return runner
 
     def _check_graph(self, session: Any) -> None:

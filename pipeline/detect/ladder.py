@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+import sys
+from contextlib import redirect_stdout, suppress
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -33,7 +36,8 @@ NAMES: Mapping[Provider, str] = {
     "cpu": CPU,
 }
 _GPU = ("tensorrt", "cuda")
-_GPUS = Path("/proc/driver/nvidia/gpus")
+_DRIVER = Path("/proc/driver/nvidia")
+_ENGINE_MAKERS = ("tensorrt", "tensorrt-cu13", "tensorrt-cu12", "openvino")
 
 log = structlog.get_logger(__name__)
 
@@ -71,21 +75,63 @@ def open_on(
     """
     kept = _kept(provider, path, settings)
     try:
-        return _open(provider, path, _options(provider, shape, settings, kept), threads)
+        return _open(provider, path, shape, settings, kept, threads)
     except ModelError as error:
-        if kept is None or not any(kept.iterdir()):
+        if not forget_engines(provider, path, settings, why=str(error)):
             raise
-        log.warning("engine_rebuilt", provider=provider, folder=str(kept), why=str(error))
-        shutil.rmtree(kept, ignore_errors=True)
-        kept = _kept(provider, path, settings)
-        return _open(provider, path, _options(provider, shape, settings, kept), threads)
+        return _open(provider, path, shape, settings, _kept(provider, path, settings), threads)
 
 
-def _open(provider: Provider, path: Path, options: dict[str, str], threads: int) -> Any:
-    wanted = [(NAMES[provider], options)]
-    if provider == "tensorrt":  # what it can't do itself
-        wanted.append((NAMES["cuda"], {}))
-    return open_session(path, threads, wanted)
+def forget_engines(provider: Provider, path: Path, settings: ModelSettings, *, why: str) -> bool:
+    """Have the engines that are kept for this built anew; False if there are none."""
+    kept = _kept(provider, path, settings)
+    if kept is None or not any(kept.iterdir()):
+        return False
+    log.warning("engine_rebuilt", provider=provider, folder=str(kept), why=why)
+    shutil.rmtree(kept, ignore_errors=True)
+    return True
+
+
+def options_on(
+    provider: Provider, path: Path, shape: ModelInput, settings: ModelSettings
+) -> dict[str, str]:
+    """What ``open_on`` sets this provider to."""
+    return _options(provider, shape, settings, _kept(provider, path, settings))
+
+
+def load_libraries(provider: Provider) -> None:
+    """Those of CUDA that came as Python packages lie where the system's loader doesn't look."""
+    if on_gpu(provider) and hasattr(ort, "preload_dlls"):
+        with redirect_stdout(sys.stderr):  # it prints what it misses; stdout is for results
+            ort.preload_dlls()
+
+
+def _open(
+    provider: Provider,
+    path: Path,
+    shape: ModelInput,
+    settings: ModelSettings,
+    kept: Path | None,
+    threads: int,
+) -> Any:
+    load_libraries(provider)
+    options = _options(provider, shape, settings, kept)
+    if provider != "tensorrt":
+        return open_session(path, threads, [(NAMES[provider], options)])
+    plain = settings.model_copy(update={"cuda_graphs": False})
+    rest = (NAMES["cuda"], _options("cuda", shape, plain, None))  # what it can't do itself
+    try:
+        return open_session(path, threads, [(NAMES[provider], options), rest])
+    except ModelError as error:
+        # Where it leaves the beginning of the network to CUDA, its own input isn't ``pictures``:
+        # then it has to learn the sizes from the batches that it is warmed up with.
+        free = {name: value for name, value in options.items() if not _told_size(name)}
+        log.info("engine_sizes_learnt", provider=provider, why=str(error))
+        return open_session(path, threads, [(NAMES[provider], free), rest])
+
+
+def _told_size(option: str) -> bool:
+    return option.startswith("trt_profile_")
 
 
 def _options(
@@ -120,7 +166,7 @@ def _kept(provider: Provider, path: Path, settings: ModelSettings) -> Path | Non
     """Where engines built for this model, hardware and software are kept; None if they can't be."""
     if provider not in ("tensorrt", "openvino"):
         return None
-    told = [path.read_bytes(), provider, ort.__version__, settings.batch, *_gpus()]
+    told = [path.read_bytes(), provider, ort.__version__, settings.batch, *_hardware(), *_makers()]
     digest = hashlib.sha256()
     for one in told:
         digest.update(one if isinstance(one, bytes) else repr(one).encode())
@@ -133,9 +179,19 @@ def _kept(provider: Provider, path: Path, settings: ModelSettings) -> Path | Non
     return folder
 
 
-def _gpus() -> Sequence[str]:
-    """Model and firmware of the NVIDIA GPUs of this box, as the driver tells them."""
-    try:
-        return sorted(one.read_text() for one in _GPUS.glob("*/information"))
-    except OSError:
-        return ()
+def _hardware() -> Sequence[str]:
+    """The NVIDIA GPUs of this box, their driver and its version, as the driver tells them."""
+    told = []
+    for path in (_DRIVER / "version", *sorted(_DRIVER.glob("gpus/*/information"))):
+        with suppress(OSError):
+            told.append(path.read_text())
+    return told
+
+
+def _makers() -> Sequence[str]:
+    """Versions of what builds engines, as far as it came as a Python package."""
+    found = []
+    for name in _ENGINE_MAKERS:
+        with suppress(PackageNotFoundError):
+            found.append(f"{name} {version(name)}")
+    return found

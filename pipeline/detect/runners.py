@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import onnxruntime as ort
 
+from pipeline.detect.pinned import pinned
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
@@ -124,7 +126,8 @@ class Buckets:
         return rows
 
     def warm_up(self, picture: NDArray[np.uint8]) -> None:
-        for bucket in self._buckets:
+        # From both ends: an engine that learns its sizes by them is built twice, not each time.
+        for bucket in (self._buckets[-1], *self._buckets[:-1]):
             for _ in range(2):
                 work = partial(bucket.run, [picture] * bucket.count)
                 bucket.usual_s = _timed(lambda work=work: self._pool.submit(work).result())  # type: ignore[misc]
@@ -142,27 +145,56 @@ class _Bucket:
         self.count = shape[0]
         self.usual_s = 0.0
         self._session = session
-        self._pictures = np.full(shape, 114, np.uint8)
+        self._pictures = np.full(shape, 114, np.uint8) if device == "cpu" else pinned(shape, 114)
         self._device = device
         self._input = ort.OrtValue.ortvalue_from_numpy(self._pictures, device, 0)
         self._binding = session.io_binding()
         self._binding.bind_ortvalue_input(session.get_inputs()[0].name, self._input)
-        self._binding.bind_output(session.get_outputs()[0].name, "cpu")
         self._options = ort.RunOptions()
+        self._output: Any = None  # where it always lies, if it has to
+        name = session.get_outputs()[0].name
         if graphs:
+            self._output = self._fixed_output(name)
+            self._binding.bind_ortvalue_output(name, self._output)
             self._options.add_run_config_entry("gpu_graph_id", str(self.count))
+        else:
+            self._binding.bind_output(name, "cpu")
 
     def run(self, pictures: Sequence[NDArray[np.uint8]]) -> list[NDArray[np.float32]]:
         for place, picture in zip(self._pictures, pictures, strict=False):
             place[...] = picture
-        if self._device != "cpu":  # there the input is this very array
-            self._input.update_inplace(self._pictures)
         try:
+            if self._device != "cpu":  # there the input is this very array
+                self._input.update_inplace(self._pictures)
             self._session.run_with_iobinding(self._binding, self._options)
-            (boxes,) = self._binding.copy_outputs_to_cpu()
+            boxes = self._boxes()
         except Exception as error:  # noqa: BLE001 - onnxruntime's have no common public base
             raise RunError(_first_line(error)) from None
         return [_checked(rows) for rows in boxes[: len(pictures)]]
+
+    def _boxes(self) -> NDArray[np.float32]:
+        if self._output is not None:
+            return np.array(self._output.numpy())  # a copy: the next run writes over it
+        (boxes,) = self._binding.copy_outputs_to_cpu()
+        return np.asarray(boxes, np.float32)
+
+    def _fixed_output(self, name: str) -> Any:
+        """Memory of the device for the output, as large as a run without a graph says.
+
+        A graph that is replayed does what it did when it was captured: it writes there and nowhere
+        else. An output that is brought to the CPU by the run itself would stay that of the capture.
+        """
+        self._binding.bind_output(name, self._device)
+        uncaptured = ort.RunOptions()
+        uncaptured.add_run_config_entry("gpu_graph_id", "-1")
+        try:
+            self._session.run_with_iobinding(self._binding, uncaptured)
+            (first,) = self._binding.get_outputs()
+            return ort.OrtValue.ortvalue_from_shape_and_type(
+                first.shape(), np.float32, self._device, 0
+            )
+        except Exception as error:  # noqa: BLE001 - as in ``run``
+            raise RunError(_first_line(error)) from None
 
 
 def sizes_up_to(largest: int) -> list[int]:

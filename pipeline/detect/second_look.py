@@ -7,6 +7,8 @@ to the detector again, or to a larger model.
 
 from __future__ import annotations
 
+import threading
+import time
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from pipeline.ingest import Look
     from pipeline.settings import ModelSettings, SecondLookSettings
 
 AROUND = 2.0
@@ -35,11 +38,31 @@ class Seen(NamedTuple):
     classes: Sequence[str]
 
 
+class SecondLookCost(NamedTuple):
+    """What second looks have taken of the detector: how many, and seconds in all.
+
+    ``no_finer``: how often none was had, because the picture shows no more than the look did.
+    """
+
+    looks: int = 0
+    no_finer: int = 0
+    detector_s: float = 0.0
+
+    def since(self, before: SecondLookCost) -> SecondLookCost:
+        return SecondLookCost(
+            self.looks - before.looks,
+            self.no_finer - before.no_finer,
+            self.detector_s - before.detector_s,
+        )
+
+
 class SecondLook:
-    """Cuts out and detects; any thread may call."""
+    """Cuts out and detects; any thread may call. ``cost`` is of all calls so far."""
 
     def __init__(self, detector: Detector) -> None:
+        self.cost = SecondLookCost()
         self._detector = detector
+        self._counting = threading.Lock()
 
     def __call__(self, picture: NDArray[np.uint8], box: Sequence[float]) -> Seen | None:
         """``picture`` is uint8 BGR (H, W, 3), ``box`` x1, y1, x2, y2 in its pixels.
@@ -51,11 +74,25 @@ class SecondLook:
         whole = max(width / self._detector.size[0], height / self._detector.size[1])
         part = max(wide / self._detector.size[0], high / self._detector.size[1])
         if whole / max(part, 1.0) < FINER:
+            self._count(no_finer=1)
             return None
         cut = np.ascontiguousarray(picture[y : y + high, x : x + wide])
-        (seen,) = self._detector([look_at(cut, self._detector.size)])
+        seen = self._detected(look_at(cut, self._detector.size))
         moved = seen.boxes + np.array([x, y, x, y], np.float32)
         return Seen(Detections(moved, seen.scores, seen.classes), self._detector.card.classes)
+
+    def _detected(self, look: Look) -> Detections:
+        began_s = time.perf_counter()  # of this machine, whatever time it is in the town
+        (seen,) = self._detector([look])
+        self._count(looks=1, detector_s=time.perf_counter() - began_s)
+        return seen
+
+    def _count(self, *, looks: int = 0, no_finer: int = 0, detector_s: float = 0.0) -> None:
+        with self._counting:
+            had = self.cost
+            self.cost = SecondLookCost(
+                had.looks + looks, had.no_finer + no_finer, had.detector_s + detector_s
+            )
 
 
 def second_look(

@@ -235,12 +235,12 @@ class Analyst:
             for incident in incidents
         ]
 
-    def unconfirmed(self, at: float) -> bool:
-        """Whether extra looks are worth their cost: something may be confirmed soon, or vanish.
+    def unconfirmed(self, at: float) -> int:
+        """How many looks speak for what may be confirmed soon, or vanish; 0: there is nothing.
 
-        ``at`` is the time of the newest look.
+        Then extra looks are worth their cost. ``at`` is the time of the newest look.
         """
-        return self._cases.ripens(at)
+        return self._cases.ripening(at)
 
     def _observe(self, scene: Scene, view: View) -> Iterable[Observation]:
         forgotten = self._background.forgotten

@@ -145,19 +145,20 @@ class Case:
         for history in self.by.values():
             history.doubt_free()
 
-    def ripens(self, at: float, settings: HazardSettings) -> bool:
-        """True if it may soon be confirmed, or turn out to be nothing."""
+    def ripening(self, at: float, settings: HazardSettings) -> int:
+        """How many looks saw it, if it may soon be confirmed or turn out to be nothing; else 0."""
         if self.confirmed_at is not None:
-            return self.grown is not None and self.grown.ripens(at, settings)
-        return self.mean(self.started_at) >= settings.confirm_score / 2 and any(
-            self._soon_ripe(kind, at) for kind in self.kinds.values()
-        )
+            return self.grown.ripening(at, settings) if self.grown is not None else 0
+        if self.mean(self.started_at) < settings.confirm_score / 2:
+            return 0
+        return max((self._soon_ripe(kind, at) for kind in self.kinds.values()), default=0)
 
-    def _soon_ripe(self, kind: Observation, at: float) -> bool:
-        """True around the end of its dwell, and after it for as long as looks are missing."""
+    def _soon_ripe(self, kind: Observation, at: float) -> int:
+        """Its looks around the end of its dwell, and after it for as long as some are missing."""
         overdue_s = at - self.began[kind.rule] - kind.dwell_s
         looks = max(history.looks(kind.rule) for history in self.by.values())
-        return overdue_s >= -RIPENS_S and (overdue_s <= RIPENS_S or looks < kind.least_looks)
+        soon = overdue_s >= -RIPENS_S and (overdue_s <= RIPENS_S or looks < kind.least_looks)
+        return looks if soon else 0
 
     def fades(self, at: float) -> bool:
         """True if no history believes in it any more; one that alone doesn't is forgotten."""
@@ -228,9 +229,9 @@ class Cases:
         """It was nothing: all evidence of it is forgotten."""
         self.open.remove(case)
 
-    def ripens(self, at: float) -> bool:
-        """Whether looks that come sooner are worth something: see ``Case.ripens``."""
-        return any(case.ripens(at, self._settings) for case in self.open)
+    def ripening(self, at: float) -> int:
+        """Whether looks that come sooner are worth something: see ``Case.ripening``."""
+        return max((case.ripening(at, self._settings) for case in self.open), default=0)
 
     def start_anew(self) -> None:
         """After an outage: nothing from before it confirms or clears a case together with now."""

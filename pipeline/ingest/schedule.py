@@ -160,19 +160,24 @@ class LookSchedule:
             self._coverage.done(look)
         release()
 
-    def extra(self, camera_id: str, interval_s: float, until: float) -> None:
+    def extra(self, camera_id: str, interval_s: float, until: float, *, looks: int = 1) -> None:
         """Look at this camera more often: something there is unconfirmed.
 
-        Granted as far as all such cameras together take ``extra_share`` of what the detector can
-        do, at least to one of them, in the order in which they asked first; where some have to
-        wait, for a minute at a time. It holds at least until the next look can be expected, which
-        may ask again.
+        ``looks`` speak for it. Granted as far as all such cameras together take ``extra_share`` of
+        what the detector can do, at least to one of them; see ``ExtraLooks.grant``. It holds at
+        least until the next look can be expected, which asks again or says that it is ``enough``.
         """
         with self._changed:
             now = self._clock.steady()
             next_look_at = now + _LATER_THAN_MOST * self._stretch.gap_s
-            if self._extra.ask(camera_id, interval_s, max(until, next_look_at)):
+            if self._extra.ask(camera_id, interval_s, max(until, next_look_at), looks):
                 self._grant(now)
+
+    def enough(self, camera_id: str) -> None:
+        """Nothing is unconfirmed there any more: others may be looked at more often."""
+        with self._changed:
+            if self._extra.enough(camera_id):
+                self._grant(self._clock.steady())
 
     def expect(self, cameras: int, looks_per_s: float) -> None:
         """Before the first look: what there will be to do, and what the detector can do."""
@@ -260,10 +265,7 @@ class LookSchedule:
         if replaced is not None:
             return replaced
         slot.since = now
-        interval_s = self._interval_s(purpose, camera_id)
-        # What comes early was asked for: the next picture is only made once this one is looked at.
-        due_at = min(slot.seen_at + interval_s, now + _WAITS_SHARE * interval_s)
-        slot.due_at = due_at if slot.seen else now
+        slot.due_at = self._due_at(slot, purpose, now)
         heapq.heappush(self._by_due, (slot.due_at, slot.turn, slot))
         heapq.heappush(self._by_seen, (slot.seen_at, slot.turn, slot))
         self._waiting += 1
@@ -271,12 +273,18 @@ class LookSchedule:
             self._changed.notify()
         return None
 
-    def _interval_s(self, purpose: Purpose, camera_id: str) -> float:
-        """Stretched up to the longest gap; with extra looks of all purposes alike."""
-        own_s = self._intervals_s[purpose]
-        if camera_id in self._extra.granted:
-            return own_s * min(1.0, self._extra.granted[camera_id] / self._intervals_s["whole"])
-        return min(own_s * self._stretch.factor, self._settings.longest_gap_s)
+    def _due_at(self, slot: _Slot, purpose: Purpose, now: float) -> float:
+        """The deadline of a picture that comes now."""
+        if not slot.seen:
+            return now
+        if slot.camera_id in self._extra.granted:
+            # In front of all that is late: their share is bounded, and what waits as long as
+            # everything else is no extra look.
+            return float("-inf")
+        stretched_s = self._intervals_s[purpose] * self._stretch.factor
+        interval_s = min(stretched_s, self._settings.longest_gap_s)
+        # What comes early was asked for: the next picture is only made once this one is looked at.
+        return min(slot.seen_at + interval_s, now + _WAITS_SHARE * interval_s)
 
     def _wait_for(self, wanted: int, timeout_s: float) -> None:
         self._wanted = wanted
@@ -327,7 +335,11 @@ class LookSchedule:
         return waiting
 
     def _grant(self, now: float) -> None:
-        self._extra.grant(now, self._work.per_s, self._put_gap_s)
+        for camera_id in self._extra.grant(now, self._work.per_s, self._put_gap_s):
+            slot = self._slots.get(camera_id)
+            if slot is not None and slot.waiting is not None:
+                slot.due_at = self._due_at(slot, "whole", now)
+                heapq.heappush(self._by_due, (slot.due_at, slot.turn, slot))
 
     def _put_gap_s(self, camera_id: str) -> float:
         slot = self._slots.get(camera_id)

@@ -6,13 +6,14 @@ import shutil
 from typing import TYPE_CHECKING
 
 from pipeline.errors import FootageError
+from pipeline.replay.beside import BESIDE
 from pipeline.replay.footage import SUFFIXES
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 _MARK = "incidents.jsonl"
-_FILES = ("tickets.jsonl", "score.json", "report.html", "compare.html")
+_FILES = ("tickets.jsonl", "score.json", "report.html", "compare.html", "beside.json")
 _DAEMONS = "outbox.sqlite"
 
 
@@ -35,5 +36,6 @@ def clear_folder(folder: Path) -> None:
     if (folder / _MARK).is_file():
         for name in _FILES:
             (folder / name).unlink(missing_ok=True)
-        shutil.rmtree(folder / "evidence", ignore_errors=True)
+        for name in ("evidence", BESIDE):
+            shutil.rmtree(folder / name, ignore_errors=True)
     (folder / _MARK).write_bytes(b"")  # an interrupted replay leaves no incidents of an older one

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -9,7 +10,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from pipeline.clock import ManualClock
-from pipeline.detect import HeadRhythm, again_in, head_counter, second_look
+from pipeline.detect import HeadRhythm, SecondLookCost, again_in, head_counter, second_look
 from pipeline.errors import EvidenceError, FootageError
 from pipeline.hazards import Analyst
 from pipeline.ingest import Source
@@ -31,7 +32,8 @@ if TYPE_CHECKING:
 class Played:
     """What one clip gave: ``watched_s`` up to its last look, ``problem`` if it ended badly.
 
-    ``looks`` are whole and road looks together. ``refuted``: hazards that a second look took back.
+    ``looks`` are whole and road looks together, ``detect_s`` the seconds the detector took for
+    them. ``refuted``: hazards that a second look took back; ``second``: what those looks cost.
 
     ``evidence``: incident_id -> its pictures, relative to ``evidence`` in the replay's folder.
     """
@@ -43,6 +45,8 @@ class Played:
     watched_s: float = 0.0
     problem: str | None = None
     refuted: int = 0
+    detect_s: float = 0.0
+    second: SecondLookCost = field(default_factory=SecondLookCost)
 
 
 def replay(
@@ -82,10 +86,14 @@ def _play(
         settings_hash=settings.digest(),
     )
     last: dict[str, Incident] = {}
+    before = SecondLookCost() if second is None else second.cost
     try:
         with _source(clip, detector, settings) as source:
             for batch in _batches(source.looks(), settings.model.batch):
-                for look, seen in zip(batch, detector(batch), strict=True):
+                began_s = time.perf_counter()  # of this machine; the clip has its own time
+                found = detector(batch)
+                played.detect_s += time.perf_counter() - began_s
+                for look, seen in zip(batch, found, strict=True):
                     picture = partial(source.full_picture, look.captured_at)
                     again = again_in(second, picture)
                     for change in analyst.update(look, seen, rhythm(look, seen, picture), again):
@@ -99,6 +107,8 @@ def _play(
                 progress(clip, played.watched_s)
     except FootageError as error:
         played.problem = str(error)
+    if second is not None:
+        played.second = second.cost.since(before)
     last.update({incident.incident_id: incident for incident in analyst.open_incidents()})
     played.incidents = sorted(last.values(), key=lambda one: (one.confirmed_at, one.incident_id))
     return played

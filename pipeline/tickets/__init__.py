@@ -1,11 +1,14 @@
 """Who fixes it by when: tickets, their queues, and how nothing gets lost on the way."""
 
 from pipeline.tickets.archive import Archive, Archivist, Found, Moved, Query
-from pipeline.tickets.audit import Audit, Line, Verdict
+from pipeline.tickets.audit import Audit, Line, Verdict, Wanted
 from pipeline.tickets.board import STALE_S, CameraBoard, RefusedList, Told
+from pipeline.tickets.camera_history import Stay, stays
+from pipeline.tickets.camera_lists import ListInForce
 from pipeline.tickets.changes import Change, Changes
 from pipeline.tickets.coverage import CoverageLedger, Gap, Recent
 from pipeline.tickets.coverage_records import Covered, Minute
+from pipeline.tickets.delivery import News
 from pipeline.tickets.desk import Desk
 from pipeline.tickets.embedded_redis import EmbeddedRedis
 from pipeline.tickets.evidence import (
@@ -17,16 +20,19 @@ from pipeline.tickets.evidence import (
 )
 from pipeline.tickets.feedback import Feedback
 from pipeline.tickets.filmer import Filmer
+from pipeline.tickets.list_changes import ListChanges
 from pipeline.tickets.notify import Notices, Notifier, NotifyStore, recipients_of, try_out
 from pipeline.tickets.opening import OpenDesk, open_desk
 from pipeline.tickets.orders import Said
 from pipeline.tickets.outbox import Outbox, Refused
 from pipeline.tickets.patient import PatientOutbox
+from pipeline.tickets.photographer import Photographer
 from pipeline.tickets.pictures import PictureKeeper, PrivacyLook, read_upload
 from pipeline.tickets.redis_server import open_redis, redis_risks
 from pipeline.tickets.report import Report, report_id_of, reported_place
 from pipeline.tickets.reporting import ReportDesk, Reported, from_camera
 from pipeline.tickets.routing import MapRound
+from pipeline.tickets.shots import Shot, Shots
 from pipeline.tickets.store import (
     About,
     Content,
@@ -65,15 +71,19 @@ __all__ = [
     "Gap",
     "Keeper",
     "Line",
+    "ListChanges",
+    "ListInForce",
     "MapRound",
     "Minute",
     "Moved",
+    "News",
     "Notices",
     "Notifier",
     "NotifyStore",
     "OpenDesk",
     "Outbox",
     "PatientOutbox",
+    "Photographer",
     "PictureKeeper",
     "PrivacyLook",
     "Query",
@@ -84,13 +94,17 @@ __all__ = [
     "ReportDesk",
     "Reported",
     "Said",
+    "Shot",
+    "Shots",
     "Snapshot",
+    "Stay",
     "Step",
     "Sweep",
     "Ticket",
     "TicketMessage",
     "Told",
     "Verdict",
+    "Wanted",
     "Who",
     "from_camera",
     "open_desk",
@@ -102,6 +116,7 @@ __all__ = [
     "report_id_of",
     "reported_place",
     "snapshot_of",
+    "stays",
     "this_user",
     "try_out",
     "write_evidence",

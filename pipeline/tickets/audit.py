@@ -55,6 +55,29 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which lines: of one person, about one thing, of some actions, of some time.
+
+    ``actions`` are first words (``tickets``); ``since`` (included) and ``until`` are Unix seconds.
+    """
+
+    who: str | None = None
+    subject: str | None = None
+    actions: tuple[str, ...] = ()
+    since: float | None = None
+    until: float | None = None
+
+    def fits(self, line: Line) -> bool:
+        return (
+            self.who in (None, line.who)
+            and self.subject in (None, line.subject)
+            and (not self.actions or line.action.partition(" ")[0] in self.actions)
+            and (self.since is None or line.at >= self.since)
+            and (self.until is None or line.at < self.until)
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """``lines`` were read, the newest has the hash ``head``; ``problem`` is the first fault."""
 
@@ -83,8 +106,9 @@ class Audit:
         origin: str,
         result: str = "done",
         details: Mapping[str, Any] | None = None,
+        at: float | None = None,
     ) -> int:
-        """Add a line; it is kept when this returns. Returns its number.
+        """Add a line; it is kept when this returns. Returns its number. ``at``: if it was before.
 
         Whoever must not show something unrecorded calls this first, and shows it then.
         """
@@ -100,7 +124,12 @@ class Audit:
         for _ in range(_TRIES):
             number = after[0] + 1
             content = dump(
-                {"number": number, "at": self._clock.now(), **said, "details": dict(details or {})}
+                {
+                    "number": number,
+                    "at": self._clock.now() if at is None else at,
+                    **said,
+                    "details": dict(details or {}),
+                }
             )
             mine = (number, _hash_of(after[1], content))
             found = self._append(after, mine, content)
@@ -114,18 +143,29 @@ class Audit:
         self, *, who: str | None = None, subject: str | None = None, limit: int = 100
     ) -> list[Line]:
         """The newest, newest first, of one person or about one thing."""
+        return self.search(Wanted(who=who, subject=subject), limit=limit)
+
+    def search(self, wanted: Wanted, *, below: int | None = None, limit: int = 100) -> list[Line]:
+        """The newest that are wanted, newest first; ``below``: of those before this number."""
         found: list[Line] = []
-        below: int | None = None
         for raw in self._live(newest_first=True):
-            below, line = raw[0], _line(raw)
-            if (who is None or line.who == who) and (subject is None or line.subject == subject):
+            if below is not None and raw[0] >= below:
+                continue
+            line = _line(raw)
+            if wanted.fits(line):
                 found.append(line)
             if len(found) >= limit:
                 return found
-        older = self._archive.newest_audit(
-            below=below, who=who, subject=subject, limit=limit - len(found)
-        )
+            below = raw[0]
+        older = self._archive.newest_audit(wanted, below=below, limit=limit - len(found))
         return found + [_line(raw) for raw in older]
+
+    def every(self, wanted: Wanted) -> Iterator[Line]:
+        """All that are wanted, newest first."""
+        below: int | None = None
+        while page := self.search(wanted, below=below, limit=_PAGE):
+            yield from page
+            below = page[-1].number
 
     def all(self) -> Iterator[Line]:
         """Every line, oldest first, from the archive and from Redis."""

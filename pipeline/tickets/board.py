@@ -13,6 +13,8 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from pipeline.ingest import CameraStatus
+from pipeline.tickets.camera_history import Change, history_of, note_changes
+from pipeline.tickets.camera_lists import ListInForce, list_of, tell_list
 from pipeline.tickets.keys import Keys
 from pipeline.tickets.redis_errors import mapped
 
@@ -64,22 +66,30 @@ class CameraBoard:
         self._box = uuid.uuid4().hex
         self._written: dict[str, tuple[tuple[str, float, str], float]] = {}
         self._refused: tuple[str, float] = "", 0.0  # why and since when
+        self._in_force: tuple[ListInForce | None, float] = None, 0.0  # and when it was told
 
     def tell(
-        self, statuses: Iterable[CameraStatus], *, every: bool = False, list_problem: str = ""
+        self,
+        statuses: Iterable[CameraStatus],
+        *,
+        every: bool = False,
+        list_problem: str = "",
+        list_digest: str = "",
     ) -> None:
         """Say what is known of these cameras; all others that this box told of are as they were.
 
         A row is written when what it says changed, else now and then; ``every`` writes all of
         them, as a box does with its last word. ``list_problem``: why the camera list in the file
-        is not in force; empty: it is.
+        is not in force; empty: it is. ``list_digest``: the SHA-256 of the one that is, if known.
         """
         told_at, now_s = self._clock.now(), self._clock.monotonic()
         rows: dict[str, str] = {}
-        written = {}
+        written, changed = {}, []
         for status in statuses:
             said = (status.state, status.since_at, status.why)
             before = self._written.get(status.camera_id)
+            if before is None or before[0][:2] != said[:2]:
+                changed.append(status)
             if every or before is None or before[0] != said or now_s - before[1] >= _ROW_S:
                 row = {**asdict(status), "box": self._box, "told_at": told_at}
                 rows[status.camera_id] = json.dumps(row, ensure_ascii=False)
@@ -89,9 +99,12 @@ class CameraBoard:
             pipe.set(self._keys.heartbeat(self._box), repr(told_at), ex=_KEPT_S)
             if rows:
                 pipe.hset(self._keys.cameras, mapping=rows)
+            note_changes(pipe, self._keys, changed)
             self._tell_list(pipe, list_problem, told_at)
+            in_force = self._tell_in_force(pipe, list_digest, told_at, now_s)
             pipe.execute()
         self._written |= written
+        self._in_force = in_force
 
     def _tell_list(self, pipe: Any, problem: str, now: float) -> None:
         if problem != self._refused[0]:
@@ -103,6 +116,26 @@ class CameraBoard:
             pipe.expire(self._keys.refused_lists, _KEPT_S)
         else:
             pipe.hdel(self._keys.refused_lists, self._box)
+
+    def _tell_in_force(
+        self, pipe: Any, digest: str, now: float, now_s: float
+    ) -> tuple[ListInForce | None, float]:
+        """What was told when, if this is told; again now and then, as the rows are."""
+        told, at_s = self._in_force
+        if not digest or (told and told.digest == digest and now_s - at_s < _ROW_S):
+            return self._in_force
+        if told is None or told.digest != digest:
+            told = ListInForce(socket.gethostname(), digest, now)
+        tell_list(pipe, self._keys, self._box, told)
+        return told, now_s
+
+    def history(self, camera_id: str) -> list[Change]:
+        """The states this camera went through, oldest first, as far as they are kept."""
+        return history_of(self._redis, self._keys, camera_id)
+
+    def list_of(self, camera_id: str) -> ListInForce | None:
+        """The list of the box that last told of this camera; None: none did, or it didn't say."""
+        return list_of(self._redis, self._keys, camera_id)
 
     def refused_lists(self) -> list[RefusedList]:
         """The boxes that didn't take over their camera list; old ``told_at``: gone since."""

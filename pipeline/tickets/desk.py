@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pipeline.hazards import family_of
 from pipeline.tickets.archive import Past
+from pipeline.tickets.delivery import Delivery
 from pipeline.tickets.evidence_desk import EvidenceDesk
 from pipeline.tickets.ground import DeskTown, check_code
 from pipeline.tickets.intake import Intake
@@ -19,9 +21,10 @@ from pipeline.tickets.reading import QueueTail, Reader
 from pipeline.tickets.ringing import Bell
 from pipeline.tickets.routing import Router
 from pipeline.tickets.scripts import Scripts
+from pipeline.town import HAZARDS
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterator, Sequence
     from typing import Unpack
 
     from redis import Redis
@@ -30,12 +33,14 @@ if TYPE_CHECKING:
     from pipeline.hazards.incident import Incident
     from pipeline.tickets.alarms import Alarm
     from pipeline.tickets.archive import Archive, Found, Query
+    from pipeline.tickets.delivery import News
     from pipeline.tickets.orders import Said
     from pipeline.tickets.report import Report
     from pipeline.tickets.routing import MapRound
     from pipeline.tickets.ticket import EvidenceRef, Filing, Ticket
     from pipeline.tickets.transitions import Action
     from pipeline.tickets.wire import TicketMessage
+    from pipeline.town import Place
 
 
 class Desk:
@@ -67,6 +72,7 @@ class Desk:
         self._router = Router(scripts, self._reader, town, clock)
         self._bell = Bell(scripts, town, clock)
         self.evidence = EvidenceDesk(scripts, redis, self._keys, clock)
+        self._delivery = Delivery(scripts, self._intake, self.evidence)
 
     def file(self, incident: Incident, evidence: EvidenceRef | None = None) -> Filing:
         """Make a ticket of the incident, or part of one; filed again, it changes nothing."""
@@ -85,6 +91,15 @@ class Desk:
         UnknownTicketError if the incident was never filed.
         """
         return self._intake.update(incident)
+
+    def deliver(self, news: Sequence[News]) -> list[str | Exception]:
+        """File, update and attach in this order, many in one exchange with Redis.
+
+        For each the ticket's number, or why the desk will never take it. Raises
+        DeskUnavailableError, and then it isn't known how many of the first were taken; all of them
+        may be delivered again.
+        """
+        return self._delivery.deliver(news)
 
     def move(self, ticket_id: str, action: Action, **said: Unpack[Said]) -> Ticket:
         """Take one step that the table allows; the same ``command_id`` twice is taken once.
@@ -207,6 +222,11 @@ class Desk:
             found += self._reader.archived(state=state, grid=grid, hazard=hazard, limit=limit)
             found.sort(key=lambda ticket: ticket.filed_at, reverse=True)
         return found[:limit]
+
+    def near(self, place: Place, radius_m: float) -> list[Ticket]:
+        """Tickets within so many metres of a place, the nearest first: open ones and just done."""
+        families = sorted({family_of(hazard) for hazard in HAZARDS})
+        return self._reader.near(place, radius_m, families)
 
     def histories(self, since_day: str = "0", until_day: str = "9") -> Iterator[Ticket]:
         """Live and archived tickets first filed on these local days (``20261123``), each once.

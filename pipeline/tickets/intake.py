@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 from pipeline.errors import DeskError, UnknownTicketError
@@ -14,7 +13,7 @@ from pipeline.tickets.finding import Finding, of_incident, of_report
 from pipeline.tickets.ticket import Filing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from pipeline.clock import Clock
     from pipeline.hazards.incident import Incident
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
 MOST_RADIUS_M = 150.0
 
 _REOPEN_AFTER_S = 60.0  # the last look at a hazard may be under way when its ticket is closed
-_SEARCH_SLACK_M = 2.0  # Redis' index rounds places to 0.6 m; the script decides on exact ones
 
 
 class Intake:
@@ -50,20 +48,45 @@ class Intake:
         self._past = past
 
     def file(self, incident: Incident, evidence: EvidenceRef | None) -> Filing:
-        call = self._call(_name(incident), lambda: of_incident(incident), evidence)
-        return self._filed(call, incident.incident_id, incident.confirmed_at)
+        return self._filed(self.file_call(incident, evidence))
 
     def file_report(self, report: Report) -> Filing:
-        first, name = next(iter(report.pictures), None), f"report {report.report_id}"
-        call = self._call(name, lambda: of_report(report, self._town), first)
-        return self._filed(call, report.report_id, report.reported_at)
+        return self._filed(self.report_call(report))
 
-    def _filed(self, call: dict[str, object], finding_id: str, found_at: float) -> Filing:
+    def update(self, incident: Incident) -> str:
+        call = self.update_call(incident)
+        while (ticket_id := self._scripts.intake("updating", [call])[0]) is None:
+            if self._past is None or not self._past.bring_back(incident.incident_id):
+                raise UnknownTicketError(f"incident {incident.incident_id} was never filed")
+        return str(ticket_id)
+
+    def file_call(self, incident: Incident, evidence: EvidenceRef | None) -> dict[str, object]:
+        """What the script ``file`` is told, but for the ``mark`` of ``filed_before``."""
+        return self._call("file", _name(incident), lambda: of_incident(incident), evidence)
+
+    def report_call(self, report: Report) -> dict[str, object]:
+        """Likewise."""
+        first, name = next(iter(report.pictures), None), f"report {report.report_id}"
+        return self._call("file", name, lambda: of_report(report, self._town), first)
+
+    def update_call(self, incident: Incident) -> dict[str, object]:
+        """What the script ``update`` is told."""
+        call = self._call("update", _name(incident), lambda: of_incident(incident), None)
+        return call | {"cleared": incident.cleared_at is not None}
+
+    def filed_before(self, call: Mapping[str, object]) -> Filed:
+        """What the archive knows of it, which is asked only where it may know something."""
+        if self._past is None:
+            return Filed()
+        age_s = self._clock.now() - float(str(call["confirmed_at"]))
+        return self._past.filed(str(call["incident_id"]), age_s)
+
+    def _filed(self, call: Mapping[str, object]) -> Filing:
         while True:
-            before = self._filed_before(finding_id, found_at)
+            before = self.filed_before(call)
             if before.ticket_id is not None:
                 return Filing(before.ticket_id, created=False, merged=False, duplicate=True)
-            ticket_id, outcome = self._scripts.run("file", "filing", call | (before.mark or {}))
+            ((ticket_id, outcome),) = self._scripts.intake("filing", [{**call, **before.mark}])
             if outcome != "moved":  # nothing went to the archive since we looked there
                 break
         return Filing(
@@ -73,25 +96,11 @@ class Intake:
             duplicate=outcome == "duplicate",
         )
 
-    def update(self, incident: Incident) -> str:
-        news = {"cleared": incident.cleared_at is not None}
-        call = self._call(_name(incident), lambda: of_incident(incident), None)
-        while (ticket_id := self._scripts.run("update", "updating", call | news)) is None:
-            if self._past is None or not self._past.bring_back(incident.incident_id):
-                raise UnknownTicketError(f"incident {incident.incident_id} was never filed")
-        return str(ticket_id)
-
-    def _filed_before(self, finding_id: str, found_at: float) -> Filed:
-        """What the archive knows of it, which is asked only where it may know something."""
-        if self._past is None:
-            return Filed()
-        return self._past.filed(finding_id, self._clock.now() - found_at)
-
     def _call(
-        self, name: str, finding: Callable[[], Finding], evidence: EvidenceRef | None
+        self, act: str, name: str, finding: Callable[[], Finding], evidence: EvidenceRef | None
     ) -> dict[str, object]:
         try:
-            return self._finding_call(finding(), evidence)
+            return {"act": act} | self._finding_call(finding(), evidence)
         except ValueError as error:  # pydantic's ValidationError is one
             what = " ".join(str(error).split())
             raise DeskError(f"{name} can't be filed: {what}") from None
@@ -99,8 +108,6 @@ class Intake:
     def _finding_call(self, found: Finding, evidence: EvidenceRef | None) -> dict[str, object]:
         now = self._clock.now()
         case = case_of(found, evidence, self._town, now)
-        own_m = min(found.place.radius_m, MOST_RADIUS_M)
-        search_m = max(case.duty.radius_m, math.hypot(own_m, MOST_RADIUS_M)) + _SEARCH_SLACK_M
         return (
             checks(now)
             | case.call(self._town, now)
@@ -116,7 +123,6 @@ class Intake:
                 "cool_down_s": number(self._cool_down_s),
                 "duty_radius_m": number(case.duty.radius_m),
                 "most_radius_m": number(MOST_RADIUS_M),
-                "search_m": number(search_m),
                 # A step of the desk itself; its action and state are put in front by the script.
                 "step": dump({"at": now, "by": "desk", "note": "", "facts": dict(found.facts)}),
             }

@@ -48,6 +48,15 @@ class Keys:
         """Hash: camera_id -> its status and box, as JSON."""
         return f"{self.root}:cameras"
 
+    def camera_history(self, camera_id: str) -> str:
+        """Sorted set: ``[since_at, state, why]`` of each change of state, by time."""
+        return f"{self.root}:camera_history:{camera_id}"
+
+    @property
+    def lists_in_force(self) -> str:
+        """Hash: box -> its host, and the SHA-256 of the camera list it works by, as JSON."""
+        return f"{self.root}:lists_in_force"
+
     @property
     def refused_lists(self) -> str:
         """Hash: box -> why it didn't take over its camera list as it stands, as JSON."""
@@ -111,6 +120,13 @@ class Keys:
     def map(self, version: str) -> str:
         """Sorted set of the open tickets whose owner this grid map told, by time of filing."""
         return f"{self.root}:map:{version}"
+
+    def places(self, family: str) -> list[str]:
+        """Geo indices of the tickets of a family of hazards, open and just done: see common.lua.
+
+        Each holds those whose places are known about as well.
+        """
+        return [f"{self.root}:place:{family}{part}" for part in ("", ":12", ":40")]
 
     def queue(self, code: str) -> str:
         """Stream of what waits for this grid."""

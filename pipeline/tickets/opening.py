@@ -16,6 +16,7 @@ from pipeline.tickets.keys import Keys
 from pipeline.tickets.notify import NotifyStore
 from pipeline.tickets.redis_server import open_redis
 from pipeline.tickets.retention import QueueKeeper
+from pipeline.tickets.shots import Shots
 from pipeline.town import Town, load_town
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ class OpenDesk:
     changes: Changes
     notify: NotifyStore
     keeper: QueueKeeper
+    shots: Shots
 
 
 @contextmanager
@@ -81,4 +83,5 @@ def open_desk(settings: Settings, clock: Clock) -> Iterator[OpenDesk]:
                 keep_s=settings.tickets.keep_acknowledged_s,
                 prefix=prefix,
             ),
+            Shots(redis, prefix=prefix),
         )

@@ -23,9 +23,10 @@ from pipeline.tickets.codec import (
     report_from_json,
     report_to_json,
 )
+from pipeline.tickets.delivery import AT_ONCE, News
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from pipeline.clock import Clock
@@ -34,10 +35,13 @@ if TYPE_CHECKING:
     from pipeline.tickets.report import Report
     from pipeline.tickets.ticket import EvidenceRef
 
+    _Row = tuple[int, str, str, str | None]  # id, kind, incident or report, evidence
+
 Kind = Literal["file", "update", "evidence"]
 
 _VERSION = 1  # PRAGMA user_version of the file
-_BATCH = 50  # entries sent before they are removed together; as many are sent again after kill -9
+# Entries sent before they are removed together; as many are sent again after kill -9.
+_BATCH = 4 * AT_ONCE
 _IDLE_S = 0.5  # how soon a drain that waits for entries notices that it shall stop
 _BUSY_S = 10.0  # another process with the same data_dir may be writing
 
@@ -163,8 +167,9 @@ class Outbox:
     def send(self, desk: Desk) -> int:
         """Send everything that waits, in order; returns how many the desk has taken.
 
-        Raises DeskUnavailableError; what was not acknowledged stays. An entry that the desk refuses
-        for good is set aside with the reason and holds up nothing.
+        Many travel in one exchange. Raises DeskUnavailableError; what was not acknowledged stays,
+        and all that came after it, so that nothing overtakes. An entry that the desk refuses for
+        good is set aside with the reason and holds up nothing.
         """
         sent = 0
         while True:
@@ -193,32 +198,31 @@ class Outbox:
             self._note_back()
             self._fresh.wait(_IDLE_S)
 
-    def _send_batch(self, desk: Desk, rows: list[tuple[int, str, str, str | None]]) -> int:
+    def _send_batch(self, desk: Desk, rows: Sequence[_Row]) -> int:
         done: list[tuple[int]] = []
+        refused: list[tuple[int, Exception]] = []
         try:
-            for number, kind, incident_json, evidence_json in rows:
-                try:
-                    _send_one(desk, kind, incident_json, evidence_json)
-                except DeskUnavailableError:
-                    raise
-                except Exception as error:  # noqa: BLE001 - one bad entry must not stop the rest
-                    self._set_aside(number, f"{type(error).__name__}: {error}")
-                else:
-                    done.append((number,))
+            for start in range(0, len(rows), AT_ONCE):
+                for number, outcome in _send_some(desk, rows[start : start + AT_ONCE]):
+                    if isinstance(outcome, Exception):
+                        refused.append((number, outcome))
+                    else:
+                        done.append((number,))
         finally:
             with self._using() as db:
+                for number, error in refused:
+                    self._set_aside(db, number, f"{type(error).__name__}: {error}")
                 db.executemany("DELETE FROM waiting WHERE id = ?", done)
         return len(done)
 
-    def _set_aside(self, number: int, reason: str) -> None:
+    def _set_aside(self, db: sqlite3.Connection, number: int, reason: str) -> None:
         log.error("outbox.refused", entry=number, reason=reason)
-        with self._using() as db:
-            db.execute(
-                "INSERT INTO refused SELECT id, kind, incident, evidence, put_at, ?, ? "
-                "FROM waiting WHERE id = ?",
-                (self._clock.now(), reason, number),
-            )
-            db.execute("DELETE FROM waiting WHERE id = ?", (number,))
+        db.execute(
+            "INSERT INTO refused SELECT id, kind, incident, evidence, put_at, ?, ? "
+            "FROM waiting WHERE id = ?",
+            (self._clock.now(), reason, number),
+        )
+        db.execute("DELETE FROM waiting WHERE id = ?", (number,))
 
     def _note_away(self, error: DeskUnavailableError | OutboxError) -> None:
         if not self._away:
@@ -240,15 +244,28 @@ class Outbox:
             raise OutboxError(f"{self._path}: {error}; is the disk full or read-only?") from error
 
 
-def _send_one(desk: Desk, kind: str, finding_json: str, evidence_json: str | None) -> None:
+def _send_some(desk: Desk, rows: Sequence[_Row]) -> list[tuple[int, str | Exception]]:
+    """What became of each, by its number. Raises DeskUnavailableError, then of all or none."""
+    news: dict[int, News] = {}
+    outcomes: dict[int, str | Exception] = {}
+    for number, kind, finding_json, evidence_json in rows:
+        try:
+            news[number] = _news_of(kind, finding_json, evidence_json)
+        except Exception as error:  # noqa: BLE001 - one bad entry must not stop the rest
+            outcomes[number] = error
+    outcomes |= zip(news, desk.deliver(list(news.values())), strict=True)
+    return sorted(outcomes.items(), key=lambda one: one[0])
+
+
+def _news_of(kind: str, finding_json: str, evidence_json: str | None) -> News:
     if kind == "report":
-        desk.file_report(report_from_json(finding_json))
-    elif kind == "file":
-        desk.file(incident_from_json(finding_json), evidence_from_json(evidence_json))
-    elif kind == "evidence" and (more := evidence_from_json(evidence_json)):
-        desk.evidence.attach(incident_from_json(finding_json).incident_id, more)
-    else:
-        desk.update(incident_from_json(finding_json))
+        return News("file", report_from_json(finding_json))
+    incident, evidence = incident_from_json(finding_json), evidence_from_json(evidence_json)
+    if kind == "file":
+        return News("file", incident, evidence)
+    if kind == "evidence" and evidence is not None:
+        return News("attach", incident, evidence)
+    return News("update", incident)
 
 
 def _open(path: Path, clock: Clock) -> sqlite3.Connection:

@@ -70,8 +70,7 @@ def import_cameras(path: Path) -> ImportReport:
     Raises CameraListError only when the file as a whole can't be read as a list, or lists nothing.
     Of a camera id that stands twice the first row is kept.
     """
-    is_yaml = path.suffix.lower() in (".yaml", ".yml")
-    rows, problems = _yaml_rows(path) if is_yaml else _csv_rows(path)
+    rows, problems = _rows(path)
     if not rows and not problems:
         raise CameraListError("lists no camera", file=path, allowed="one row per camera")
     cameras: dict[str, Camera] = {}
@@ -97,6 +96,16 @@ def import_cameras(path: Path) -> ImportReport:
     problems.sort(key=lambda problem: problem.line)
     named = tuple(replace(problem, file=path.name) for problem in problems)
     return ImportReport(tuple(cameras.values()), named)
+
+
+def raw_rows(path: Path) -> list[Row]:
+    """The rows of a list that can be read: line and cells as they are written."""
+    return _rows(path)[0]
+
+
+def _rows(path: Path) -> tuple[list[Row], list[Problem]]:
+    is_yaml = path.suffix.lower() in (".yaml", ".yml")
+    return _yaml_rows(path) if is_yaml else _csv_rows(path)
 
 
 def write_cameras(path: Path, cameras: Iterable[Camera]) -> None:

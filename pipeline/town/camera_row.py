@@ -103,11 +103,11 @@ def read_row(
         url=url or "",
         lon=place[0],
         lat=place[1],
-        zones=row.take("zones", _zones) or (),
+        zones=row.take("zones", zones_of) or (),
         policy=row.take("policy", lambda value: _one_of("policy", value, POLICIES)),
         interval_s=row.number("interval_s"),
         enabled=row.take("enabled", _yes_or_no) is not False,
-        ground_points=row.take("ground_points", lambda value: _ground_points(value, datum)),
+        ground_points=row.take("ground_points", lambda value: ground_points_of(value, datum)),
         transport=row.take("transport", lambda value: _one_of("transport", value, TRANSPORTS)),
         sub_url=row.take("sub_url", lambda value: _sub_url(value, url)),
         declared_datum=datum or "wgs84",
@@ -294,7 +294,8 @@ def _listed(value: Any, shape: str) -> list[Any]:
     return value
 
 
-def _zones(value: Any) -> tuple[Zone, ...]:
+def zones_of(value: Any) -> tuple[Zone, ...]:
+    """``[{"kind": ..., "polygon": [[u, v], ...]}, ...]``, or that as JSON text; else InputError."""
     shape = f'[{{"kind": {"|".join(ZONE_KINDS)}, "polygon": [[u, v], ...]}}, ...]'
     zones = []
     for item in _listed(value, shape):
@@ -305,8 +306,8 @@ def _zones(value: Any) -> tuple[Zone, ...]:
     return tuple(zones)
 
 
-def _ground_points(value: Any, datum: str | None) -> tuple[GroundPoint, ...] | None:
-    """``[[u, v, lon, lat], ...]`` in the camera's datum."""
+def ground_points_of(value: Any, datum: str | None) -> tuple[GroundPoint, ...] | None:
+    """``[[u, v, lon, lat], ...]`` in the camera's datum, or that as JSON text; else InputError."""
     shape = "[[u, v, lon, lat], ...], 4 or more, in the camera's datum"
     points = [_numbers(item, 4, shape) for item in _listed(value, shape)]
     if datum is None:  # already a problem of its own column

@@ -101,7 +101,7 @@ class Duty:
 
 
 class Duties:
-    """The duty of every hazard and kind."""
+    """The duty of every hazard and kind, as they are in force. Thread-safe."""
 
     def __init__(self, duties: Iterable[Duty]) -> None:
         self._duties: dict[tuple[str, str | None], Duty] = {
@@ -114,6 +114,24 @@ class Duties:
         if duty is None:
             raise DutiesError("unknown hazard", found=repr(hazard), allowed=", ".join(HAZARDS))
         return duty
+
+    def own(self, hazard: str, kind: str | None = None) -> Duty | None:
+        """The duty of this very hazard or kind, None where the list has none."""
+        return self._duties.get((hazard, kind))
+
+    def become(self, other: Duties) -> list[str]:
+        """Hold the duties of another list from now on, for everybody who holds this one.
+
+        Returns the names of those that differ (``blockage.crash``).
+        """
+        before, after = self._duties, other._duties
+        self._duties = after  # in one step: whoever asks meanwhile gets the old or the new
+        keys = [*before, *(key for key in after if key not in before)]
+        return [
+            hazard if kind is None else f"{hazard}.{kind}"
+            for hazard, kind in keys
+            if before.get((hazard, kind)) != after.get((hazard, kind))
+        ]
 
     def __iter__(self) -> Iterator[Duty]:
         return iter(self._duties.values())
@@ -158,9 +176,12 @@ def load_duties(path: Path) -> Duties:
     A kind repeats only the fields in which it differs from its hazard. Raises DutiesError that
     names file, field, what was found and what is allowed.
     """
-    listed = _mapping(
-        read_yaml(path, DutiesError), path, "the top level", "a mapping from hazard to duty"
-    )
+    return duties_of(read_yaml(path, DutiesError), path)
+
+
+def duties_of(value: Any, path: Path) -> Duties:
+    """The duties of what a YAML file holds; raises as ``load_duties``. ``path`` is only named."""
+    listed = _mapping(value, path, "the top level", "a mapping from hazard to duty")
     for name in listed:
         if name not in HAZARDS:
             raise unknown("hazard", name, HAZARDS, DutiesError, file=path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -125,7 +126,8 @@ def unknown(
 def write_atomically(path: Path, content: bytes, *, mode: int = 0o644) -> None:
     """Replace the file in one step: readers see the old content or the new, never a part.
 
-    An existing file keeps its permissions; a new one gets ``mode``. Raises OSError.
+    An existing file keeps its permissions, and its owner where we may give files away; a new one
+    gets ``mode``. Raises OSError.
     """
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
@@ -133,8 +135,18 @@ def write_atomically(path: Path, content: bytes, *, mode: int = 0o644) -> None:
             out.write(content)
             out.flush()
             os.fsync(out.fileno())
-        Path(name).chmod(path.stat().st_mode & 0o777 if path.exists() else mode)
+        Path(name).chmod(mode)
+        if path.exists():
+            make_like(Path(name), path)
         Path(name).replace(path)
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+def make_like(file: Path, other: Path) -> None:
+    """Give a file the permissions of another, and its owner where we may give files away."""
+    known = other.stat()
+    with suppress(PermissionError):
+        os.chown(file, known.st_uid, known.st_gid)
+    file.chmod(known.st_mode & 0o777)

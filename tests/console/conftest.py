@@ -5,7 +5,8 @@ from __future__ import annotations
 import shutil
 import sys
 import uuid
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
@@ -16,14 +17,39 @@ from argon2 import PasswordHasher
 sys.path.insert(0, str(Path(__file__).parents[1] / "tickets"))
 sys.path.insert(0, str(Path(__file__).parent))
 
-from console_town import CAMERAS, EAST, PASSWORD, WEST, Running, grids_of, nobody, pictures_in
+from console_town import (
+    CAMERA_LIST,
+    CAMERAS,
+    EAST,
+    LISTED,
+    PASSWORD,
+    WEST,
+    Running,
+    grids_of,
+    nobody,
+    pictures_in,
+)
 from ticket_town import NOON, small_town
 
 from pipeline.clock import ManualClock
-from pipeline.console import Accounts, create_app, serve
+from pipeline.console import Accounts, CameraCare, DutyList, Office, Watching, create_app, serve
 from pipeline.console.accounts import ROLES, passwords
 from pipeline.settings import ConsoleSettings, RedisSettings
-from pipeline.tickets import Changes, Desk, open_redis
+from pipeline.shipped import shipped
+from pipeline.tickets import (
+    Archive,
+    Audit,
+    CameraBoard,
+    Changes,
+    CoverageLedger,
+    Desk,
+    Outbox,
+    ReportDesk,
+    Shots,
+    open_redis,
+)
+from pipeline.tickets.keys import Keys
+from pipeline.town import CameraListFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -85,6 +111,30 @@ def changes(redis: Redis, prefix: str) -> Changes:
 
 
 @pytest.fixture
+def watching(redis: Redis, clock: ManualClock, prefix: str, tmp_path: Path) -> Iterator[Watching]:
+    """Live pictures and the audit of that desk."""
+    with closing(Archive(None, tmp_path / "archive.sqlite", prefix)) as archive:
+        audit = Audit(redis, Keys(prefix), archive, clock=clock)
+        ledger = CoverageLedger(redis, clock=clock, prefix=prefix, keep_days=300)
+        yield Watching(Shots(redis, prefix=prefix), audit, clock, ledger=ledger)
+
+
+@pytest.fixture
+def care(
+    redis: Redis, clock: ManualClock, prefix: str, tmp_path: Path, watching: Watching, desk: Desk
+) -> CameraCare:
+    """A camera list of the town, and what its boxes tell."""
+    file = tmp_path / "cameras.csv"
+    file.write_text(CAMERA_LIST, "utf-8")
+    return CameraCare(
+        CameraListFile(file, desk.town.grids),
+        CameraBoard(redis, clock=clock, prefix=prefix),
+        CoverageLedger(redis, clock=clock, prefix=prefix),
+        watching.audit,
+    )
+
+
+@pytest.fixture
 def accounts(accounts_file: Path, clock: ManualClock, tmp_path: Path) -> Iterator[Accounts]:
     """Those users, for one test."""
     file = tmp_path / "users.sqlite"
@@ -115,11 +165,28 @@ def shared() -> Iterator[tuple[_Switch, str]]:
 
 
 @pytest.fixture
+def audit(redis: Redis, clock: ManualClock, prefix: str, tmp_path: Path) -> Iterator[Audit]:
+    with closing(Archive(None, tmp_path / "archive.sqlite", prefix)) as archive:
+        yield Audit(redis, Keys(prefix), archive, clock=clock)
+
+
+@pytest.fixture
+def duty_list(tmp_path: Path) -> DutyList:
+    """The example town's file: what the pages show when somebody has looked at them."""
+    shutil.copy(shipped("configs/yulong/duties.yaml"), tmp_path / "duties.yaml")
+    return DutyList(tmp_path / "duties.yaml")
+
+
+@pytest.fixture
 def start(
     desk: Desk,
     changes: Changes,
+    watching: Watching,
+    care: CameraCare,
     clock: ManualClock,
     accounts: Accounts,
+    audit: Audit,
+    duty_list: DutyList,
     tmp_path: Path,
     shared: tuple[_Switch, str],
 ) -> Iterator[Callable[..., Running]]:
@@ -132,6 +199,10 @@ def start(
         def begin(*, live: bool = False, look: Looker = nobody, **settings: object) -> Running:
             pictures = pictures_in(tmp_path, clock, look)
             stack.callback(pictures.store.close)
+            outbox = stack.enter_context(Outbox(tmp_path / "outbox.sqlite", clock))
+            street = replace(
+                watching, reports=ReportDesk(desk, outbox, pictures), camera=LISTED.__getitem__
+            )
             app = create_app(
                 desk,
                 pictures,
@@ -139,7 +210,10 @@ def start(
                 accounts,
                 settings=ConsoleSettings(**settings),
                 changes=changes,
+                watching=street,
                 clock=clock,
+                care=care,
+                office=Office(audit, duties=duty_list),
             )
             serving = stack.enter_context(ExitStack())
             if live:
@@ -149,7 +223,17 @@ def start(
                 switch.app = app
             browsers = stack.enter_context(ExitStack())
             return Running(
-                desk, accounts, pictures, clock, tmp_path, app, url, serving.close, browsers
+                desk,
+                accounts,
+                pictures,
+                clock,
+                tmp_path,
+                app,
+                url,
+                serving.close,
+                browsers,
+                street,
+                care,
             )
 
         yield begin

@@ -11,6 +11,7 @@ from ticket_town import NOON, incident
 
 from pipeline.settings import EvidenceSettings
 from pipeline.tickets import EvidenceStore, PictureKeeper, Snapshot, write_evidence
+from pipeline.town import Camera
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
     from pipeline.clock import Clock, ManualClock
-    from pipeline.console import Accounts
+    from pipeline.console import Accounts, CameraCare, Watching
     from pipeline.tickets import Desk
     from pipeline.tickets.pictures import Looker
 
@@ -48,6 +49,28 @@ CAMERAS = [
     },
     {"camera_id": "cam-3", "state": None, "since_at": None, "why": "", "grid": EAST},
 ]
+CAMERA_LIST = """\
+camera_id,name,url,lon,lat,datum,heading_deg
+cam-1,郑上路,rtsp://admin:geheim@10.0.0.5/101,113.448,34.785,wgs84,90
+cam-2,,rtsp://admin:geheim@10.0.0.5/201,113.441,34.786,wgs84,
+"""
+
+
+# As the camera list has them; cam-1 looks east from the border, at what lies on the ground.
+LISTED = {
+    "cam-1": Camera(
+        "cam-1",
+        "郑上路",
+        "rtsp://10.0.0.1/1",
+        113.448,
+        34.785,
+        height_m=8.0,
+        pitch_deg=20.0,
+        heading_deg=90.0,
+        hfov_deg=60.0,
+    ),
+    "cam-2": Camera("cam-2", "", "rtsp://10.0.0.2/1", 113.441, 34.786),
+}
 
 
 def grids_of(role: str) -> list[str]:
@@ -79,6 +102,8 @@ class Running:
     url: str
     stop: Callable[[], None]
     browsers: ExitStack
+    watching: Watching
+    care: CameraCare
 
     def browser(self, name: str | None = None, **more: object) -> httpx.Client:
         """A browser of this user, signed in; None: of nobody."""

@@ -16,16 +16,32 @@ class _Forms(HTMLParser):
         self.forms: dict[str, dict[str, str]] = {}
         self._fields: dict[str, str] | None = None
         self._area: str | None = None
+        self._choice: str | None = None
 
     def handle_starttag(self, tag, attrs):
         told = dict(attrs)
         if tag == "form":
             self._fields = self.forms.setdefault(told["action"], {})
-        elif self._fields is not None and tag == "input" and told.get("type") != "file":
-            self._fields[told["name"]] = told.get("value") or ""
+        elif self._fields is not None and tag == "input":
+            self._take_input(told)
+        elif self._fields is not None and tag == "select":
+            self._choice = told["name"]
+        elif self._fields is not None and tag == "option" and self._choice is not None:
+            if "selected" in told or self._choice not in self._fields:
+                self._fields[self._choice] = told.get("value") or ""
         elif self._fields is not None and tag == "textarea":
             self._area = told["name"]
             self._fields[self._area] = ""
+
+    def _take_input(self, told):
+        name, value = told.get("name"), told.get("value") or ""
+        if name is None or told.get("type") == "file":
+            return
+        if told.get("type") == "checkbox":
+            if "checked" in told:  # those of one name together, as our pages read them
+                self._fields[name] = f"{self._fields.get(name, '')} {value}".strip()
+            return
+        self._fields[name] = value
 
     def handle_data(self, data):
         if self._area is not None:
@@ -36,6 +52,8 @@ class _Forms(HTMLParser):
             self._fields = None
         if tag == "textarea":
             self._area = None
+        if tag == "select":
+            self._choice = None
 
 
 def forms_of(html: str) -> dict[str, dict[str, str]]:
@@ -45,9 +63,14 @@ def forms_of(html: str) -> dict[str, dict[str, str]]:
     return parser.forms
 
 
+def shown(html: str) -> str:
+    """Without what a page only keeps for later."""
+    return re.sub(r"(?s)<template.*?</template>|<section[^>]* hidden\b.*?</section>", " ", html)
+
+
 def text_of(html: str) -> str:
     """What a person reads of a page."""
-    html = re.sub(r"(?s)<head>.*?</head>|<dialog.*?</dialog>", " ", html)
+    html = re.sub(r"(?s)<head>.*?</head>|<dialog.*?</dialog>", " ", shown(html))
     return " ".join(re.sub(r"<[^>]+>", " ", html).split())
 
 

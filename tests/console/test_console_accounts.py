@@ -302,7 +302,7 @@ def test_two_processes_share_the_file(tmp_path: Path, clock: ManualClock):
         Accounts(tmp_path / "a.sqlite", clock) as one,
         Accounts(tmp_path / "a.sqlite", clock) as two,
     ):
-        one.users.add("wang", "admin", [], PASSWORD)
+        one.users.add("wang", "viewer", [], PASSWORD)
         secret = two.sign_in("wang", PASSWORD, address="a")
         assert one.of_session(secret) is not None
         one.users.disable("wang", disabled=True)

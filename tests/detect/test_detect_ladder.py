@@ -100,7 +100,7 @@ def engines(monkeypatch, tmp_path):
     """Settings whose engines are kept, and a provider that can't read what is kept there."""
     opened = []
 
-    def reads_what_is_kept(provider, path, options, threads):
+    def reads_what_is_kept(provider, path, shape, settings, kept, threads):
         (folder,) = (tmp_path / "engines").iterdir()
         opened.append(sorted(one.name for one in folder.iterdir()))
         if opened[-1]:

@@ -24,7 +24,7 @@ def ripening(score, dwell_s, end, **kind):
     cases, found = Cases(HazardSettings()), []
     for at in range(end):
         cases.update(float(at), [evidence(float(at), score, dwell_s, **kind)], lambda _case: False)
-        if cases.ripens(float(at)):
+        if cases.ripening(float(at)):
             found.append(at)
     return found
 
@@ -52,7 +52,7 @@ def test_what_still_lacks_looks_after_its_dwell_is_worth_more_until_it_has_them(
         if confirmed:
             assert at == 5 * 40
             break
-        if cases.ripens(float(at)):
+        if cases.ripening(float(at)):
             asked.append(at)
     assert asked == [40, 80, 120, 160]
 
@@ -64,7 +64,7 @@ def test_what_is_hardly_believed_is_not_worth_them():
 def test_nothing_to_see_needs_no_extra_looks():
     cases = Cases(HazardSettings())
     cases.update(0.0, [], lambda _case: False)
-    assert not cases.ripens(0.0)
+    assert not cases.ripening(0.0)
 
 
 def test_what_was_seen_once_and_not_again_soon_needs_none():
@@ -73,7 +73,7 @@ def test_what_was_seen_once_and_not_again_soon_needs_none():
         found = [evidence(0.0, dwell_s=6.0)] if at == 0 else []
         cases.update(float(at), found, lambda _case: False)
         if at >= 3:
-            assert not cases.ripens(float(at))
+            assert not cases.ripening(float(at))
 
 
 def test_a_confirmed_hazard_that_may_have_grown_is_worth_them_again():
@@ -81,10 +81,10 @@ def test_a_confirmed_hazard_that_may_have_grown_is_worth_them_again():
     damage = {"dwell_s": 6.0, "hazard": "road_damage", "rule": "cavity"}
     for at in range(10):
         cases.update(float(at), [evidence(float(at), **damage)], lambda _case: False)
-    assert not cases.ripens(9.0)
+    assert not cases.ripening(9.0)
     collapse = evidence(10.0, dwell_s=6.0, hazard="road_collapse", rule="cavity")
     cases.update(10.0, [collapse], lambda _case: False)
-    assert cases.ripens(10.0)
+    assert cases.ripening(10.0)
 
 
 @pytest.mark.parametrize("holed", [True, False])

@@ -229,13 +229,54 @@ def test_extra_looks_take_no_more_than_their_share_of_what_the_detector_can_do()
     assert list(box.schedule.pace().extra) == ["c", "d"]
 
 
+def grant(looks, now):
+    """Two cameras of those that ask can have them."""
+    looks.grant(float(now), looks_per_s=10, put_gap_s=lambda _: 0.0)
+    return sorted(looks.granted)
+
+
 def test_cameras_that_wait_for_extra_looks_take_turns_of_a_minute():
     looks = ExtraLooks(0.2)
     for now in range(0, 240, 10):
         for name in "abcd":
-            looks.ask(name, 1.0, until=now + 30)
-        looks.grant(float(now), looks_per_s=10, put_gap_s=lambda _: 0.0)
-        assert list(looks.granted) == (["a", "b"] if now // 60 % 2 == 0 else ["c", "d"])
+            looks.ask(name, 1.0, now + 30, looks=1)
+        assert grant(looks, now) == (["a", "b"] if now // 60 % 2 == 0 else ["c", "d"])
+
+
+def test_extra_looks_go_first_to_what_most_looks_speak_for():
+    looks = ExtraLooks(0.2)
+    for name, seen in (("a", 2), ("b", 2), ("c", 5), ("d", 2), ("e", 4)):
+        looks.ask(name, 1.0, 1000.0, looks=seen)
+    assert grant(looks, 0) == ["c", "e"]
+    looks.ask("d", 1.0, 1000.0, looks=9)
+    assert grant(looks, 10) == ["c", "e"]  # who has them keeps them for a turn
+    assert grant(looks, 60) == ["a", "d"]
+
+
+def test_a_camera_that_has_seen_enough_makes_room_at_once():
+    box = Box(schedule={"extra_share": 0.25})
+    box.put("x")
+    box.take()
+    box.pass_s(60)
+    box.take()
+    for name in "ab":
+        box.schedule.extra(name, 0.25, until=box.clock.steady() + 60)
+    assert list(box.schedule.pace().extra) == ["a"]
+    box.schedule.enough("a")
+    assert list(box.schedule.pace().extra) == ["b"]
+    box.schedule.enough("b")
+    assert box.schedule.pace().extra == {}
+
+
+def test_a_picture_that_waits_comes_at_once_when_its_camera_gets_extra_looks():
+    box = Box(interval_s=10)
+    for name in "abc":
+        box.look_at(name)
+        box.pass_s(0.1)
+    for name in "abc":
+        box.put(name)
+    box.schedule.extra("c", 0.25, until=box.clock.steady() + 60)
+    assert box.names(3) == ["c", "a", "b"]
 
 
 def test_a_wish_for_extra_looks_holds_until_the_next_look_can_be_expected():
@@ -274,6 +315,18 @@ def test_one_camera_gets_extra_looks_however_slow_the_detector():
     for name in "ab":
         box.schedule.extra(name, 0.25, until=box.clock.steady() + 60)
     assert list(box.schedule.pace().extra) == ["a"]
+
+
+def test_an_extra_look_waits_for_nothing_that_is_only_late():
+    box = Box(interval_s=1)
+    for name in "abc":
+        box.look_at(name)
+    box.put("a")
+    box.put("b")
+    box.pass_s(20)
+    box.schedule.extra("c", 0.25, until=box.clock.steady() + 60)
+    box.put("c")
+    assert box.names(3) == ["c", "a", "b"]
 
 
 def test_slots_that_nothing_comes_to_any_more_are_given_up():
@@ -410,6 +463,15 @@ def counts_of(row):
     return [count for field, count in enumerate(row) if field % 16 not in (1, 2)]
 
 
+def deadline_of(box, slot, seen_at):
+    """Of a picture that comes now to a slot that was looked at then."""
+    if slot[0] in box.schedule._extra.granted:
+        return float("-inf")
+    interval_s = box.schedule._intervals_s[slot[1]] * box.schedule.stretch
+    interval_s = min(interval_s, box.settings.schedule.longest_gap_s)
+    return min(seen_at + interval_s, box.clock.steady() + interval_s / 3)
+
+
 @given(stories)
 @settings(max_examples=150, deadline=None)
 def test_what_is_taken_is_what_waited_beyond_the_longest_gap_else_the_earliest_deadline(story):
@@ -423,13 +485,17 @@ def test_what_is_taken_is_what_waited_beyond_the_longest_gap_else_the_earliest_d
             for slot in [slot for slot in known if slot[0] not in step[1]]:
                 del known[slot]
                 waiting.pop(slot, None)
+        granted = set(box.schedule._extra.granted)
         taken = told(box, step, in_hand)
         now = box.clock.steady()
         if step[0] == "put":
             slot = slot_of(box.puts[-1])
             since, turn, seen = known.setdefault(slot, (now, next(turns), False))
-            interval_s = box.schedule._interval_s(slot[1], slot[0]) if seen else 0.0
-            waiting.setdefault(slot, (since + interval_s if seen else now, turn))
+            waiting.setdefault(slot, (deadline_of(box, slot, since) if seen else now, turn))
+        for camera_id in set(box.schedule._extra.granted) - granted:
+            slot = camera_id, "whole", None
+            if slot in waiting and known[slot][2]:
+                waiting[slot] = float("-inf"), waiting[slot][1]
         for _ in taken:
             overdue = [slot for slot in waiting if known[slot][0] + longest_gap_s <= now]
             best = (
@@ -465,9 +531,11 @@ def test_under_overload_cameras_alike_get_the_same_number_of_looks(cameras, pass
 @given(stories, st.sampled_from([2.0, 30.0]))
 @settings(max_examples=150, deadline=None)
 def test_after_its_deadline_each_other_slot_comes_before_a_look_at_most_once(story, longest_gap_s):
+    """Extra looks apart: their share is bounded otherwise."""
     box, in_hand = Box(schedule={"longest_gap_s": longest_gap_s}), []
     before = {}  # slot that waits beyond its deadline -> slots that were taken instead
     for step in story:
+        extra = set(box.schedule._extra.granted)
         taken = told(box, step, in_hand)
         if step[0] == "keep":
             before.clear()
@@ -476,7 +544,7 @@ def test_after_its_deadline_each_other_slot_comes_before_a_look_at_most_once(sto
             before.pop(slot_of(look), None)
         for look in taken:
             for others in before.values():
-                assert slot_of(look) not in others
+                assert slot_of(look) not in others or look.camera_id in extra
                 others.add(slot_of(look))
         for slot in box.schedule._slots.values():
             if slot.waiting is not None and slot.due_at <= now:

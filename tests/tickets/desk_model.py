@@ -7,6 +7,7 @@ stand, go on and end is said here anew.
 from __future__ import annotations
 
 import math
+from copy import copy, deepcopy
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -90,6 +91,13 @@ class Model:
         self.queues: dict[str, list[str]] = {}
         self.maps: list[str] = []
         self.sequence: dict[str, int] = {}
+
+    def copy(self):
+        """One that may go on without this one; the town is the same."""
+        other = copy(self)
+        for name in ("cases", "where", "queues", "maps", "sequence"):
+            setattr(other, name, deepcopy(getattr(self, name)))
+        return other
 
     # What the town says.
 

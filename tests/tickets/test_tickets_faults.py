@@ -17,7 +17,7 @@ from ticket_town import NOON, incident, report, small_town, wait_until
 from pipeline.clock import ManualClock, SystemClock
 from pipeline.errors import DeskError, DeskUnavailableError
 from pipeline.settings import RedisSettings
-from pipeline.tickets import Archive, Desk, Outbox, Query, open_redis
+from pipeline.tickets import Archive, Desk, News, Outbox, Query, open_redis
 from pipeline.tickets.embedded_redis import _bundled
 from pipeline.tickets.redis_errors import mapped
 
@@ -93,6 +93,7 @@ def test_every_command_says_when_redis_is_away(tmp_path: Path):
                 "reported": lambda: list(desk.reported(0, NOON)),
                 "verify": lambda: desk.verify("YL20261123-000001", good=True, by="x"),
                 "update": lambda: desk.update(incident()),
+                "deliver": lambda: desk.deliver([News("file", incident())]),
                 "move": lambda: desk.move("YL20261123-000001", "accept", by="x"),
                 "merge": lambda: desk.merge("YL20261123-000001", "YL20261123-000002", by="x"),
                 "split": lambda: desk.split("YL20261123-000001", ["incident"], by="x"),
@@ -106,6 +107,7 @@ def test_every_command_says_when_redis_is_away(tmp_path: Path):
                 "ticket": lambda: desk.ticket("YL20261123-000001"),
                 "ticket_of": lambda: desk.ticket_of("incident"),
                 "tickets": desk.tickets,
+                "near": lambda: desk.near(incident().place, 100.0),
                 "histories": lambda: list(desk.histories()),
                 "search": lambda: desk.search(Query()),
             }

@@ -14,11 +14,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from actors import TOWNS
 from desk_model import DONE, WAITING, Model, Refused
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from redis import Redis, exceptions
-from ticket_town import EAST, NOON, TOWN, WEST, duty, incident, small_town, town_with
+from ticket_town import EAST, NOON, TOWN, WEST, incident
 
 from pipeline.clock import ManualClock
 from pipeline.errors import DeskError, DeskUnavailableError, ForeignGridError, StaleTicketError
@@ -26,7 +27,6 @@ from pipeline.hazards import family_of
 from pipeline.tickets import Desk
 from pipeline.tickets.embedded_redis import _program
 from pipeline.tickets.transitions import ACTIONS, TRANSITIONS
-from pipeline.town.duties import Duties, Limit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -104,15 +104,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         server.kill()
 
 
-def town_of(border_m):
-    """Debris is handled by working time; the rest by the clock."""
-    duties = [one for one in small_town().duties if one.kind or one.hazard != "blockage"]
-    debris = replace(duty("blockage", "01-12", "道路遗撒", 20), handle_limit=Limit.parse("4wh"))
-    return replace(town_with(border_m), duties=Duties([*duties, debris]))
-
-
-TOWNS = [town_of(0), town_of(250)]
-
 # Numbers are taken modulo what there is to choose from when their turn comes.
 picks = st.integers(0, 1000)
 findings = st.fixed_dictionaries(
@@ -160,6 +151,9 @@ accidents = st.sampled_from([None] * 9 + [25])
 class Machine:
     """A desk and its model, given the same history."""
 
+    died = False
+    """Whether a command was sent again since its sender died: it may say so little as that."""
+
     def __init__(self, server: Server) -> None:
         self.server = server
         server.client.flushall()
@@ -185,8 +179,8 @@ class Machine:
 
     # What comes by itself.
 
-    def file(self, what) -> None:
-        found = incident(
+    def finding(self, what):
+        return incident(
             what["number"],
             hazard=what["hazard"],
             camera=what["camera"],
@@ -196,9 +190,13 @@ class Machine:
             at=NOON + what["number"] + (self.clock.now() - NOON) * (what["number"] % 2),
             trail={"kind": "crash"} if what["crash"] else {},
         )
+
+    def file(self, what) -> None:
+        found = self.finding(what)
         outcome, number = self.model.file(found, self.clock.now())
         filing = self.desk.file(found)
-        assert (filing.ticket_id, getattr(filing, outcome)) == (number, True)
+        assert filing.ticket_id == number
+        assert getattr(filing, outcome) or (self.died and filing.duplicate)
         self.filed.append(found.incident_id)
         self.check(number)
 
@@ -224,14 +222,16 @@ class Machine:
 
     def follow(self, which) -> None:
         expected = self.model.follow_map(TOWNS[which], self.clock.now())
-        assert set(self.desk.follow_map().rerouted) == expected
+        rerouted = set(self.desk.follow_map().rerouted)
+        assert rerouted == expected or (self.died and rerouted < expected)
 
     def rest(self, beats) -> None:
         self.clock.sleep(beats * BEAT_S)
         expected = self.model.tick(self.clock.now())
         rang = self.desk.tick()
-        assert {(one.ticket_id, one.name, one.escalated) for one in rang} == expected
-        assert len(rang) == len(expected)
+        told = {(one.ticket_id, one.name, one.escalated) for one in rang}
+        assert told == expected or (self.died and told < expected)
+        assert len(rang) == len(told)
 
     # People.
 

@@ -115,13 +115,14 @@ def test_what_waits_meanwhile_stays_behind_what_was_refused(outbox: Outbox):
     class Recorder:
         refuses = True
 
-        def file(self, found, _evidence):
-            taken.append(found.incident_id)
+        def deliver(self, news):
+            return [self.take(one) for one in news]
 
-        def update(self, found):
-            if self.refuses:
-                raise UnknownTicketError("not filed")
-            taken.append(found.incident_id)
+        def take(self, one):
+            if one.act == "update" and self.refuses:
+                return UnknownTicketError("not filed")
+            taken.append(one.finding.incident_id)
+            return "a ticket"
 
     recorder = Recorder()
     outbox.send(recorder)  # type: ignore[arg-type]

@@ -104,6 +104,13 @@ def town_with(border_m: float, *more: Grid) -> SmallTown:
     return replace(small_town(), grids=GridMap([*grids, *more]))
 
 
+def working_town(border_m: float) -> SmallTown:
+    """Debris is handled by working time; the rest by the clock."""
+    duties = [one for one in small_town().duties if one.kind or one.hazard != "blockage"]
+    debris = replace(duty("blockage", "01-12", "道路遗撒", 20), handle_limit=Limit.parse("4wh"))
+    return replace(town_with(border_m), duties=Duties([*duties, debris]))
+
+
 def incident(
     number: int = 0,
     *,

@@ -42,6 +42,15 @@ class Attempts:
                     raise TooManyAttemptsError(math.ceil(wait_s))
             db.executemany("INSERT INTO attempts VALUES (?, ?)", [(key, now) for key, _ in limits])
 
+    def refused_first(self, name: str, address: str) -> bool:
+        """Whether nobody was told yet, within this time, that this name must wait from there."""
+        now, key = self._clock.now(), f"told {name} {address}"
+        with self._db.writing() as db:
+            if db.execute("SELECT 1 FROM attempts WHERE key = ?", (key,)).fetchone():
+                return False
+            db.execute("INSERT INTO attempts VALUES (?, ?)", (key, now))
+        return True
+
     def succeeded(self, name: str, address: str) -> None:
         """It was the right password: what was counted for this account is forgotten."""
         with self._db.writing() as db:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-_VERSION = 1  # PRAGMA user_version of the file
+_VERSION = 2  # PRAGMA user_version of the file
 _BUSY_S = 10.0  # a command may be writing while the console reads
 
 # Secrets that are long and random are kept as a plain hash; passwords by argon2.
@@ -44,6 +44,37 @@ CREATE TABLE tokens (
 CREATE TABLE attempts (key TEXT NOT NULL, at REAL NOT NULL);
 CREATE INDEX attempts_of ON attempts(key, at);
 """
+_STEPS = {
+    1: """
+ALTER TABLE sessions ADD COLUMN address TEXT NOT NULL DEFAULT '';
+ALTER TABLE sessions ADD COLUMN agent TEXT NOT NULL DEFAULT '';
+ALTER TABLE sessions ADD COLUMN issuer TEXT;
+ALTER TABLE tokens ADD COLUMN used_at REAL;
+CREATE TABLE token_uses (
+    id TEXT NOT NULL REFERENCES tokens(id) ON DELETE CASCADE,
+    address TEXT NOT NULL,
+    at REAL NOT NULL,
+    PRIMARY KEY (id, address)
+);
+CREATE TABLE identities (
+    issuer TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    name TEXT NOT NULL REFERENCES users(name) ON DELETE CASCADE,
+    PRIMARY KEY (issuer, subject)
+);
+CREATE TABLE journal (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    at REAL NOT NULL,
+    who TEXT NOT NULL,
+    origin TEXT NOT NULL,
+    action TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    result TEXT NOT NULL,
+    details TEXT NOT NULL
+)
+"""
+}
+"""What brings a file of this version to the next."""
 
 
 class Database:
@@ -69,14 +100,14 @@ class Database:
         self._db.execute("PRAGMA foreign_keys = ON")
         with self.writing() as db:
             (version,) = db.execute("PRAGMA user_version").fetchone()
-            if version == 0:
-                for statement in _SCHEMA.split(";"):
-                    db.execute(statement)
-                db.execute(f"PRAGMA user_version = {_VERSION}")
-            elif version != _VERSION:
+            if version > _VERSION:
                 raise AccountError(
                     f"{self._path}: accounts of version {version}, this gridwatch knows {_VERSION}"
                 )
+            for older in range(version, _VERSION):
+                for statement in (_STEPS[older] if older else _SCHEMA).split(";"):
+                    db.execute(statement)
+            db.execute(f"PRAGMA user_version = {_VERSION}")
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:

@@ -8,13 +8,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from pipeline.console.accounts import passwords
-from pipeline.errors import AccountError
+from pipeline.console.accounts.journal import UNKNOWN
+from pipeline.errors import AccountError, LastAdminError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
     from pipeline.clock import Clock
     from pipeline.console.accounts.database import Database
+    from pipeline.console.accounts.journal import By, Journal
     from pipeline.town import GridMap
 
 Role = Literal["member", "head", "command", "operator", "viewer", "admin"]
@@ -70,26 +72,70 @@ def check_user(role: str, grids: Collection[str]) -> Role:
 
 
 class Users:
-    """The table of users. Raises AccountError for what may not be."""
+    """The table of users; ``by`` does it and stands in the journal.
 
-    def __init__(self, db: Database, clock: Clock) -> None:
+    Raises AccountError for what may not be.
+    """
+
+    def __init__(self, db: Database, clock: Clock, journal: Journal) -> None:
         self._db = db
         self._clock = clock
+        self._journal = journal
 
-    def add(self, name: str, role: Role, grids: Iterable[str], password: str) -> User:
+    def add(
+        self, name: str, role: Role, grids: Iterable[str], password: str, *, by: By = UNKNOWN
+    ) -> User:
         name, grids = checked_name(name), frozenset(grids)
         check_user(role, grids)
-        now, kept = self._clock.now(), passwords.hash_of(password, name)
+        kept = passwords.hash_of(password, name)
         with self._db.writing() as db:
-            row = (name, role, json.dumps(sorted(grids)), kept, now)
-            added = db.execute(
-                "INSERT INTO users (name, role, grids, password, created_at) "
-                "VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-                row,
-            )
-            if not added.rowcount:
-                raise AccountError(f"there is a user {name} already")
+            return self.insert(db, name, role, grids, kept, by)
+
+    def insert(
+        self, db: Any, name: str, role: Role, grids: frozenset[str], kept: str, by: By
+    ) -> User:
+        """Within a transaction of the caller's; ``kept`` is what is kept of a password."""
+        now = self._clock.now()
+        added = db.execute(
+            "INSERT INTO users (name, role, grids, password, created_at) "
+            "VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+            (name, role, json.dumps(sorted(grids)), kept, now),
+        )
+        if not added.rowcount:
+            raise AccountError(f"there is a user {name} already")
+        self._journal.note(db, by, "users add", name, role=role, grids=sorted(grids))
         return User(name, role, grids, disabled=False, created_at=now)
+
+    def change(self, name: str, role: str, grids: Iterable[str], *, by: By = UNKNOWN) -> User:
+        """Give another role or other grids. Raises LastAdminError as well."""
+        grids = frozenset(grids)
+        known = check_user(role, grids)
+        with self._db.writing() as db:
+            was = self._known(db, name)
+            self.assign(db, name, known, grids, by)
+            self._keep_an_admin(db, was)
+        found = self.find(name)
+        assert found is not None
+        return found
+
+    def assign(self, db: Any, name: str, role: Role, grids: frozenset[str], by: By) -> None:
+        """Within a transaction of the caller's; noted where it changes anything."""
+        was = self._known(db, name)
+        if (was.role, was.grids) == (role, grids):
+            return
+        db.execute(
+            "UPDATE users SET role = ?, grids = ? WHERE name = ?",
+            (role, json.dumps(sorted(grids)), name),
+        )
+        self._journal.note(
+            db,
+            by,
+            "users change",
+            name,
+            role=f"{was.role} > {role}",
+            grids_before=sorted(was.grids),
+            grids=sorted(grids),
+        )
 
     def all(self) -> list[User]:
         with self._db.reading() as db:
@@ -109,12 +155,15 @@ class Users:
             ).fetchone()
         return None if row is None else (user_of(row[:-1]), row[-1])
 
-    def set_password(self, name: str, password: str) -> None:
+    def set_password(
+        self, name: str, password: str, *, by: By = UNKNOWN, action: str = "users reset"
+    ) -> None:
         """Give a new password; whoever is signed in by the old one is so no longer."""
         kept = passwords.hash_of(password, name)
         with self._db.writing() as db:
             self._update(db, name, "password", kept)
             self._turn_out(db, name)
+            self._journal.note(db, by, action, name)
 
     def keep_hash(self, name: str, before: str, after: str) -> None:
         """The same password hashed anew, unless it was changed meanwhile."""
@@ -124,11 +173,33 @@ class Users:
                 (after, name, before),
             )
 
-    def disable(self, name: str, *, disabled: bool) -> None:
+    def disable(self, name: str, *, disabled: bool, by: By = UNKNOWN) -> None:
+        """Keep a user out, or let in again. Raises LastAdminError as well."""
         with self._db.writing() as db:
+            was = self._known(db, name)
             self._update(db, name, "disabled", int(disabled))
             if disabled:
                 self._turn_out(db, name)
+                self._keep_an_admin(db, was)
+            self._journal.note(db, by, "users disable" if disabled else "users enable", name)
+
+    @staticmethod
+    def _known(db: Any, name: str) -> User:
+        row = db.execute(f"SELECT {_COLUMNS} FROM users WHERE name = ?", (name,)).fetchone()  # noqa: S608
+        if row is None:
+            raise AccountError(f"there is no user {name}")
+        return user_of(row)
+
+    @staticmethod
+    def _keep_an_admin(db: Any, was: User) -> None:
+        """Raises LastAdminError where the change of this user left nobody who may administer."""
+        if was.role != "admin" or was.disabled:
+            return
+        (left,) = db.execute(
+            "SELECT count(*) FROM users WHERE role = 'admin' AND NOT disabled"
+        ).fetchone()
+        if not left:
+            raise LastAdminError(f"{was.name} is the last admin: make another one first")
 
     def _update(self, db: Any, name: str, column: Literal["password", "disabled"], to: Any) -> None:
         changed = db.execute(f"UPDATE users SET {column} = ? WHERE name = ?", (to, name))  # noqa: S608

@@ -23,6 +23,7 @@ from pipeline.console.api.models import (
     ticket_whole,
 )
 from pipeline.console.context import console_of, visit_of
+from pipeline.console.guard import address_of
 from pipeline.console.listing import open_tickets
 from pipeline.console.pages.cameras import camera_rows
 from pipeline.console.pages.ticket import Kind, ticket_picture
@@ -115,7 +116,9 @@ def api_ticket_action(
 ) -> TicketWhole:
     """Take a step; ``actions`` of the ticket says which may be taken."""
     console, visit = console_of(request), visit_of(request)
-    command = Command(action, body.command_id, body.note, version=body.version)
+    command = Command(
+        action, body.command_id, body.note, version=body.version, origin=address_of(request)
+    )
     return ticket_whole(act(console, visit.by, visit.on, command), visit.by, console)
 
 

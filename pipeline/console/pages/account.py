@@ -8,7 +8,8 @@ from starlette.responses import RedirectResponse, Response
 from pipeline.console import words
 from pipeline.console.context import console_of, visit_of
 from pipeline.console.drawing import draw
-from pipeline.console.pages.sign_in import address_of, signed_out
+from pipeline.console.guard import address_of, by_of
+from pipeline.console.pages.sign_in import signed_out
 from pipeline.errors import AccountError, SignInError, TooManyAttemptsError
 
 router = APIRouter(prefix="/account")
@@ -49,7 +50,7 @@ def change_password(request: Request) -> Response:
 
 @router.post("/sign-out-everywhere")
 def sign_out_everywhere(request: Request) -> Response:
-    console_of(request).accounts.sessions.end_all(visit_of(request).by.name)
+    console_of(request).accounts.sessions.end_all(visit_of(request).by.name, by_of(request))
     return signed_out(request)
 
 
@@ -58,7 +59,7 @@ def make_token(request: Request) -> Response:
     visit = visit_of(request)
     try:
         token = console_of(request).accounts.tokens.make(
-            visit.by.name, visit.text("label"), _TOKEN_DAYS
+            visit.by.name, visit.text("label"), _TOKEN_DAYS, by=by_of(request)
         )
     except AccountError:
         return _page(
@@ -70,7 +71,9 @@ def make_token(request: Request) -> Response:
 
 @router.post("/tokens/{token_id}/revoke")
 def revoke_token(request: Request, token_id: str) -> Response:
-    console_of(request).accounts.tokens.revoke(visit_of(request).by.name, token_id)
+    console_of(request).accounts.tokens.revoke(
+        visit_of(request).by.name, token_id, by=by_of(request)
+    )
     return RedirectResponse("/account", 303)
 
 

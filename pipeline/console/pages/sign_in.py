@@ -8,7 +8,7 @@ from starlette.responses import RedirectResponse, Response
 from pipeline.console.accounts.sessions import LONGEST_S
 from pipeline.console.context import Visit, console_of, visit_of
 from pipeline.console.drawing import draw
-from pipeline.console.guard import cookie_name, is_https
+from pipeline.console.guard import address_of, by_of, cookie_name, is_https
 from pipeline.console.pages.ways import inside
 from pipeline.errors import SignInError, TooManyAttemptsError
 
@@ -19,10 +19,10 @@ _NOT_KEPT = frozenset({"csrf", "name", "password", "old", "new", "again"})
 
 
 @router.get("/sign-in")
-def sign_in_page(request: Request, to: str = "/") -> Response:
+def sign_in_page(request: Request, to: str = "/", out: str = "") -> Response:
     if visit_of(request).user is not None:
         return RedirectResponse(inside(to), 303)
-    return draw(request, "sign_in.html", to=inside(to), kept={}, said=None, name="")
+    return draw(request, "sign_in.html", to=inside(to), kept={}, said=None, name="", out=out)
 
 
 @router.post("/sign-in")
@@ -31,7 +31,12 @@ def sign_in(request: Request) -> Response:
     name, to = visit.text("name"), inside(visit.text("to", "/"))
     kept = kept_fields(visit)
     try:
-        secret = console.accounts.sign_in(name, visit.text("password"), address=address_of(request))
+        secret = console.accounts.sign_in(
+            name,
+            visit.text("password"),
+            address=address_of(request),
+            agent=request.headers.get("User-Agent", ""),
+        )
     except TooManyAttemptsError as error:
         minutes = -(-error.wait_s // 60)
         said = visit.say(
@@ -79,13 +84,18 @@ def _let_in(request: Request, visit: Visit, secret: str, to: str, kept: dict[str
 @router.post("/sign-out")
 def sign_out(request: Request) -> RedirectResponse:
     secret = visit_of(request).secret
+    vouched = False
     if secret:
-        console_of(request).accounts.sessions.end(secret)
-    return signed_out(request)
+        sessions = console_of(request).accounts.sessions
+        vouched = sessions.issuer(secret) is not None
+        sessions.end(secret, by_of(request))
+    # A form may not lead to another host: the way to the provider is a link of the next page.
+    return signed_out(request, "/sign-in?out=oidc" if vouched else "/sign-in")
 
 
-def signed_out(request: Request) -> RedirectResponse:
-    answer = RedirectResponse("/sign-in", 303)
+def signed_out(request: Request, to: str = "/sign-in") -> RedirectResponse:
+    # Pictures are kept by the browser for a day: the next user of it must not find them.
+    answer = RedirectResponse(to, 303, {"Clear-Site-Data": '"cache"'})
     answer.delete_cookie(
         cookie_name(request), path="/", secure=is_https(request), httponly=True, samesite="lax"
     )
@@ -96,13 +106,12 @@ def kept_fields(visit: Visit, *, fresh: bool = False) -> dict[str, str]:
     """Fields of a form that could not be taken; ``fresh``: as that form itself sent them."""
     if visit.form is None:
         return {}
-    texts = {name: value for name, value in visit.form.multi_items() if isinstance(value, str)}
+    texts: dict[str, str] = {}
+    for name, value in visit.form.multi_items():
+        if isinstance(value, str):  # what comes several times are words, see Visit.words
+            texts[name] = f"{texts[name]} {value}" if name in texts else value
     if fresh:
         return {name: value for name, value in texts.items() if name not in _NOT_KEPT and value}
     return {
         name.removeprefix(KEPT): value for name, value in texts.items() if name.startswith(KEPT)
     }
-
-
-def address_of(request: Request) -> str:
-    return request.client.host if request.client else ""

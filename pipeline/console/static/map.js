@@ -58,7 +58,10 @@ function pick({ layer, properties }) {
     return show(properties.address, link);
   }
   if (layer.id === "trouble" || layer.id === "live") {
-    return show(`${properties.name} · ${properties.id} · ${properties.state}`, properties.why || "");
+    const link = document.createElement("a");
+    link.href = `/cameras/${encodeURIComponent(properties.id)}`;
+    link.textContent = properties.name;
+    return show(`${properties.id} · ${properties.state}`, properties.why || "", link);
   }
   return show(`${properties.name} · ${properties.code}`);
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import ArchiveUnavailableError
@@ -12,7 +12,7 @@ from pipeline.tickets.codec import dump
 from pipeline.tickets.redis_errors import mapped
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from redis import Redis
 
@@ -34,7 +34,7 @@ class Filed:
     """
 
     ticket_id: str | None = None
-    mark: dict[str, str] | None = None
+    mark: Mapping[str, str] = field(default_factory=dict)
 
 
 class Past:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import case, delete, func, insert, select
+from sqlalchemy import case, delete, func, insert, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from pipeline.tickets.archive import tables as t
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sqlalchemy import Connection, Table
+
+    from pipeline.tickets.audit import Wanted
 
 _PAGE = 500
 
@@ -173,18 +175,34 @@ class Archive:
             first = rows[-1].number + 1
 
     def newest_audit(
-        self, *, below: int | None, who: str | None, subject: str | None, limit: int
+        self, wanted: Wanted, *, below: int | None, limit: int
     ) -> list[tuple[int, str, str]]:
-        """The same, newest first, of one person or about one thing."""
+        """The same, newest first, of those that are wanted."""
         query = select(t.audit.c.number, t.audit.c.content, t.audit.c.hash)
+        conditions = [
+            getattr(t.audit.c, name) == value
+            for name, value in (("who", wanted.who), ("subject", wanted.subject))
+            if value is not None
+        ]
         if below is not None:
-            query = query.where(t.audit.c.number < below)
-        if who is not None:
-            query = query.where(t.audit.c.who == who)
-        if subject is not None:
-            query = query.where(t.audit.c.subject == subject)
+            conditions.append(t.audit.c.number < below)
+        if wanted.actions:
+            action = t.audit.c.action
+            conditions.append(
+                or_(
+                    *(
+                        or_(action == one, action.startswith(f"{one} ", autoescape=True))
+                        for one in wanted.actions
+                    )
+                )
+            )
+        if wanted.since is not None:
+            conditions.append(t.audit.c.at >= wanted.since)
+        if wanted.until is not None:
+            conditions.append(t.audit.c.at < wanted.until)
+        newest = query.where(*conditions).order_by(t.audit.c.number.desc()).limit(limit)
         with self._base.reading() as db:
-            rows = db.execute(query.order_by(t.audit.c.number.desc()).limit(limit)).all()
+            rows = db.execute(newest).all()
         return [(row.number, row.content, row.hash) for row in rows]
 
     def _page(self, low: int, high: int) -> Sequence[Any]:

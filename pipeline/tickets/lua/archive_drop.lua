@@ -18,7 +18,7 @@ for i, one in ipairs(call.tickets) do
         stop_clocks(id)
         unlist(id)
         redis.call('ZREM', key('state', redis.call('HGET', ticket, 'state')), id)
-        redis.call('ZREM', key('place', one.family), id)
+        drop_place(id, one.family)
         for _, incident in ipairs(redis.call('HKEYS', key('ticket', id, 'incidents'))) do
             -- One that was merged into another ticket is live there.
             if redis.call('HGET', key('incidents'), incident) == id then

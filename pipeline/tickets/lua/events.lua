@@ -33,23 +33,25 @@ local function with_group(stream, group)
     end
 end
 
-local function add_event(id, event, grid, state, alert)
+-- message is that of the ticket (message_of).
+local function add_event(event, grid, message, alert)
     local stream = key('events')
     with_group(stream, 'notify')
     local body = '{"event":"' .. event .. '","grid":"' .. grid .. '","alert":' .. (alert or 'null')
-        .. ',"step":' .. call.step .. ',"ticket":' .. message_of(id, state) .. '}'
+        .. ',"step":' .. call.step .. ',"ticket":' .. message .. '}'
     redis.call('XADD', stream, 'MAXLEN', '~', MOST_EVENTS, '*', 'v', '1', 'json', body)
 end
 
 function tell_step(id, action, state)
     touch(id)
     if EVENT_OF[action] then
-        add_event(id, EVENT_OF[action], redis.call('HGET', key('ticket', id), 'grid'), state)
+        local grid = redis.call('HGET', key('ticket', id), 'grid')
+        add_event(EVENT_OF[action], grid, message_of(id, state))
     end
 end
 
-function tell_entry(id, grid, state)
-    add_event(id, 'queued', grid, state)
+function tell_entry(grid, message)
+    add_event('queued', grid, message)
 end
 
 local function entry_after(one, other)
@@ -117,7 +119,7 @@ local function tell_emergency(id)
     alerts = alerts .. (alerts == '' and '' or ',') .. call.now
     redis.call('HSET', ticket, 'told', now, 'alerts', alerts)
     tell_office(id, state, over)
-    add_event(id, 'emergency', facts[9], state,
+    add_event('emergency', facts[9], message_of(id, state),
         '{"type":"' .. kind .. '","over":' .. tostring(over) .. ',"sent_at":[' .. alerts .. ']}')
 end
 

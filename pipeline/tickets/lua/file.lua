@@ -3,12 +3,13 @@
 -- 'duplicate'}, or 'moved' where tickets went to the archive since the caller looked for it there.
 
 local EARTH_M = 6371008.8
+local ROUNDING_M = 2 -- Redis rounds the places in its index to 0.6 m, and takes the earth for wider
 local STALE_S = 2 * 86400 -- an incident may reach the desk this late and still find a closed ticket
 local REPORTED_S = 366 * 86400 -- for so long a resident's report is listed
 
 local lon, lat = tonumber(call.ticket.lon), tonumber(call.ticket.lat)
 
--- Redis rounds the places in its index to 0.6 m; the decision is made on the exact ones.
+-- The index only finds what may be near; the decision is made on the exact places.
 local function metres_to(other_lon, other_lat)
     local a, b = math.rad(lat), math.rad(other_lat)
     local h = math.sin((b - a) / 2) ^ 2
@@ -22,25 +23,39 @@ local function reach_to(other_radius_m)
     return math.max(tonumber(call.duty_radius_m), math.sqrt(mine ^ 2 + theirs ^ 2))
 end
 
--- The nearest ticket that is open, or was done so shortly before that this is the same case.
+-- Its distance if it is open, or was done so shortly before that this is the same case.
+local function case_distance(id, part)
+    local facts = redis.call(
+        'HMGET', key('ticket', id), 'lon', 'lat', 'radius_m', 'closed_at', 'state')
+    local closed_at, cool_down_s = tonumber(facts[4] or nil), tonumber(call.cool_down_s)
+    local distance_m = metres_to(tonumber(facts[1]), tonumber(facts[2]))
+    if closed_at and tonumber(call.now) > closed_at + cool_down_s + STALE_S then
+        redis.call('ZREM', part, id)
+    elseif distance_m <= reach_to(tonumber(facts[3]))
+        and (facts[5] ~= 'rejected' or call.source == 'video') -- a person's word is news
+        and (not closed_at or tonumber(call.confirmed_at) <= closed_at + cool_down_s) then
+        return distance_m
+    end
+end
+
+-- The nearest such ticket. Each part of the index is read from the nearest on, no further than
+-- what is known as well as its tickets can reach, or than the best that was found.
 local function same_case()
     local best, best_m
-    local near = redis.call(
-        'GEOSEARCH', index, 'FROMLONLAT', call.ticket.lon, call.ticket.lat,
-        'BYRADIUS', call.search_m, 'm')
-    for _, id in ipairs(near) do
-        local facts = redis.call(
-            'HMGET', key('ticket', id), 'lon', 'lat', 'radius_m', 'closed_at', 'state')
-        local closed_at = tonumber(facts[4] or nil)
-        local distance_m = metres_to(tonumber(facts[1]), tonumber(facts[2]))
-        if closed_at and tonumber(call.now) > closed_at + tonumber(call.cool_down_s) + STALE_S then
-            redis.call('ZREM', index, id)
-        elseif distance_m <= reach_to(tonumber(facts[3]))
-            and (facts[5] ~= 'rejected' or call.source == 'video') -- a person's word is news
-            and (not closed_at
-                or tonumber(call.confirmed_at) <= closed_at + tonumber(call.cool_down_s))
-            and (not best or distance_m < best_m or (distance_m == best_m and id < best)) then
-            best, best_m = id, distance_m
+    for i = 1, #PRECISIONS + 1 do
+        local part = place_index(call.family, PRECISIONS[i])
+        local near = redis.call(
+            'GEOSEARCH', part, 'FROMLONLAT', call.ticket.lon, call.ticket.lat,
+            'BYRADIUS', reach_to(PRECISIONS[i] or math.huge) + ROUNDING_M, 'm', 'ASC', 'WITHDIST')
+        for _, one in ipairs(near) do
+            if best and tonumber(one[2]) > best_m + ROUNDING_M then
+                break
+            end
+            local id, distance_m = one[1], case_distance(one[1], part)
+            if distance_m and (not best or distance_m < best_m
+                    or (distance_m == best_m and id < best)) then
+                best, best_m = id, distance_m
+            end
         end
     end
     return best
@@ -84,7 +99,7 @@ if before then
 end
 if call.archive_generation
     and call.archive_generation ~= (redis.call('GET', key('archive', 'generation')) or '0') then
-    return {'', 'moved'} -- it may just have gone there: look again
+    return {'', 'moved'}, true -- it may just have gone there: look again
 end
 local same = not call.unplaced and same_case()
 if same then

@@ -55,7 +55,7 @@ dequeue(id)
 -- What is told of it says how many it was: a message has at least one (docs/schema/ticket-v1.json).
 redis.call('HSET', key('ticket', id), 'count', '0', 'handed_over', found.ticket.count,
     'merged_into', into, 'closed_at', call.now)
-redis.call('ZREM', index, id)
+drop_place(id, call.family)
 redis.call('HDEL', key('ticket', id), unpack(FED_BACK))
 stop_clocks(id)
 set_state(id, 'merged')
@@ -63,6 +63,10 @@ add_step(id, 'merge', 'merged')
 
 call.step = call.step_into
 raise_severity(into, found)
+if call.ground then -- nobody knew where the other one is
+    redis.call('HSET', key('ticket', into), 'ground', call.ground)
+    write_all(key('ticket', into, 'message'), call.known)
+end
 take_better_place(into, found)
 add_step(into, 'take_in', redis.call('HGET', key('ticket', into), 'state'))
 take_graver_hazard(into, found)

@@ -17,9 +17,9 @@ local function start_anew()
     write_all(ticket, start.ticket)
     write_all(message, start.message)
     redis.call('HDEL', ticket, 'closed_at', 'dispatched_at')
-    local place = redis.call('HMGET', ticket, 'lon', 'lat', 'unplaced')
-    if not place[3] then
-        redis.call('GEOADD', key('place', start.family), place[1], place[2], id)
+    local place = redis.call('HMGET', ticket, 'lon', 'lat', 'radius_m', 'unplaced')
+    if not place[4] then
+        keep_place(id, start.family, {lon = place[1], lat = place[2], radius_m = place[3]})
     end
     start_clocks(id, start.alarms)
     list(id)

@@ -4,7 +4,7 @@
 
 local id = redis.call('HGET', key('incidents'), call.incident_id)
 if not id then
-    return false
+    return false, true -- its ticket may be in the archive
 end
 local incidents = key('ticket', id, 'incidents')
 local known = cjson.decode(redis.call('HGET', incidents, call.incident_id))

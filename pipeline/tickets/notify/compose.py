@@ -106,7 +106,7 @@ def _single(event: Event, console_url: str | None) -> tuple[str, list[str]]:
                 f"案卷 Ticket: {ticket.ticket_id}",
                 f"网格 Grid: {plain(ticket.grid.name)} {ticket.grid.code}",
                 f"位置 Place: {plain(ticket.address)} ({_point(ticket)})",
-                *_deadlines(ticket),
+                *_deadlines(event),
             ]
             other = carried_on_by(event)
             if other is not None:
@@ -178,11 +178,14 @@ def _called(event: Event) -> tuple[str, str]:
     return _OF_EVENT[event.event]
 
 
-def _deadlines(ticket: TicketMessage) -> list[str]:
+def _deadlines(event: TicketEvent) -> list[str]:
+    ticket, step = event.ticket, event.step
     if ticket.state in ("closed", "rejected", "merged"):
         return []
     by = []
-    if ticket.state in ("filed", "dispatched", "escalated"):
+    # What was accepted in time and is passed on later has that limit behind it.
+    runs = step.at < ticket.accept_due_at.timestamp() or step.facts.get("limit") == "accept"
+    if ticket.state in ("filed", "dispatched", "escalated") and runs:
         by.append(f"受理 accept by {_time(ticket.accept_due_at)}")
     by.append(f"处置 handle by {_time(ticket.handle_due_at)}")
     return [f"时限 Due: {', '.join(by)}"]
