@@ -1,8 +1,8 @@
 """python -m scripts.fuzz: 21,000 mutated packets and 2,000 mutated replies, in child processes.
 
-Exit code 0 only if no child crashed, hung or ended with an error, no damage that a line can do became
-a look that shows it, and at most one in 200 of what only a broken or hostile device does: of bytes
-that were changed into those of another whole picture nobody can tell.
+Exit code 0 only if no child crashed, hung or ended with an error, no damage that a line can do
+became a look that shows it, and at most one in 200 of what only a broken or hostile device does: of
+bytes that were changed into those of another whole picture nobody can tell.
 """
 
 from __future__ import annotations
