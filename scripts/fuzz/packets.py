@@ -107,7 +107,7 @@ def run(path: Path, seed: int, count: int) -> dict[str, object]:
     for look in source.looks():
         number = round(look.captured_at)
         for at in range(seen + 1, number + 1):  # what hangs on a mutated packet is spoilt by it
-            spoilt = kinds.get(at, "good" if packets[at % len(packets)][1] else spoilt)
+            spoilt = _spoilt(kinds.get(at), spoilt, key=packets[at % len(packets)][1])
         seen = number
         told["looks"] += 1
         key = packets[number % len(packets)][1]
@@ -119,6 +119,13 @@ def run(path: Path, seed: int, count: int) -> dict[str, object]:
     good = sum(packets[at % len(packets)][1] for at in range(len(fed)) if at not in kinds)
     told["good keys left out"] = good - shown
     return dict(told)
+
+
+def _spoilt(kind: str | None, before: str, *, key: bool) -> str:
+    """By what a picture is spoilt: by its own packet, or by one before it in its group."""
+    if key:
+        return kind or "good"
+    return before if kind is None or before == "broken" else kind
 
 
 def whole_looks(path: Path) -> list[Look]:
