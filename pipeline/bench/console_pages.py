@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 _SPREAD_S = 1.5  # as in static/console.js
 _OPENED_AT_ONCE = 20
 _SETTLE_S = 2.0
-_LAST_NEWS_S = 4.0  # what the last actions set off is asked for within this time
+_LAST_NEWS_S = 4.0  # what the last actions set off is heard within this time
+_LAST_ERRANDS_S = 30.0  # and asked for within this
 
 
 @dataclass(slots=True)
@@ -79,6 +80,8 @@ class _Run:
         await asyncio.gather(*actions)
         self._load.took_s = self._clock.monotonic() - began
         await asyncio.sleep(_LAST_NEWS_S)
+        if self._errands:
+            await asyncio.wait(self._errands, timeout=_LAST_ERRANDS_S)
         for task in (*listening, *self._errands):
             task.cancel()
         await asyncio.gather(*listening, *self._errands, return_exceptions=True)
