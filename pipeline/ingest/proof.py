@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 _START_CODE = re.compile(b"\x00\x00\x01")
 _FILLING = b"\x00\x00\x03"  # encoders of constant rate end with it
-_ENDING = b"\xff" * 64
+_ENDING = b"\xff" * 1024  # as many as a block can take that is read from them
 _LAST, _LAST_OF_FLAT = 4, 24  # bytes: enough for a street's end; for a black bar's
 _TELLING = 512  # bytes of a slice: with fewer, it says the same of most blocks
 _HEADER = 32  # bytes: those of a slice's header and its first blocks
