@@ -99,7 +99,7 @@ def bench_detect(
 def bench_desk(
     filings: Annotated[int, typer.Option(min=100, help="of each measurement")] = 3000,
     clients: Annotated[int, typer.Option(min=1, max=64, help="processes that file at once")] = 2,
-    batch: Annotated[int, typer.Option(min=1, max=16, help="filings in one exchange")] = 8,
+    batch: Annotated[int, typer.Option(min=1, max=16, help="filings in one exchange")] = 4,
     opened: Annotated[int, typer.Option("--open", min=0, help="tickets open meanwhile")] = 5000,
     archived: Annotated[int, typer.Option(min=1, help="tickets in the archive")] = 20_000,
     plot: Plot = None,
@@ -115,7 +115,7 @@ def bench_desk(
             size,
             clock=SystemClock(),
             tell=lambda what, done, total: bar.update(
-                task, description=what, completed=done, total=total
+                task, description=f"{what} {done:,}/{total:,}", completed=done, total=total
             ),
         )
     _tell("立案成本 / cost of filing", figures, plot, as_json=as_json)

@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from pipeline.clock import SystemClock
-from pipeline.errors import DeskError, GridwatchError, SettingsError
+from pipeline.errors import DeskError, GridwatchError, InputError, SettingsError
 from pipeline.settings_file import load_settings
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from pipeline.console import Watching
     from pipeline.settings import Settings
     from pipeline.tickets import Audit, EvidenceStore, OpenDesk, PictureKeeper
+    from pipeline.town import Camera
 
 _NOT_AUDITED = ("cameras",)
 """Commands that touch no ticket."""
@@ -85,6 +86,16 @@ def watched(settings: Settings, opened: OpenDesk, pictures: PictureKeeper) -> It
     """Live pictures and reports from them; these wait on this box while Redis is away."""
     from pipeline.console import Watching
     from pipeline.tickets import Outbox, ReportDesk
+    from pipeline.town import CameraListFile
+
+    lists = CameraListFile(settings.town.cameras, opened.town.grids)
+
+    def camera(camera_id: str) -> Camera:
+        """As it is calibrated now; while the list is wrong, as it was when this began."""
+        try:
+            return lists.entry(camera_id).camera
+        except InputError:
+            return opened.town.camera(camera_id)
 
     clock, stop = SystemClock(), threading.Event()
     with Outbox(settings.data_dir / "outbox.sqlite", clock) as outbox:
@@ -101,7 +112,7 @@ def watched(settings: Settings, opened: OpenDesk, pictures: PictureKeeper) -> It
                 opened.audit,
                 clock,
                 ReportDesk(opened.desk, outbox, pictures),
-                opened.town.camera,
+                camera,
                 opened.coverage,
             )
         finally:

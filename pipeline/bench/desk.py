@@ -68,7 +68,7 @@ def bench_desk(size: Size, *, clock: Clock, tell: Progress) -> list[Figure]:
         closing(Archive(None, Path(name) / "archive.sqlite", BENCH)) as archive,
     ):
         findings = Findings(clock.now())
-        bench = _Bench(redis, archive, clock, tell, findings, Path(name))
+        bench = Bench(redis, archive, clock, tell, findings, Path(name))
         with Clients(redis, size.clients, size.batch, findings) as clients:
             alone = bench.serial(size.filings)
             box = bench.outbox(size.filings)
@@ -90,7 +90,9 @@ def bench_desk(size: Size, *, clock: Clock, tell: Progress) -> list[Figure]:
         ]
 
 
-class _Bench:
+class Bench:
+    """One Redis and one archive, and all that is timed on them."""
+
     def __init__(
         self,
         redis: Redis,

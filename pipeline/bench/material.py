@@ -9,7 +9,8 @@ import av
 import numpy as np
 import onnxruntime as ort
 
-from pipeline.detect.ladder import NAMES
+from pipeline.detect import load_card
+from pipeline.detect.ladder import NAMES, open_on
 from pipeline.errors import BenchError
 from pipeline.ingest import FrameRing, Source
 from pipeline.settings import IngestSettings
@@ -23,15 +24,25 @@ if TYPE_CHECKING:
     from pipeline.clock import Clock
     from pipeline.detect.ladder import Provider
     from pipeline.ingest import Look
+    from pipeline.settings import ModelSettings
 
 _INTERVAL_S = 0.4
 
 
-def bare_session(path: Path, provider: Provider, threads: int) -> Any:
-    """A session with onnxruntime's own settings; ``threads`` 0: all cores."""
+def bare_session(settings: ModelSettings, provider: Provider, threads: int) -> Any:
+    """A session with onnxruntime's own settings for a CPU; ``threads`` 0: all cores.
+
+    On a GPU it has ours, half precision and engines above all, for it shall be as fast: bare means
+    that nothing is done for it but to hand over a batch that lies ready. But no CUDA graphs, which
+    need bound memory. Raises ModelError where it would run on something else.
+    """
+    plain = settings.model_copy(update={"cuda_graphs": False})
+    shape = load_card(settings.path).input
+    if provider != "cpu":
+        return open_on(provider, settings.path, shape, plain, threads)
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
-    return ort.InferenceSession(path.read_bytes(), options, providers=[NAMES[provider]])
+    return ort.InferenceSession(settings.path.read_bytes(), options, providers=[NAMES[provider]])
 
 
 def pictures_of(footage: Path, count: int) -> list[NDArray[np.uint8]]:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from pipeline.clock import Clock
     from pipeline.detect import Detector
+    from pipeline.detect.ladder import Provider
     from pipeline.ingest import Look
     from pipeline.settings import ModelSettings
 
@@ -57,9 +58,10 @@ def bench_town(
 ) -> list[Figure]:
     """Figures of the daemon's way with looks, ``seconds`` for each of them. Raises ModelError."""
     detector = fastest(settings)
+    running = settings.model_copy(update={"path": detector.path})
     looks = looks_in_ring(footage, detector.size, settings.batch, clock)
     say("裸会话 / bare session")
-    bare_per_s = _bare_per_s(detector, looks, seconds)
+    bare_per_s = _bare_per_s(running, detector.provider, looks, seconds)
     say("满载 / flooded")
     flooded = _under(detector, looks, settings, FLOODED * bare_per_s, seconds, clock)
     figures = [
@@ -97,8 +99,10 @@ def bench_town(
     return figures
 
 
-def _bare_per_s(detector: Detector, looks: Sequence[Look], seconds: float) -> float:
-    session = bare_session(detector.path, detector.provider, threads=0)
+def _bare_per_s(
+    settings: ModelSettings, provider: Provider, looks: Sequence[Look], seconds: float
+) -> float:
+    session = bare_session(settings, provider, threads=0)
     ready = np.stack([look.picture for look in looks])
     session.run(None, {"pictures": ready})
     began_s, runs = time.perf_counter(), 0

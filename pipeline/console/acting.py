@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pipeline.console.accounts import User
+    from pipeline.console.claims import Claim
     from pipeline.console.context import Console
     from pipeline.console.words import Language
     from pipeline.tickets import Feedback, Ticket
@@ -56,6 +57,7 @@ class Command:
     """What the user sent. ``command_id``: the same twice is done once; ``photo`` as it came.
 
     ``version``: the ticket's that the user saw; None: whichever it has. ``origin``: the address.
+    ``claim``: when it was done, where that was before it could be sent.
     """
 
     action: str
@@ -64,6 +66,7 @@ class Command:
     photo: bytes | None = None
     version: int | None = None
     origin: str = ""
+    claim: Claim | None = None
 
 
 class MovedAwayError(Refused):
@@ -134,6 +137,8 @@ def _act(console: Console, user: User, ticket: Ticket, command: Command) -> Tick
         "command_id": command.command_id,
         "expected": command.version,
     }
+    if command.claim is not None and command.claim.holds(ticket.filed_at):
+        said["facts"] = command.claim.facts()
     try:
         return _take(console.feedback, ticket.ticket_id, action, picture, said)
     except DeskUnavailableError:

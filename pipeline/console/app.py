@@ -26,6 +26,7 @@ from pipeline.console.hardening import Hardening
 from pipeline.console.live import Live
 from pipeline.console.office import Office
 from pipeline.console.pages import ROUTERS
+from pipeline.console.pages.offline import PREFIX as OFFLINE
 from pipeline.console.pages.sign_in import kept_fields
 from pipeline.console.recording import Recorder
 from pipeline.errors import AccountError, DeskError, DeskUnavailableError, UnknownGridError
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 _A_YEAR = "public, max-age=31536000, immutable"
+_FOR_PROGRAMS = (API, OFFLINE)
 
 
 def create_app(
@@ -140,7 +142,7 @@ def _add_answers(app: FastAPI) -> None:
 
     @app.exception_handler(Refused)
     async def refused(request: Request, error: Refused) -> Response:
-        if error.status == 401 and not request.url.path.startswith(API):
+        if error.status == 401 and not request.url.path.startswith(_FOR_PROGRAMS):
             return await _ask_to_sign_in(request)
         return _answer(request, error.status, error.say, error.headers)
 
@@ -185,6 +187,8 @@ def _answer(
     visit = visit_of(request)
     if request.url.path.startswith(API):
         return JSONResponse({"error": say[1]}, status, dict(headers))
+    if request.url.path.startswith(OFFLINE):
+        return JSONResponse({"error": visit.say(*say)}, status, dict(headers))
     return draw(request, "answer.html", status=status, headers=headers, said=visit.say(*say))
 
 

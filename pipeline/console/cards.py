@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from pipeline.console import words
+from pipeline.console.claims import claim_text
 from pipeline.console.rules import steps_of
 from pipeline.tickets.transitions import WAITING
 
@@ -42,6 +43,7 @@ class Past:
     by: str
     note: str
     picture: int | None
+    claim: str
     """The number of the step, where a picture came with it."""
 
 
@@ -81,10 +83,39 @@ def card(ticket: Ticket, user: User, grids: GridMap, now: float, language: Langu
                 step.facts.get("camera_id", step.by),
                 step.note,
                 number if "picture" in step.facts else None,
+                claim_text(step.facts, now, language),
             )
             for number, step in reversed([*enumerate(ticket.steps)])
         ),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Evidence of this number shows the place before and after; when each was seen."""
+
+    number: int
+    before: str
+    after: str
+
+
+def pairs_of(ticket: Ticket, now: float, language: Language) -> list[Pair]:
+    """What can be compared, the newest first."""
+    times = {
+        one.incident_id: [
+            words.moment(at, now, language) if at is not None else ""
+            for at in (one.confirmed_at, one.cleared_at)
+        ]
+        for one in ticket.incidents
+    }
+    found = []
+    for number, evidence in enumerate(ticket.evidence):
+        if evidence.after is not None:
+            # Its name begins with the incident's.
+            name = evidence.after.rpartition("/")[2]
+            seen = next((told for known, told in times.items() if name.startswith(known)), ["", ""])
+            found.append(Pair(number, *seen))
+    return found[::-1]
 
 
 def photo_name(path: str) -> str:

@@ -50,6 +50,7 @@ def draw(
     visit = visit_of(request)
     html = _templates.get_template(template).render(
         visit=visit,
+        owner=owner_of(visit.user.name) if visit.user else "",
         t=visit.say,
         words=words,
         file=file_url,
@@ -60,7 +61,23 @@ def draw(
         new_id=lambda: uuid.uuid4().hex,
         **values,
     )
-    return HTMLResponse(html, status_code=status, headers=dict(headers or {}))
+    return HTMLResponse(html, status_code=status, headers={**(headers or {}), **_whose(request)})
+
+
+def owner_of(name: str) -> str:
+    """What a browser calls a user: it keeps one's pages and what waits to be sent from others'."""
+    return hashlib.sha256(b"owner " + name.encode()).hexdigest()[:16]
+
+
+def _whose(request: HTTPConnection) -> dict[str, str]:
+    """Whose page it is and when it was made: for browsers that keep it."""
+    user = visit_of(request).user
+    if user is None:
+        return {}
+    return {
+        "X-Gridwatch-Owner": owner_of(user.name),
+        "X-Gridwatch-At": f"{console_of(request).clock.now():.0f}",
+    }
 
 
 def _called(table: dict[str, words.Pair], key: str, *, language: words.Language) -> str:

@@ -36,14 +36,16 @@ async def guard(request: Request) -> AsyncIterator[None]:
     _check_origin(request)
     visit = visit_of(request)
     await run_in_threadpool(_recognise, request, visit)
-    if not rule.open:
-        await _check_sender(request, visit)
-        await run_in_threadpool(_check_reach, request, visit, rule)
-    elif request.method not in _SAFE:
-        visit.form = await request.form(max_fields=_FIELDS_AT_MOST, max_files=0)
-    yield
-    if visit.form is not None:
-        await visit.form.close()
+    try:
+        if not rule.open:
+            await _check_sender(request, visit)
+            await run_in_threadpool(_check_reach, request, visit, rule)
+        elif request.method not in _SAFE:
+            visit.form = await request.form(max_fields=_FIELDS_AT_MOST, max_files=0)
+        yield
+    finally:  # refused or not: what was uploaded lies in a file
+        if visit.form is not None:
+            await visit.form.close()
 
 
 def address_of(request: Request) -> str:

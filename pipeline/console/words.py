@@ -55,6 +55,19 @@ CAMERA_STATES: dict[str, Pair] = {
     "disabled": ("停用", "disabled"),
     "unknown": ("无人值守", "not watched"),
 }
+# Why a look that was due was not taken.
+SKIPPED: dict[str, Pair] = {
+    "replaced": ("检测不及，换成更新的画面", "detector too slow, a newer picture came"),
+    "no_slot": ("检测不及，没有位置", "detector too slow, no room"),
+    "thinned": ("检测不及，降低频率", "detector too slow, looked at less often"),
+    "corrupt": ("画面损坏", "damaged picture"),
+    "frozen": ("画面冻结", "frozen picture"),
+    "dark": ("过暗", "too dark"),
+    "covered": ("被遮挡", "covered"),
+    "moved": ("移位", "moved"),
+    "down": ("没有画面", "no picture came"),
+    "stopped": ("盒子停机", "the box was stopped"),
+}
 ROLES: dict[str, Pair] = {
     "member": ("网格员", "grid member"),
     "head": ("网格长", "grid head"),

@@ -1,7 +1,7 @@
 """What a second look at native resolution says against a hazard that was about to be confirmed.
 
 It may only take back, never confirm: evidence adds up over many looks, and this is one. So it has
-to be plain: a hole or a thing that is a road user, a vehicle that from near is none.
+to be plain: a hole or a thing that is a road user, a hole or a vehicle that from near is none.
 """
 
 from __future__ import annotations
@@ -28,7 +28,9 @@ THERE = 0.1
 
 def refutes(case: Observation, scene: Scene) -> bool:
     """``scene`` is what the second look saw. Crashes and crowds are left as they are."""
-    if case.rule in ("cavity", "object"):
+    if case.rule == "cavity":
+        return not _hole(case.box, scene)
+    if case.rule == "object":
         return covered(case.box, _plain_users(scene)) >= IS_USER and not _hole(case.box, scene)
     if case.rule == "vehicle":
         return not bool((iou(case.box[None], scene.users) >= THERE).any())

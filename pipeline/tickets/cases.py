@@ -6,20 +6,23 @@ The scripts decide what becomes of it; this is what they need to know about the 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
+from dataclasses import fields as fields_of
 from datetime import timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from pipeline.hazards import family_of
 from pipeline.tickets.alarms import times_of
 from pipeline.tickets.codec import dump, number
 from pipeline.tickets.finding import Finding, ground_for
+from pipeline.tickets.ground import Ground
 from pipeline.tickets.limits import due_at
 from pipeline.tickets.wire import EvidencePart, GridPart, PlacePart, TicketBody, at
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pipeline.tickets.ground import DeskTown, Ground
+    from pipeline.tickets.ground import DeskTown
     from pipeline.tickets.ticket import EvidenceRef
     from pipeline.town.duties import Duty
     from pipeline.town.holidays import Holidays
@@ -33,6 +36,9 @@ MOST_ERROR_M = 1e6  # whoever knows less than that knows nothing
 # What of a case goes by where it is.
 _PLACE_FIELDS = ("lon", "lat", "radius_m", "method", "grid", "ground")
 _PLACE_PARTS = ("place", "address", "grid", "near_grids", "watchers", "micro_grid")
+# What of a duty and of the ground stays with a ticket.
+_DUTY = ("kind", "event_code", "name_zh", "name_en", "department", "emergency")
+_GROUND = tuple(field.name for field in fields_of(Ground))
 _NUMBER_PREFIX = "YL"  # Yulong
 _CHINA = timedelta(hours=8)  # a ticket's number carries the local date
 
@@ -134,15 +140,14 @@ def _fields(
 ) -> dict[str, str]:
     """The fields of a new ticket; numbers as text, so that Redis keeps what Python wrote."""
     place = found.place
-    called = ("kind", "event_code", "name_zh", "name_en", "department", "emergency")
     return {
         "source": found.source,
         "hazard": found.hazard,
         "verify": duty.verify,
         "rank": str(_rank(duty)),
         "severity": max(found.severity, duty.severity, key=_SEVERITIES.index),
-        "duty": dump({name: getattr(duty, name) for name in called}),
-        "ground": dump(asdict(ground)),
+        "duty": _duty_json(duty),
+        "ground": dump({name: getattr(ground, name) for name in _GROUND}),
         "grid": ground.grid_code,
         "lon": number(place.lon),
         "lat": number(place.lat),
@@ -153,6 +158,11 @@ def _fields(
         "accept_due_at": number(due_at(now, duty.accept_limit, holidays)),
         "handle_due_at": number(due_at(now, duty.handle_limit, holidays)),
     }
+
+
+@lru_cache(256)
+def _duty_json(duty: Duty) -> str:
+    return dump({name: getattr(duty, name) for name in _DUTY})
 
 
 def _body(

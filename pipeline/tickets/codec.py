@@ -28,10 +28,16 @@ def _plain(value: Any) -> Any:
 _ENCODER = json.JSONEncoder(  # made once: json.dumps would make one for each field of a message
     ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=_plain
 )
+_PLACE = tuple(field.name for field in dataclasses.fields(Place))
+_INCIDENT = tuple(field.name for field in dataclasses.fields(Incident))
 
 
 def dump(value: object) -> str:
     """Compact JSON; what JSON can't say, NaN and infinity included, is a ValueError."""
+    if value is None:  # an encoder would be set up for it
+        return "null"
+    if value is True or value is False:
+        return "true" if value else "false"
     return _ENCODER.encode(value)
 
 
@@ -42,8 +48,9 @@ def number(value: float) -> str:
 
 def incident_to_json(incident: Incident) -> str:
     """All fields of an incident, the trail included."""
-    fields = {field.name: getattr(incident, field.name) for field in dataclasses.fields(Incident)}
-    fields["place"] = dataclasses.asdict(incident.place)
+    # dataclasses.asdict would copy every value; a town files a thousand of these a second.
+    fields = {name: getattr(incident, name) for name in _INCIDENT}
+    fields["place"] = {name: getattr(incident.place, name) for name in _PLACE}
     fields["measures"] = dict(incident.measures)
     fields["trail"] = dict(incident.trail)
     return dump(fields)

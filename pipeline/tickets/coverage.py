@@ -24,6 +24,8 @@ from pipeline.tickets.redis_errors import mapped
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    import numpy as np
+    from numpy.typing import NDArray
     from redis import Redis
 
     from pipeline.clock import Clock
@@ -142,6 +144,22 @@ class CoverageLedger:
             for camera_id, days in zip(some, read, strict=True):
                 found[camera_id] = _recent(days, now - HOUR_S, until)
         return found
+
+    def counted(
+        self, camera_ids: Iterable[str], from_at: float, to_at: float
+    ) -> Iterator[tuple[str, NDArray[np.int64], NDArray[np.int64]]]:
+        """Of each camera the minutes of these days, and their rows, as ``unpacked`` gives them."""
+        for some in _in_batches(list(camera_ids)):
+            for camera_id, days in zip(some, self._read(some, from_at, to_at), strict=True):
+                yield camera_id, *unpacked(days)
+
+    def forgets(self, at: float) -> bool:
+        """Whether what was looked at then is no longer kept."""
+        return self._clock.now() >= (at // DAY_S + 1 + self._keep_days) * DAY_S
+
+    def until(self) -> float:
+        """Up to when there is a record of all that was looked at (Unix seconds)."""
+        return self._until()
 
     def _until(self) -> float:
         """Up to when all there is has been written."""

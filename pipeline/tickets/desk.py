@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pipeline.hazards import family_of
 from pipeline.tickets.archive import Past
 from pipeline.tickets.delivery import Delivery
 from pipeline.tickets.evidence_desk import EvidenceDesk
@@ -20,6 +21,7 @@ from pipeline.tickets.reading import QueueTail, Reader
 from pipeline.tickets.ringing import Bell
 from pipeline.tickets.routing import Router
 from pipeline.tickets.scripts import Scripts
+from pipeline.town import HAZARDS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from pipeline.tickets.ticket import EvidenceRef, Filing, Ticket
     from pipeline.tickets.transitions import Action
     from pipeline.tickets.wire import TicketMessage
+    from pipeline.town import Place
 
 
 class Desk:
@@ -219,6 +222,11 @@ class Desk:
             found += self._reader.archived(state=state, grid=grid, hazard=hazard, limit=limit)
             found.sort(key=lambda ticket: ticket.filed_at, reverse=True)
         return found[:limit]
+
+    def near(self, place: Place, radius_m: float) -> list[Ticket]:
+        """Tickets within so many metres of a place, the nearest first: open ones and just done."""
+        families = sorted({family_of(hazard) for hazard in HAZARDS})
+        return self._reader.near(place, radius_m, families)
 
     def histories(self, since_day: str = "0", until_day: str = "9") -> Iterator[Ticket]:
         """Live and archived tickets first filed on these local days (``20261123``), each once.

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pipeline.tickets.ticket import EvidenceRef
 
 _PAGE = 500  # owners looked up in one exchange
+_FACTS = ("state", "hazard", "duty", "closed_at", "merged_into")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +87,7 @@ class EvidenceDesk:
     def standings(self, owners: Sequence[str]) -> dict[str, Standing]:
         """How the tickets of these incidents and reports, and these tickets themselves, stand.
 
+        Of a ticket that was merged: the one that carries on, for the case isn't over with it.
         Those that Redis doesn't know are left out.
         """
         found: dict[str, Standing] = {}
@@ -98,21 +100,26 @@ class EvidenceDesk:
             found = self._redis.hmget(self._keys.incidents, owners)
             # What is no finding of a ticket may be a ticket: feedback and checks have pictures too.
             numbers = [number or owner for number, owner in zip(found, owners, strict=True)]
-            known = sorted(set(numbers))
-            pipe = self._redis.pipeline(transaction=False)
-            for number in known:
-                pipe.hmget(self._keys.ticket(number), "state", "hazard", "duty", "closed_at")
-            answers = pipe.execute()
-        standings = {
-            number: _standing(number, *answer)
-            for number, answer in zip(known, answers, strict=True)
-            if answer[0]
-        }
+            known = self._known(set(numbers))
+        ends = {number: _end(number, known) for number in numbers}
         return {
-            owner: standings[number]
+            owner: _standing(ends[number], *known[ends[number]][:-1])
             for owner, number in zip(owners, numbers, strict=True)
-            if number in standings
+            if number in known
         }
+
+    def _known(self, numbers: set[str]) -> dict[str, list[Any]]:
+        """Facts of these tickets, and of all into which they were merged; the last leads on."""
+        known: dict[str, list[Any]] = {}
+        while numbers:
+            asked = sorted(numbers)
+            pipe = self._redis.pipeline(transaction=False)
+            for number in asked:
+                pipe.hmget(self._keys.ticket(number), *_FACTS)
+            answers = dict(zip(asked, pipe.execute(), strict=True))
+            known |= {number: facts for number, facts in answers.items() if facts[0]}
+            numbers = {facts[-1] for facts in answers.values() if facts[-1]} - known.keys()
+        return known
 
     def _change(
         self, ticket_id: str, action: str, by: str, note: str, more: dict[str, str]
@@ -120,6 +127,13 @@ class EvidenceDesk:
         step = dump({"at": self._clock.now(), "by": by, "note": note, "facts": {}})
         call = {"ticket_id": ticket_id, "action": action, "step": step, **more}
         return bool(self._scripts.run("hold", f"changing {ticket_id}", call))
+
+
+def _end(number: str, known: dict[str, list[Any]]) -> str:
+    """The ticket that carries on, as far as Redis still knows the way there."""
+    while number in known and known[number][-1] in known:
+        number = known[number][-1]
+    return number
 
 
 def attach_call(incident_id: str, evidence: EvidenceRef) -> dict[str, object]:

@@ -103,4 +103,4 @@ class Feedback:
             return step(said)
         ticket = self._desk.ticket(ticket_id)  # an unknown one leaves no picture
         with self._pictures.for_step(ticket, what, command_id, picture) as path:
-            return step({**said, "facts": {"picture": path}})
+            return step({**said, "facts": {**(said.get("facts") or {}), "picture": path}})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from pipeline.errors import UnknownGridError
@@ -53,6 +53,12 @@ def ground_of(town: DeskTown, place: Place) -> Ground:
         micro_code=None if micro is None else micro.code,
         address=town.grids.address(place),
     )
+
+
+def owned_by(town: DeskTown, code: str, place: Place) -> Ground:
+    """The place as the town knows it, but for the owner. Raises UnknownGridError."""
+    name = town.grids.get(code).name
+    return replace(ground_of(town, place), grid_code=code, grid_name=name)
 
 
 def around(town: DeskTown, place: Place) -> list[str]:

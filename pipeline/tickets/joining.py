@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import DeskError
@@ -9,7 +10,7 @@ from pipeline.hazards import family_of
 from pipeline.tickets.cases import case_of_all
 from pipeline.tickets.codec import dump
 from pipeline.tickets.finding import of_incident, of_report
-from pipeline.tickets.ground import around
+from pipeline.tickets.ground import around, owned_by
 from pipeline.tickets.orders import Order, check_number, raise_refusal
 from pipeline.tickets.transitions import after
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from pipeline.tickets.reading import Reader
     from pipeline.tickets.scripts import Scripts
     from pipeline.tickets.ticket import Ticket
+    from pipeline.town.place import Place
 
 
 class Joiner:
@@ -66,8 +68,18 @@ class Joiner:
             "step": order.step(now, {"into": into}),
             "step_into": order.step(now, {"from": ticket_id}),
         }
+        if one.placed and not other.placed:
+            call |= self._found_at(one.place, other.grid_code)
         answer: list[Any] = self._scripts.run("merge", f"merging {ticket_id} into {into}", call)
         return answer
+
+    def _found_at(self, place: Place, owner: str) -> dict[str, Any]:
+        """What becomes known of a case without a place, by one that has this place."""
+        ground = owned_by(self._town, owner, place)
+        return {
+            "ground": dump(asdict(ground)),
+            "known": {"micro_grid": dump(ground.micro_code), "address": dump(ground.address)},
+        }
 
     def split(self, ticket_id: str, incident_ids: Collection[str], order: Order) -> Ticket:
         while (answer := self._try_split(ticket_id, incident_ids, order))[0] == "changed":

@@ -121,6 +121,13 @@ class Keys:
         """Sorted set of the open tickets whose owner this grid map told, by time of filing."""
         return f"{self.root}:map:{version}"
 
+    def places(self, family: str) -> list[str]:
+        """Geo indices of the tickets of a family of hazards, open and just done: see common.lua.
+
+        Each holds those whose places are known about as well.
+        """
+        return [f"{self.root}:place:{family}{part}" for part in ("", ":12", ":40")]
+
     def queue(self, code: str) -> str:
         """Stream of what waits for this grid."""
         return f"{self.root}:queue:{code}"

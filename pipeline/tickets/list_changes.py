@@ -24,7 +24,7 @@ class ListChanges:
     def __init__(self, lists: CameraListFile, audit: Audit, *, who: str, origin: str) -> None:
         self._lists = lists
         self._audit = audit
-        self._said = {"who": who, "origin": origin}
+        self._who, self._origin = who, origin
         self._recorded = False
 
     def put_zones(self, camera_id: str, zones: Sequence[Zone], mark: str) -> Saved:
@@ -57,7 +57,7 @@ class ListChanges:
 
     def _record(self, action: str, camera_id: str, told: list[Any]) -> None:
         details = {"before": told[0], "after": told[1]}
-        self._audit.record(action, camera_id, **self._said, details=details)
+        self._audit.record(action, camera_id, who=self._who, origin=self._origin, details=details)
         self._recorded = True
 
     def _take_back(self, action: str, camera_id: str, error: InputError) -> None:
@@ -65,4 +65,4 @@ class ListChanges:
         if self._recorded:
             self._recorded = False
             result = f"not done: {error.problem}"
-            self._audit.record(action, camera_id, **self._said, result=result)
+            self._audit.record(action, camera_id, who=self._who, origin=self._origin, result=result)

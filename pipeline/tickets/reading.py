@@ -16,7 +16,7 @@ from pipeline.tickets.wire import TicketMessage
 from pipeline.town.place import Place
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from redis import Redis
 
@@ -148,6 +148,27 @@ class Reader:
             if len(found) >= limit:
                 break
         return found[:limit]
+
+    def near(self, place: Place, radius_m: float, families: Iterable[str]) -> list[Ticket]:
+        """Tickets of these families within so many metres: open ones and those just done.
+
+        The nearest ``_PAGE`` of each family and index, the nearest first.
+        """
+        around = {"unit": "m", "sort": "ASC", "count": _PAGE, "withdist": True}
+        found: dict[str, float] = {}
+        with mapped("looking for tickets near a place"):
+            pipe = self._redis.pipeline(transaction=False)
+            for part in (part for family in families for part in self._keys.places(family)):
+                pipe.geosearch(
+                    part,
+                    longitude=place.lon,
+                    latitude=place.lat,
+                    radius=radius_m,
+                    **around,
+                )
+            for rows in pipe.execute():
+                found |= {ticket_id: float(away_m) for ticket_id, away_m in rows}
+        return self._fetch(sorted(found, key=lambda one: (found[one], one)))
 
     def search(self, query: Query) -> list[Found]:
         """What the archive has, newest first."""

@@ -8,11 +8,11 @@ tickets back and forth.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from pipeline.tickets.codec import dump
-from pipeline.tickets.ground import Ground, around, check_code, ground_of
+from pipeline.tickets.ground import Ground, around, check_code, owned_by
 from pipeline.tickets.orders import raise_refusal, table_of
 from pipeline.tickets.wire import GridPart
 
@@ -115,7 +115,7 @@ class Router:
         name = self._town.grids.get(code).name
         near: list[str] = []
         if facts.placed:
-            ground = replace(ground_of(self._town, facts.place), grid_code=code, grid_name=name)
+            ground = owned_by(self._town, code, facts.place)
             near = around(self._town, facts.place)
         else:
             ground = Ground(code, name, near_grids=(), micro_code=None, address=facts.address)

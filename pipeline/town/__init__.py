@@ -17,7 +17,7 @@ from pipeline.town.duties import HAZARDS, Duties, Duty, Limit, load_duties
 from pipeline.town.files import write_atomically
 from pipeline.town.grid_file import load_grids
 from pipeline.town.grids import Grid, GridMap, Member
-from pipeline.town.ground import GroundPlane, place_of, plane_of
+from pipeline.town.ground import WIDESCREEN, GroundPlane, place_of, plane_of
 from pipeline.town.holidays import Holidays, load_holidays
 from pipeline.town.list_cells import ground_cells, zone_cells
 from pipeline.town.list_file import CameraListFile, Entry, Saved
@@ -28,6 +28,7 @@ from pipeline.town.town import Town, load_cameras_in, load_town
 __all__ = [
     "DATUMS",
     "HAZARDS",
+    "WIDESCREEN",
     "Calibration",
     "Camera",
     "CameraListFile",

@@ -80,6 +80,7 @@ class GridMap:
         # One place is asked about several times in a row: whose, where, how to call it.
         self._owner_at = lru_cache(_REMEMBERED)(self._find_owner)
         self._micro_at = lru_cache(_REMEMBERED)(self._find_micro)
+        self._point_at = lru_cache(_REMEMBERED)(self._find_point)
 
     def __iter__(self) -> Iterator[Grid]:
         return iter(self._by_code.values())
@@ -151,7 +152,10 @@ class GridMap:
         return self._micros.first(self._point((lon, lat)))
 
     def _point(self, at: Place | tuple[float, float]) -> Point:
-        return Point(*self._frame.xy(*_lon_lat(at)))
+        return self._point_at(*_lon_lat(at))
+
+    def _find_point(self, lon: float, lat: float) -> Point:
+        return Point(*self._frame.xy(lon, lat))
 
 
 def _lon_lat(at: Place | tuple[float, float]) -> tuple[float, float]:

@@ -31,6 +31,8 @@ def test_every_size_of_batch_is_measured_beside_a_bare_session():
         assert look.floor > 0
         assert look.target is not None
     assert figures["outside_the_session"].figure < 50
+    assert figures["processor_outside"].figure < 50
+    assert figures["copied_to_the_device"].figure == 0  # a CPU reads pictures where they are
     assert len(said) == len(BUCKETS) + 1
 
 

@@ -115,7 +115,7 @@ def watching(redis: Redis, clock: ManualClock, prefix: str, tmp_path: Path) -> I
     """Live pictures and the audit of that desk."""
     with closing(Archive(None, tmp_path / "archive.sqlite", prefix)) as archive:
         audit = Audit(redis, Keys(prefix), archive, clock=clock)
-        ledger = CoverageLedger(redis, clock=clock, prefix=prefix)
+        ledger = CoverageLedger(redis, clock=clock, prefix=prefix, keep_days=300)
         yield Watching(Shots(redis, prefix=prefix), audit, clock, ledger=ledger)
 
 

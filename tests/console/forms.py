@@ -63,9 +63,14 @@ def forms_of(html: str) -> dict[str, dict[str, str]]:
     return parser.forms
 
 
+def shown(html: str) -> str:
+    """Without what a page only keeps for later."""
+    return re.sub(r"(?s)<template.*?</template>|<section[^>]* hidden\b.*?</section>", " ", html)
+
+
 def text_of(html: str) -> str:
     """What a person reads of a page."""
-    html = re.sub(r"(?s)<head>.*?</head>|<dialog.*?</dialog>", " ", html)
+    html = re.sub(r"(?s)<head>.*?</head>|<dialog.*?</dialog>", " ", shown(html))
     return " ".join(re.sub(r"<[^>]+>", " ", html).split())
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from patrol_help import show
 from test_console_browser import SIZES, chromium, console, opened, pytestmark, sizes, violations  # noqa: F401 - fixtures
+from test_console_coverage import look_at
 from ticket_town import NOON
 
 if TYPE_CHECKING:
@@ -130,7 +131,7 @@ def test_a_walk_goes_on_by_the_arrow_keys_and_a_box_can_be_given_in_numbers(
 
 
 @pytest.mark.parametrize("size,scheme", [("phone", "light"), ("desktop", "dark")])
-def test_axe_finds_nothing_on_the_pages_of_a_patrol(
+def test_axe_finds_nothing_on_the_pages_of_patrol_and_coverage(
     console: Running,  # noqa: F811
     opened: Callable[..., Page],  # noqa: F811
     size: str,
@@ -140,7 +141,11 @@ def test_axe_finds_nothing_on_the_pages_of_a_patrol(
     show(console, "cam-2", NOON - 3000)
     page = opened("/patrol?route=cam-1+cam-2+cam-3+x", "command", size, color_scheme=scheme)
     found = violations(page)
-    for path in ("/patrol/cam-1", "/patrol/cam-2", f"/patrol/cam-1/report?shot={seen.shot_id}"):
+    look_at(console)
+    for path in (
+        *("/coverage", "/coverage/cam-1", "/coverage/cam-1?day=2020-01-01"),
+        *("/patrol/cam-1", "/patrol/cam-2", f"/patrol/cam-1/report?shot={seen.shot_id}"),
+    ):
         page.goto(path)
         found += violations(page)
     page.get_by_role("button", name="上报").evaluate("one => one.form.noValidate = true")

@@ -31,11 +31,13 @@ EXAMPLES = {
     "language": ("/language/en", None),
     "static": ("/static/console.css", None),
     "camera_picture": ("/cameras/cam-1/picture", None),
+    "coverage_camera": ("/coverage/cam-1", None),
     "patrol_camera": ("/patrol/cam-1", None),
     "report_page": ("/patrol/cam-1/report", None),
     "report_from_picture": ("/patrol/cam-1/report", {"shot": "1"}),
     "ticket_picture": ("/tickets/{ticket_id}/pictures/0/plain", None),
     "ticket_photo": ("/tickets/{ticket_id}/photos/0", None),
+    "offline_action": ("/offline/tickets/{ticket_id}/accept", COMMAND),
     "ticket_action": ("/tickets/{ticket_id}/accept", COMMAND),
     "api_ticket_picture": ("/api/v1/tickets/{ticket_id}/pictures/0/plain", None),
     "api_ticket_action": ("/api/v1/tickets/{ticket_id}/accept", {"command_id": "command-0001"}),
@@ -62,7 +64,8 @@ def routes_of(app):
 @pytest.fixture(scope="module")
 def routes():
     desk = SimpleNamespace(town=small_town())
-    app = create_app(desk, pictures_in(Path(), ManualClock()), list, None, clock=ManualClock())  # type: ignore[arg-type]
+    pictures, accounts = pictures_in(Path(), ManualClock()), SimpleNamespace(journal=None)
+    app = create_app(desk, pictures, list, accounts, clock=ManualClock())  # type: ignore[arg-type]
     return {route.name: route for route in routes_of(app)}
 
 

@@ -36,7 +36,20 @@ def test_a_hole_or_thing_that_is_plainly_a_road_user_is_none(rule, user):
     assert refutes(case(rule), scene(0.0, (user, 0.9, PLACE)))
 
 
-@pytest.mark.parametrize("rule", ["cavity", "object"])
+@pytest.mark.parametrize(
+    "rows",
+    [[], [("cavity", 0.1, PLACE)], [("cavity", 0.9, ELSEWHERE)], [("car", 0.4, PLACE)]],
+    ids=["nothing", "hardly", "elsewhere", "something else"],
+)
+def test_a_hole_that_from_near_is_none_is_taken_back(rows):
+    assert refutes(case("cavity"), scene(0.0, *rows))
+
+
+@pytest.mark.parametrize("user", [[], [("car", 0.9, PLACE)]])
+def test_a_hole_that_from_near_may_be_one_stays(user):
+    assert not refutes(case("cavity"), scene(0.0, ("cavity", 0.15, PLACE), *user))
+
+
 @pytest.mark.parametrize(
     "rows",
     [
@@ -48,8 +61,8 @@ def test_a_hole_or_thing_that_is_plainly_a_road_user_is_none(rule, user):
     ],
     ids=["nothing", "unsure", "elsewhere", "beside", "a hole as well"],
 )
-def test_everything_else_leaves_it(rule, rows):
-    assert not refutes(case(rule), scene(0.0, *rows))
+def test_everything_else_leaves_a_thing(rows):
+    assert not refutes(case("object"), scene(0.0, *rows))
 
 
 def test_a_vehicle_that_nobody_sees_from_near_is_none():

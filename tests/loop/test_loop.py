@@ -174,6 +174,12 @@ def test_everybody_whom_it_concerns_hears_of_it_and_nobody_else(story: Loop):
     assert {"accept", "escalate", "dispatch", "feed_back", "verify"} <= actions
 
 
+def test_no_message_names_a_limit_that_is_behind_the_case(story: Loop):
+    queued = [got for got in story.messages if got.to == "head" and "待受理" in got.title]
+    assert ["accept by" in got.text for got in queued] == [True, False]
+    assert all("handle by" in got.text for got in queued)
+
+
 def test_the_emergency_office_is_told_within_seconds_by_valid_documents(story: Loop):
     office = [got for got in story.messages if got.to in ("office", "cap")]
     assert all(got.at - story.ticket.filed_at < 5 for got in office[:2])

@@ -327,6 +327,26 @@ def test_an_alert_is_a_valid_document_that_says_where_and_what(desk, alerts, doc
     assert {path: text(root, path) for path in said} == said
 
 
+def test_alert_updates_and_cancel_of_one_case_are_valid_and_name_all_before(
+    desk, alerts, document, clock
+):
+    ticket_id = desk.file(incident(1, hazard="crowd")).ticket_id
+    for number, more in enumerate(({"severity": "emergency"}, {"radius_m": 1.0}), 2):
+        clock.sleep(60)
+        desk.file(incident(number, hazard="crowd", camera=f"cam-{number}", **more))
+    clock.sleep(60)
+    desk.move(ticket_id, "reject", by="command", note="是集市 / a market")
+    roots = [document(event) for event in alerts()]
+    assert [text(root, "msgType") for root in roots] == ["Alert", "Update", "Update", "Cancel"]
+    named = [
+        [one.split(",")[1] for one in (text(root, "references") or "").split()] for root in roots
+    ]
+    identifiers = [f"{ticket_id}-{number}" for number in range(1, 5)]
+    assert [text(root, "identifier") for root in roots] == identifiers
+    assert named == [identifiers[:count] for count in range(4)]
+    assert [text(root, "info/severity") for root in roots[:2]] == ["Severe", "Extreme"]
+
+
 @pytest.mark.parametrize("status", ["Exercise", "Test"])
 @pytest.mark.parametrize("scope", ["Public", "Restricted"])
 @pytest.mark.parametrize("hazard, severity", [("crowd", "notice"), ("road_collapse", "emergency")])

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from archive_town import DAY_S, QUIET_S, Place
 from redis import Redis
+from sqlalchemy import inspect, text
 from ticket_town import NOON, incident, small_town
 
 from pipeline.clock import ManualClock
@@ -355,3 +356,17 @@ def test_a_damaged_file_is_said(tmp_path):
 
 def everything():
     return Query()
+
+
+def test_an_archive_made_earlier_gets_the_indexes_of_today(place: Place):
+    ticket_id = place.closed()
+    place.later(8)
+    place.archivist.round()
+    with place.archive._base.writing() as db:
+        db.execute(text("DROP INDEX tickets_place"))
+        db.execute(text("CREATE INDEX tickets_cell ON tickets (cell, key)"))
+    place.archive.close()
+    with place.archive._base.reading() as db:
+        names = {index["name"] for index in inspect(db).get_indexes("tickets")}
+    assert names == {"tickets_grid", "tickets_hazard", "tickets_place"}
+    assert [one.ticket_id for one in place.desk.search(everything())] == [ticket_id]

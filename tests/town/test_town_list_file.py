@@ -125,7 +125,9 @@ def test_an_entry_of_a_yaml_list_gets_its_zones_and_the_comments_stay(listed, ca
     flow=st.booleans(),
     tail=st.sampled_from(["", "\n", "  # end", "\n# end", "\n\n# end\n\n"]),
 )
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 def test_wherever_its_keys_stand_an_entry_alone_is_changed(listed, keys, number, flow, tail):
     values = {
         "url": "rtsp://nvr/1",

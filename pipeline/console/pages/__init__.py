@@ -6,10 +6,12 @@ from pipeline.console.pages import (
     calibration,
     camera,
     cameras,
+    coverage,
     duties,
     events,
     home,
     indices,
+    offline,
     oidc,
     patrol,
     pictures,
@@ -24,8 +26,8 @@ from pipeline.console.pages import (
 ROUTERS = tuple(
     page.router
     for page in (
-        *(home, sign_in, account, queue, ticket, town, events),
-        *(cameras, camera, zones, calibration, pictures, patrol),
+        *(home, sign_in, account, queue, ticket, town, events, offline),
+        *(cameras, camera, zones, calibration, pictures, patrol, coverage),
         *(indices, users, audit, duties, oidc),
     )
 )

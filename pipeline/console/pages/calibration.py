@@ -14,9 +14,10 @@ from pipeline.console.camera_words import DATUMS as DATUM_NAMES
 from pipeline.console.camera_words import point_of, refusal
 from pipeline.console.context import Refused, console_of, visit_of
 from pipeline.console.drawing import draw
+from pipeline.console.guard import by_of
 from pipeline.console.pages.camera import care_of, entry_of, row_of
 from pipeline.errors import CalibrationError
-from pipeline.town import calibrate, from_wgs84
+from pipeline.town import WIDESCREEN, calibrate, from_wgs84
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from pipeline.town import Calibration, Camera, Entry, GroundPoint
 
 router = APIRouter()
+
+_NARROWEST = 0.2  # width over height of a picture
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +56,8 @@ def check_calibration(request: Request, camera_id: str) -> Response:
     if entry is None:
         raise Refused(409, trouble or ("没有这个摄像机", "no such camera"))
     try:
-        marked = _marked(entry.camera, read_points(told, datum))
+        aspect = _aspect(visit.text("aspect"))
+        marked = _marked(entry.camera, read_points(told, datum), aspect)
     except Refused as error:
         return JSONResponse({"problem": visit.say(*error.say)})
     return JSONResponse(_answer(marked, visit.say))
@@ -65,7 +69,8 @@ def save_calibration(request: Request, camera_id: str) -> Response:
     told, datum = visit.text("points"), visit.text("datum")
     try:
         points = read_points(told, datum)
-        camera_care.save_points(care_of(request), camera_id, points, visit.text("mark")(request))
+        care = care_of(request)
+        camera_care.save_points(care, camera_id, points, visit.text("mark"), by_of(request))
     except Refused as error:
         return _page(request, camera_id, error, (told, datum))
     return RedirectResponse(f"/cameras/{camera_id}?saved=calibration", 303)
@@ -127,9 +132,18 @@ def _judged(entry: Entry | None, points: str, datum: str, say: Any) -> tuple[Any
     return (None, answer["problem"]) if "problem" in answer else (answer, "")
 
 
-def _marked(camera: Camera, points: Sequence[GroundPoint]) -> _Marked:
+def _aspect(told: str) -> float:
+    """Width over height of the picture that was marked; what can't be one is taken for 16:9."""
     try:
-        return _Marked(calibrate(camera, points))
+        aspect = float(told)
+    except ValueError:
+        return WIDESCREEN
+    return aspect if _NARROWEST <= aspect <= 1 / _NARROWEST else WIDESCREEN
+
+
+def _marked(camera: Camera, points: Sequence[GroundPoint], aspect: float = WIDESCREEN) -> _Marked:
+    try:
+        return _Marked(calibrate(camera, points, aspect))
     except CalibrationError as error:
         return _Marked(None, refusal(error), point_of(error))
 
@@ -153,9 +167,9 @@ def _answer(marked: _Marked, say: Any) -> dict[str, Any]:
             f"Error {whole:.2f} m (RMS), largest {worst_m:.2f} m at point {worst + 1}.",
         )
     return {
-        "errors": [round(one, 3) for one in found.errors_m],
-        "unseen": [None if one is None else round(one, 3) for one in found.unseen_m],
-        "whole": round(whole, 3),
+        "errors": [round(one, 2) for one in found.errors_m],
+        "unseen": [None if one is None else round(one, 2) for one in found.unseen_m],
+        "whole": round(whole, 2),
         "said": text,
         "proves_nothing": found.proves_nothing,
     }

@@ -94,7 +94,8 @@ def sign_out(request: Request) -> RedirectResponse:
 
 
 def signed_out(request: Request, to: str = "/sign-in") -> RedirectResponse:
-    answer = RedirectResponse(to, 303)
+    # Pictures are kept by the browser for a day: the next user of it must not find them.
+    answer = RedirectResponse(to, 303, {"Clear-Site-Data": '"cache"'})
     answer.delete_cookie(
         cookie_name(request), path="/", secure=is_https(request), httponly=True, samesite="lax"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Literal
 
 from fastapi import APIRouter, Request
@@ -11,11 +12,14 @@ from starlette.responses import RedirectResponse, Response
 
 from pipeline.console import words
 from pipeline.console.acting import Command, MovedAwayError, act
-from pipeline.console.cards import card
+from pipeline.console.ahead import ahead_of, later_steps
+from pipeline.console.cards import card, pairs_of
 from pipeline.console.context import Refused, console_of, visit_of
 from pipeline.console.drawing import draw
 from pipeline.console.evidence import evidence_response, thumb_response
 from pipeline.console.guard import address_of
+from pipeline.console.plan import Plan, plan_of, reach_m
+from pipeline.console.rules import RULES, sees
 
 router = APIRouter(prefix="/tickets/{ticket_id}")
 
@@ -94,10 +98,16 @@ def _page(
     console, visit = console_of(request), visit_of(request)
     grids = console.desk.town.grids
     shown = card(visit.on, visit.by, grids, console.clock.now(), visit.language)
+    ahead = ahead_of(visit.by, visit.on, grids)
     return draw(
         request,
         "ticket.html",
         status=error.status if error else 200,
+        headers={"X-Gridwatch-Version": str(visit.on.version)},
+        ahead=json.dumps(ahead),  # in its order
+        later=later_steps(ahead, visit.on.state),
+        plan=_plan(request),
+        pairs=pairs_of(visit.on, console.clock.now(), visit.language),
         card=shown,
         said=words.pick(error.say, visit.language) if error else None,
         done=request.query_params.get("done"),
@@ -106,3 +116,17 @@ def _page(
         wanted=action if action in shown.steps else "",
         near=[grids.get(code).name for code in visit.on.near_grids if code in grids],
     )
+
+
+def _plan(request: Request) -> Plan | None:
+    """The surroundings, with the other open tickets that this user may see."""
+    console, visit = console_of(request), visit_of(request)
+    ticket, grids = visit.on, console.desk.town.grids
+    reach = reach_m(ticket.place)
+    if reach is None:
+        return None
+    rule = RULES["ticket_page"]
+    near = [
+        one for one in console.desk.near(ticket.place, reach) if sees(rule, visit.by, one, grids)
+    ]
+    return plan_of(ticket, near, grids, console.settings.tiles)

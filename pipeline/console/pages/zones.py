@@ -54,6 +54,7 @@ def _page(
         trouble=trouble,
         why_not=care.why_not(camera_id) if care is not None else None,
         mark=entry.mark if entry else "",
+        listed=listed,
         zones=listed if drawn is None else drawn,
         differs=drawn is not None and drawn != listed,
         kinds=ZONE_KINDS,

@@ -33,7 +33,8 @@
     drop,
   } : {});
   shot.redraw = draw;
-  const map = new MarksMap(document.getElementById("map"), datum(), edits ? {
+  const spots = () => pairs.filter((pair) => pair.at).map((pair) => pair.at);
+  const map = new MarksMap(document.getElementById("map"), datum(), spots, edits ? {
     put: (lon, lat) => put("at", [near(lon), near(lat)]),
     pick: choose,
     move(id, lon, lat) { find(id).at = [near(lon), near(lat)]; changed(); },
@@ -80,7 +81,7 @@
       say(these.length || pairs.length ? words.more.replace("{}", String(4 - these.length)) : "");
       return;
     }
-    const body = new URLSearchParams({ csrf: form.elements.csrf.value, points: lines(), datum: datum() });
+    const body = new URLSearchParams({ csrf: form.elements.csrf.value, points: lines(), datum: datum(), aspect: shot.aspect });
     const answer = await fetch(`${form.getAttribute("action")}/check`, { method: "POST", body, headers: { Accept: "application/json" } }).catch(() => null);
     if (mine !== asked) return; // something newer is asked
     if (!answer?.ok) { say(document.getElementById("lost").dataset.said, true); return; }

@@ -46,7 +46,7 @@ document.addEventListener("submit", async (event) => {
   if (!answer) return lost(true);
   if (answer.status !== 204) {
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-    said.textContent = page.querySelector(".said")?.textContent ?? answer.status;
+    said.textContent = page.querySelector("main .said")?.textContent ?? answer.status;
     said.hidden = false;
     return;
   }
@@ -82,7 +82,8 @@ document.addEventListener("input", (event) => {
   if (name) sessionStorage.setItem(`draft ${name}`, event.target.value);
 });
 document.addEventListener("htmx:afterRequest", (event) => {
-  const field = event.detail.elt.querySelector?.("textarea[data-draft]");
+  // The form itself is gone by now, where it was a part of what was exchanged.
+  const field = event.detail.requestConfig.elt.querySelector?.("textarea[data-draft]");
   if (field && event.detail.successful) sessionStorage.removeItem(`draft ${field.dataset.draft}`);
 });
 

@@ -1,11 +1,15 @@
 // The map on which marked points are put. Coordinates are those of the datum that was chosen.
 "use strict";
 
+const SIGHT_M = 45; // around the camera, at first
+
 class MarksMap {
-  // on: put(lon, lat), move(id, lon, lat), moved(id), pick(id)
-  constructor(root, datum, on) {
+  // spots(): what shall be seen at first; on: put(lon, lat), move(id, lon, lat), pick(id)
+  constructor(root, datum, spots, on) {
     this.root = root;
+    root.hidden = false;
     this.on = on;
+    this.spots = spots;
     this.markers = new Map();
     this.places = JSON.parse(root.dataset.places || "{}");
     this.datum = datum;
@@ -47,7 +51,9 @@ class MarksMap {
     this.map.getCanvas().addEventListener("keydown", (event) => {
       if (event.key === "Enter" && this.on.put) { event.preventDefault(); this.atCentre(); }
     });
-    document.getElementById("centre")?.addEventListener("click", () => this.atCentre());
+    const centre = document.getElementById("centre");
+    if (centre) centre.hidden = false;
+    centre?.addEventListener("click", () => this.atCentre());
     const answer = await fetch("/api/v1/grids");
     this.grids = answer.ok ? await answer.json() : empty;
     if (!this.map.isStyleLoaded()) await new Promise((done) => { this.map.once("load", done); });
@@ -75,7 +81,10 @@ class MarksMap {
     const at = this.places[datum], wgs = this.places.wgs84;
     if (!this.map || !this.camera || !at) return;
     this.camera.setLngLat(at).addTo(this.map);
-    this.map.jumpTo({ center: at, zoom: 17.5 });
+    const [east, north] = degrees(at[1]), sight = new maplibregl.LngLatBounds();
+    for (const side of [-SIGHT_M, SIGHT_M]) sight.extend([at[0] + side * east, at[1] + side * north]);
+    for (const spot of this.spots()) if (near(spot, at)) sight.extend(spot);
+    this.map.fitBounds(sight, { padding: 20, animate: false });
     this.map.getSource("rings")?.setData(rings(at));
     this.map.getSource("grids")?.setData(shifted(this.grids, at[0] - wgs[0], at[1] - wgs[1]));
   }
@@ -107,9 +116,18 @@ class MarksMap {
   }
 }
 
+// Degrees of longitude and of latitude that a metre is.
+function degrees(lat) {
+  const north = 1 / 111000;
+  return [north / Math.cos(lat * Math.PI / 180), north];
+}
+
+// Coordinates of another datum lie hundreds of metres off: the map doesn't follow them.
+function near([lon, lat], at) { return Math.abs(lon - at[0]) < 0.003 && Math.abs(lat - at[1]) < 0.003; }
+
 // Circles 20, 40 and 80 m around the camera: beyond 80 m nothing is placed by its picture.
 function rings([lon, lat]) {
-  const north = 1 / 111000, east = north / Math.cos(lat * Math.PI / 180);
+  const [east, north] = degrees(lat);
   const ring = (metres) => Array.from({ length: 73 }, (_, at) => {
     const turn = at * Math.PI / 36;
     return [lon + metres * Math.sin(turn) * east, lat + metres * Math.cos(turn) * north];

@@ -12,7 +12,7 @@
 
   try { zones = JSON.parse(field.value); } catch { return; } // what can't be read stays as text
   if (!Array.isArray(zones) || zones.some((zone) => !Array.isArray(zone?.polygon))) return;
-  saved = JSON.stringify(zones);
+  try { saved = JSON.stringify(JSON.parse(words.listed)); } catch { /* there is no list */ }
   if (byId("text")) byId("text").hidden = true;
   for (const tools of document.querySelectorAll("#zones > .tools")) tools.hidden = false;
 

@@ -10,7 +10,7 @@ from sqlalchemy import create_engine, event, exc, select, text
 from sqlalchemy.engine import make_url
 
 from pipeline.errors import ArchiveError, ArchiveUnavailableError, SettingsError
-from pipeline.tickets.archive.tables import VERSION, about, metadata
+from pipeline.tickets.archive.tables import OLD_INDEXES, VERSION, about, metadata, tickets
 from pipeline.tickets.archive.words import PostgresWords, SqliteWords
 
 if TYPE_CHECKING:
@@ -114,6 +114,10 @@ class Database:
                 db.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
             common = [one for one in metadata.sorted_tables if "only" not in one.info]
             metadata.create_all(db, tables=common)
+            for index in sorted(tickets.indexes, key=lambda one: str(one.name)):
+                index.create(db, checkfirst=True)  # an archive made earlier may not have it
+            for name in OLD_INDEXES:
+                db.execute(text(f"DROP INDEX IF EXISTS {name}"))
             self.words.create(db)
             for statement in _FROZEN[engine.dialect.name]:
                 db.execute(text(statement))

@@ -60,7 +60,19 @@ tickets = Table(
 # found without sorting what fits.
 Index("tickets_grid", tickets.c.grid, tickets.c.hazard, tickets.c.state, tickets.c.key)
 Index("tickets_hazard", tickets.c.hazard, tickets.c.state, tickets.c.key)
-Index("tickets_cell", tickets.c.cell, tickets.c.key)
+# What lies in a box is told by this index alone: a row for each ticket in a cell would be read.
+Index(
+    "tickets_place",
+    tickets.c.cell,
+    tickets.c.key,
+    tickets.c.lon,
+    tickets.c.lat,
+    tickets.c.hazard,
+    tickets.c.state,
+    tickets.c.opened_at,
+)
+OLD_INDEXES = ("tickets_cell",)
+"""Of archives that an earlier gridwatch made; each has been replaced by another."""
 
 steps = Table(
     "steps",

@@ -22,8 +22,11 @@ local function add_source(id, source)
     end
 end
 
-local function mark_place(id, place, unplaced)
-    if unplaced then
+-- new: of a ticket that stands nowhere yet.
+local function mark_place(id, place, unplaced, new)
+    if new and not unplaced then
+        index_place(id, call.family, place)
+    elseif unplaced then
         redis.call('HSET', key('ticket', id), 'unplaced', '1')
         drop_place(id, call.family)
     else
@@ -32,11 +35,16 @@ local function mark_place(id, place, unplaced)
     end
 end
 
-local function write_fields(id)
+local function write_fields(id, new)
+    local text = watchers_of(call.around, call.ticket.grid)
+    call.ticket.watchers, call.message.near_grids, call.message.watchers = text, text, text
+    if not new then
+        unwatch(id, redis.call('HGET', key('ticket', id), 'watchers'))
+    end
     write_all(key('ticket', id), call.ticket)
     write_all(key('ticket', id, 'message'), call.message)
-    mark_place(id, call.ticket, call.unplaced)
-    set_watchers(id, call.around)
+    mark_place(id, call.ticket, call.unplaced, new)
+    list(id)
     start_clocks(id, call.alarms)
 end
 
@@ -47,7 +55,7 @@ end
 
 -- Files the case under its number and hands it on: to the owner, or to the first level's review.
 local function open_case(id, action)
-    write_fields(id)
+    write_fields(id, action == 'file')
     add_step(id, action, 'filed')
     if call.review_grid then
         set_state(id, 'filed')
@@ -79,10 +87,12 @@ local function raise_severity(id, found)
     end
 end
 
--- The owner stays; who watches goes by the better place.
+-- The owner stays; who watches goes by the better place. Any place is better than none.
 local function take_better_place(id, found)
     local ticket, better = key('ticket', id), found.ticket
-    if tonumber(better.radius_m) < tonumber(redis.call('HGET', ticket, 'radius_m')) then
+    local facts = redis.call('HMGET', ticket, 'radius_m', 'unplaced')
+    local nearer = facts[2] or tonumber(better.radius_m) < tonumber(facts[1])
+    if nearer and not better.unplaced then
         redis.call('HSET', ticket, 'lon', better.lon, 'lat', better.lat,
             'radius_m', better.radius_m, 'method', better.method)
         redis.call('HSET', key('ticket', id, 'message'), 'place', found.message.place)

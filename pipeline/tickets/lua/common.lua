@@ -19,13 +19,11 @@ local function headed(head, body)
 end
 
 -- The limit that runs: for accepting, else for handling; none once it is done or while it stands.
-local function running_limit(id)
-    for _, name in ipairs({'accept', 'handle'}) do
-        if redis.call('ZSCORE', key('due', name), id) then
-            return redis.call('HGET', key('ticket', id), name .. '_due_at')
-        end
+local function running_limit(id, accept_due_at, handle_due_at)
+    if redis.call('ZSCORE', key('due', 'accept'), id) then
+        return accept_due_at
     end
-    return 'null'
+    return redis.call('ZSCORE', key('due', 'handle'), id) and handle_due_at or 'null'
 end
 
 -- Whatever somebody may base a decision on raises the version.
@@ -35,24 +33,24 @@ end
 
 -- To be taken when the rest of the change is made, but before the ticket enters a queue.
 local function add_step(id, action, state)
+    local facts = redis.call('HMGET', key('ticket', id), 'grid', 'accept_due_at', 'handle_due_at')
     local head = string.format(
         '"action":"%s","state":"%s","version":%d,"due_at":%s',
-        action, state, raise_version(id), running_limit(id))
+        action, state, raise_version(id), running_limit(id, facts[2], facts[3]))
     local steps = redis.call('RPUSH', key('ticket', id, 'steps'), headed(head, call.step))
     -- Whoever follows hears of it; that nobody may listen here is no reason to refuse a step.
-    local grid = redis.call('HGET', key('ticket', id), 'grid') or ''
-    redis.pcall('PUBLISH', key('changes'), table.concat({id, grid, steps}, '|'))
+    redis.pcall('PUBLISH', key('changes'), table.concat({id, facts[1] or '', steps}, '|'))
     tell_step(id, action, state)
 end
 
 local function set_state(id, state)
     local ticket = key('ticket', id)
-    local before = redis.call('HGET', ticket, 'state')
-    if before then
-        redis.call('ZREM', key('state', before), id)
+    local before = redis.call('HMGET', ticket, 'state', 'filed_at')
+    if before[1] then
+        redis.call('ZREM', key('state', before[1]), id)
     end
     redis.call('HSET', ticket, 'state', state)
-    redis.call('ZADD', key('state', state), redis.call('HGET', ticket, 'filed_at'), id)
+    redis.call('ZADD', key('state', state), before[2], id)
 end
 
 -- The message of a ticket is kept by its fields, each as JSON text, so that what turns out to be
@@ -171,28 +169,35 @@ local function list(id)
     end
 end
 
-local function unlist(id)
-    local facts = redis.call('HMGET', key('ticket', id), 'grid', 'watchers')
-    redis.call('ZREM', key('tickets'), id)
-    redis.call('ZREM', key('grid', facts[1]), id)
-    for _, code in ipairs(cjson.decode(facts[2] or '[]')) do
+local function unwatch(id, watchers)
+    for _, code in ipairs(cjson.decode(watchers or '[]')) do
         redis.call('ZREM', key('watch', code), id)
     end
 end
 
--- The grids around its place, but for the owner, watch it. around: codes, the place's owner first.
-local function set_watchers(id, around)
-    local ticket, texts = key('ticket', id), {}
-    local facts = redis.call('HMGET', ticket, 'grid', 'watchers')
-    for _, code in ipairs(cjson.decode(facts[2] or '[]')) do
-        redis.call('ZREM', key('watch', code), id)
-    end
+local function unlist(id)
+    local facts = redis.call('HMGET', key('ticket', id), 'grid', 'watchers')
+    redis.call('ZREM', key('tickets'), id)
+    redis.call('ZREM', key('grid', facts[1]), id)
+    unwatch(id, facts[2])
+end
+
+-- The grids around a place, but for the owner, watch what is there, as JSON. around: codes.
+local function watchers_of(around, owner)
+    local texts = {}
     for _, code in ipairs(around) do
-        if code ~= facts[1] then
+        if code ~= owner then
             texts[#texts + 1] = cjson.encode(code)
         end
     end
-    local text = '[' .. table.concat(texts, ',') .. ']'
+    return '[' .. table.concat(texts, ',') .. ']'
+end
+
+local function set_watchers(id, around)
+    local ticket = key('ticket', id)
+    local facts = redis.call('HMGET', ticket, 'grid', 'watchers')
+    unwatch(id, facts[2])
+    local text = watchers_of(around, facts[1])
     redis.call('HSET', ticket, 'watchers', text)
     redis.call('HSET', key('ticket', id, 'message'), 'near_grids', text, 'watchers', text)
     list(id)
@@ -217,7 +222,8 @@ local function drop_place(id, family, but)
     end
 end
 
-local function keep_place(id, family, place)
+-- Of a ticket that isn't in it; answers the part in which it is now.
+local function index_place(id, family, place)
     local precision
     for i = #PRECISIONS, 1, -1 do
         if tonumber(place.radius_m) <= PRECISIONS[i] then
@@ -225,8 +231,12 @@ local function keep_place(id, family, place)
         end
     end
     local part = place_index(family, precision)
-    drop_place(id, family, part)
     redis.call('GEOADD', part, place.lon, place.lat, id)
+    return part
+end
+
+local function keep_place(id, family, place)
+    drop_place(id, family, index_place(id, family, place))
 end
 
 -- Puts it into the queue of whoever has to take it on, if anybody has.

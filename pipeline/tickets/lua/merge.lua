@@ -63,6 +63,10 @@ add_step(id, 'merge', 'merged')
 
 call.step = call.step_into
 raise_severity(into, found)
+if call.ground then -- nobody knew where the other one is
+    redis.call('HSET', key('ticket', into), 'ground', call.ground)
+    write_all(key('ticket', into, 'message'), call.known)
+end
 take_better_place(into, found)
 add_step(into, 'take_in', redis.call('HGET', key('ticket', into), 'state'))
 take_graver_hazard(into, found)

@@ -85,8 +85,15 @@ class Sweep:
         found: list[Due] = []
         for start in range(0, len(listed), _CHUNK):
             chunk = listed[start : start + _CHUNK]
-            standings = self._desk.standings(sorted({item.owner for item in chunk}))
-            now = [self._as_it_stands(item, standings.get(item.owner), held) for item in chunk]
+            named = {name for item in chunk for name in (item.owner, item.ticket_id) if name}
+            standings = self._desk.standings(sorted(named))
+            now = [
+                # A ticket that was merged leaves Redis before the one that carries on.
+                self._as_it_stands(
+                    item, standings.get(item.owner) or standings.get(item.ticket_id or ""), held
+                )
+                for item in chunk
+            ]
             changed = [new for old, (new, _) in zip(chunk, now, strict=True) if new != old]
             self._store.ledger.remember(changed)
             found += [self._due(item, is_open=is_open) for item, is_open in now]
@@ -99,7 +106,7 @@ class Sweep:
         self, item: Item, standing: Standing | None, held: Collection[str]
     ) -> tuple[Item, bool]:
         """The file with what the desk says of it now, and whether its ticket is open."""
-        is_held = item.ticket_id in held
+        is_held = item.ticket_id in held or item.owner in held
         if standing is not None:
             is_held = is_held or standing.ticket_id in held
             item = replace(
