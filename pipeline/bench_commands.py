@@ -148,6 +148,39 @@ def bench_town(
     _tell("一台能带多少路 / what one box holds", figures, plot, as_json=as_json)
 
 
+@app.command("console")
+def bench_console(
+    pages: Annotated[int, typer.Option(min=1, max=15_000, help="open pages that listen")] = 1000,
+    rate: Annotated[float, typer.Option(min=1, help="tickets accepted a second")] = 50.0,
+    seconds: Annotated[float, typer.Option(min=1, help="for so long")] = 12.0,
+    phone: Annotated[bool, typer.Option(help="a slow telephone, too; needs Chromium")] = True,
+    plot: Plot = None,
+    as_json: AsJson = False,
+) -> None:
+    """控制台 / a thousand open pages with actions among them, and the queue on a slow telephone."""
+    try:
+        from pipeline.bench.console import bench_console, why_no_phone
+    except ModuleNotFoundError as error:
+        raise InputError(
+            f"the console needs {error.name}",
+            found="gridwatch without extras",
+            allowed="gridwatch[console]",
+        ) from None
+    lacks = why_no_phone() if phone else None
+    if lacks:
+        err.print(f"没有 {lacks}，不测手机 / no {lacks}: the telephone is left out")
+    with err.status("") as status:
+        figures = bench_console(
+            pages=pages,
+            rate=rate,
+            seconds=seconds,
+            phone=phone and not lacks,
+            clock=SystemClock(),
+            say=status.update,
+        )
+    _tell("控制台 / the console", figures, plot, as_json=as_json)
+
+
 def _tell(title: str, figures: list[Figure], plot: Path | None, *, as_json: bool) -> None:
     """Print and draw them; a figure that misses its target is a failure."""
     from pipeline.bench import draw

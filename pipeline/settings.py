@@ -208,6 +208,11 @@ class IngestSettings(Section):
         description="how cameras send; udp: for lines on which late pictures are worse than lost "
         "ones, and H.264 alone (H.265 is then fetched by tcp)",
     )
+    h265: Literal["prove", "doubt"] = Field(
+        "prove",
+        description="which H.265 pictures become looks, as no decoder tells their damage; prove: "
+        "key frames that are proven whole; doubt: all that don't look torn, which costs less",
+    )
     road_looks: RoadLookSettings = RoadLookSettings()
     schedule: ScheduleSettings = ScheduleSettings()
     coverage: CoverageSettings = CoverageSettings()

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://\S+")
 # user:password@host where the scheme was left out.
-_LOGIN = re.compile(r"[^\s:@/'\"]{1,64}:[^\s]{1,256}@(?=[\w\[])")
+_LOGIN = re.compile(r"[^\s:@/'\"]{1,64}:(?!//)[^\s]{1,256}@(?=[\w\[])")
 _NAMES = r"password|passwd|passphrase|pwd|secret|token|api_?key|credentials?|(?<![a-z])pass"
 _NAMED = re.compile(
     rf"""((?:{_NAMES}|密码|口令)["']?\s*[=:：]\s*)("(?:[^"\\]|\\.)*"?|'(?:[^'\\]|\\.)*'?|\S+)""",
@@ -86,10 +86,17 @@ def masked(text: str) -> str:
     and what follows ``password=``, ``token:`` and the like, up to the next space or the
     closing quote.
     """
+    once = _masked_once(text)
+    while once != text:  # what was hidden may have stood between other parts of a secret
+        text, once = once, _masked_once(once)
+    return once
+
+
+def _masked_once(text: str) -> str:
+    if "@" in text:  # first: a password may look like a URL
+        text = _LOGIN.sub(f"{_HIDDEN}@", text)
     if "://" in text:
         text = _URL.sub(lambda found: masked_url(found[0]), text)
-    if "@" in text:
-        text = _LOGIN.sub(f"{_HIDDEN}@", text)
     text = _HEADER.sub(rf"\1{_HIDDEN}", text)
     return _NAMED.sub(rf"\1{_HIDDEN}", text)
 

@@ -7,12 +7,17 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import av
+import hypothesis
 import numpy as np
 import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+# How long an example takes says something about the machine, not about the code.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 
 def write_clip(

@@ -17,7 +17,7 @@ import numpy as np
 
 from pipeline.bench.figure import Figure
 from pipeline.bench.turns import turns
-from pipeline.detect import FLOOR, look_at
+from pipeline.detect import FLOOR, Detections, look_at
 from pipeline.errors import BenchError
 from pipeline.hazards.boxes import iou
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pipeline.clock import Clock
-    from pipeline.detect import Detections, Detector
+    from pipeline.detect import Detector
 
 TARGET = 1 / 1.3
 """At least 1.3 times as many pictures a second."""
@@ -47,7 +47,7 @@ def beside_ultralytics(
     rounds: int,
     clock: Clock,
 ) -> list[Figure]:
-    """Milliseconds a picture for each size of batch, and the share of unlike detections.
+    """Milliseconds a picture for each size of batch, and the shares of unlike detections.
 
     ``pictures`` are uint8 BGR (H, W, 3), as many as the largest batch. Raises BenchError.
     """
@@ -83,22 +83,31 @@ def beside_ultralytics(
             )
         )
     same = [_in_its_size(one, detector.size) for one in pictures]
-    pairs = zip(ours(same), theirs(same), strict=True)
-    counts = [_unlike(one, other, detector.card.classes) for one, other in pairs]
-    unlike, of = (sum(each) for each in zip(*counts, strict=True))
-    figures.append(
-        Figure(
-            "unlike_detections",
-            unlike / max(of, 1),
-            None,
-            "",
-            f"of {of} detections of ultralytics with a score of {SURE} or more those that ours "
-            f"doesn't have (IoU {SAME_BOX}, score within {SAME_SCORE}, same class), on pictures in "
-            "the model's size: the two scale differently",
-            UNLIKE_TARGET,
-            of_ratio=False,
-        )
+    return [*figures, *_unlike_figures(ours(same), theirs(same), detector.card.classes)]
+
+
+def _unlike_figures(
+    mine: Sequence[Detections], its: Sequence[Any], classes: Sequence[str]
+) -> list[Figure]:
+    """Equal means both ways: what either sees with a sure score, the other has too."""
+    found = [_as_ours(one, classes) for one in its]
+    told = (
+        f"with a score of {SURE} or more that {{}} doesn't have (IoU {SAME_BOX}, score within "
+        f"{SAME_SCORE}, same class), on pictures in the model's size: the two scale differently"
     )
+    figures = []
+    for name, these, those, owner, other in (
+        ("unlike_detections", found, mine, "ultralytics", "ours"),
+        ("unlike_detections_of_ours", mine, found, "ours", "ultralytics"),
+    ):
+        counts = [_unlike(one, against) for one, against in zip(these, those, strict=True)]
+        unlike, of = (sum(each) for each in zip(*counts, strict=True))
+        if not of:
+            raise BenchError(
+                "sees nothing in the pictures, so nothing can be compared", where=owner, found=0
+            )
+        means = f"of {of} detections of {owner} those {told.format(other)}"
+        figures.append(Figure(name, unlike / of, None, "", means, UNLIKE_TARGET, of_ratio=False))
     return figures
 
 
@@ -122,15 +131,24 @@ def _loaded(weights: Path) -> Any:
     return ultralytics.YOLO(str(weights))
 
 
-def _unlike(mine: Detections, its: Any, classes: Sequence[str]) -> tuple[int, int]:
-    """How many of its sure detections have no like of mine, and how many there are."""
-    boxes = its.boxes.xyxy.numpy().astype(np.float64)
-    scores, names = its.boxes.conf.numpy(), [its.names[int(one)] for one in its.boxes.cls]
-    sure = [at for at, score in enumerate(scores) if score >= SURE]
+def _as_ours(its: Any, classes: Sequence[str]) -> Detections:
+    """Boxes, scores and classes as ultralytics gives them; a class that ours lacks becomes -1."""
+    names = [its.names[int(one)] for one in its.boxes.cls]
+    return Detections(
+        its.boxes.xyxy.cpu().numpy().astype(np.float32),
+        its.boxes.conf.cpu().numpy().astype(np.float32),
+        np.array([classes.index(name) if name in classes else -1 for name in names], np.int16),
+    )
+
+
+def _unlike(these: Detections, those: Detections) -> tuple[int, int]:
+    """How many sure ones of ``these`` have no like among ``those``, and how many there are."""
+    sure = np.flatnonzero(these.scores >= SURE)
     unlike = 0
     for at in sure:
-        same = np.array([classes[index] == names[at] for index in mine.classes], bool)
-        close = np.abs(mine.scores - scores[at]) <= SAME_SCORE
-        near = iou(boxes[at][None], mine.boxes.astype(np.float64))[0] >= SAME_BOX
+        same = those.classes == these.classes[at]
+        close = np.abs(those.scores - these.scores[at]) <= SAME_SCORE
+        box = these.boxes[at][None].astype(np.float64)
+        near = iou(box, those.boxes.astype(np.float64))[0] >= SAME_BOX
         unlike += not bool((same & close & near).any())
     return unlike, len(sure)

@@ -23,6 +23,7 @@ from pipeline.console.drawing import STATIC, draw
 from pipeline.console.figures import Figures
 from pipeline.console.guard import API, guard
 from pipeline.console.hardening import Hardening
+from pipeline.console.lane import Lane
 from pipeline.console.live import Live
 from pipeline.console.office import Office
 from pipeline.console.pages import ROUTERS
@@ -119,6 +120,7 @@ def create_app(
     for router in ROUTERS:
         app.include_router(router, include_in_schema=False)
     app.include_router(api)
+    app.add_middleware(Lane)
     app.add_middleware(
         Hardening, tiles=settings.tiles, https=settings.https, upload_mb=settings.upload_mb
     )

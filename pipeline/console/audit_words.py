@@ -18,6 +18,10 @@ KINDS: dict[str, tuple[Pair, tuple[str, ...]]] = {
     ),
     "tokens": (("接口令牌", "tokens"), ("tokens",)),
     "tickets": (("案卷操作", "steps of tickets"), ("tickets", "report")),
+    "cameras": (
+        ("摄像机：查看、区域、标定", "cameras: looks, zones, marks"),
+        ("cameras", "patrol"),
+    ),
     "duties": (("责任清单", "duties"), ("duties",)),
     "evidence": (("证据", "evidence"), ("evidence",)),
     "audit": (("审计本身", "the audit itself"), ("audit",)),
@@ -37,6 +41,9 @@ ACTIONS: dict[str, Pair] = {
     "tokens use": ("使用令牌", "token used"),
     "tokens revoke": ("撤销令牌", "token revoked"),
     "duties change": ("修改责任清单", "duty changed"),
+    "patrol look": ("查看实时画面", "looked at live pictures"),
+    "cameras zones": ("修改区域", "zones changed"),
+    "cameras calibrate": ("修改标定", "marked points changed"),
     "audit export": ("导出审计", "audit exported"),
 }
 RESULTS: dict[str, Pair] = {

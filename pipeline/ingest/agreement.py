@@ -47,7 +47,7 @@ class Agreement:
         picture is no key frame. After a picture in
         doubt nothing of its group is believed.
         """
-        signature = _signature(look)
+        signature = signature_of(look)
         believed = self._believes(signature, group, prove)
         if believed:
             self._good, self._doubtful = signature, None
@@ -73,12 +73,17 @@ class Agreement:
         return _agree(self._doubtful[1], signature, share)
 
 
+def calm(a: Signature, b: Signature) -> bool:
+    """Whether less has changed between two pictures of a camera than damage or traffic changes."""
+    return _agree(a, b, _CALM_SHARE)
+
+
 def agree(a: Look, b: Look) -> bool:
     """Whether two looks of about the same moment show the same, to their ends."""
-    return _agree(_signature(a), _signature(b), _BUSY_SHARE)
+    return _agree(signature_of(a), signature_of(b), _BUSY_SHARE)
 
 
-def _signature(look: Look) -> Signature:
+def signature_of(look: Look) -> Signature:
     """Mean luma and chroma of each block: int16 (3, rows, columns)."""
     rows, full_width = look.picture.shape
     full_height = rows * 2 // 3

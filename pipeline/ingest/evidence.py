@@ -17,6 +17,7 @@ import av
 from pipeline.errors import FootageError
 from pipeline.ingest.decoding import Codec, Decoder
 from pipeline.ingest.pictures import bgr_of
+from pipeline.ingest.proof import proven_whole
 from pipeline.ingest.streams import FileStream
 
 if TYPE_CHECKING:
@@ -39,12 +40,14 @@ class PacketGroup:
 
     ``packets`` are in the order of decoding. ``shown_size``: (width, height) the picture is brought
     to, where it stands for one of another stream. ``received_at``: when the picture's packet came.
+    ``unproven``: its key frame must be proven whole before it is shown.
     """
 
     codec: Codec
     packets: tuple[bytes, ...]
     shown_size: tuple[int, int] | None = None
     received_at: float | None = None
+    unproven: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +127,10 @@ class PacketRing:
 
 
 def frame_of_group(group: PacketGroup) -> VideoFrame | None:
-    """The picture of the group's last packet, else the last one that can be decoded."""
+    """The picture of the group's last packet, else the last whole one that can be decoded."""
     packets = [_packet(data, pts) for pts, data in enumerate(group.packets)]
+    if group.unproven and proven_whole(group.codec, packets[0]) is False:
+        return None
     try:
         frames = Decoder(group.codec).decode_group(packets)
     except (av.FFmpegError, ValueError):

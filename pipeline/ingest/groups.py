@@ -30,13 +30,14 @@ class Picture:
     """A decoded picture and the packet it came in.
 
     ``whole`` false: it is damaged, or one that it refers to was damaged or lost. ``group`` numbers
-    the key frame on which it hangs.
+    the key frame on which it hangs. ``lent``: one of KEY_DECODERS has decoded it.
     """
 
     frame: VideoFrame
     arrival: Arrival
     whole: bool
     group: int
+    lent: bool = False
 
 
 class KeyPictures:
@@ -48,12 +49,13 @@ class KeyPictures:
     def take(self, codec: Codec, arrival: Arrival) -> Iterator[Picture]:
         """The picture of a key frame; none when nothing comes. Raises InvalidDataError."""
         frames = DEVICE.key_frame(codec, arrival.packet)
+        lent = frames is None
         if frames is None:
             with KEY_DECODERS.lent(codec) as decoder:
                 frames = decoder.decode(arrival.packet) + decoder.drain()
         self._group += 1
         for frame in frames[:1]:
-            yield Picture(frame, arrival, not frame.is_corrupt, self._group)
+            yield Picture(frame, arrival, not frame.is_corrupt, self._group, lent)
 
 
 class GroupDecoder:

@@ -21,6 +21,7 @@ from pipeline.ingest.groups import GroupDecoder, KeyPictures
 from pipeline.ingest.look import Look
 from pipeline.ingest.pictures import Scaler, region_of
 from pipeline.ingest.proof import proven_whole
+from pipeline.ingest.proving import Proving
 from pipeline.ingest.road_looks import RoadLooks
 from pipeline.ingest.sampling import Sampler, Step
 from pipeline.ingest.streams import CameraStream, FileStream, is_camera, path_of
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from pipeline.clock import Clock
     from pipeline.ingest.decoding import Codec
     from pipeline.ingest.detail import Way
-    from pipeline.ingest.evidence import Kept
+    from pipeline.ingest.evidence import Kept, PacketGroup
     from pipeline.ingest.groups import Picture
     from pipeline.ingest.road_looks import Cut
     from pipeline.ingest.sampling import Waits
@@ -94,6 +95,7 @@ class Source:
         self._detail_used_at: float | None = None
         self._ring = PacketRing()
         self._agreement = Agreement()
+        self._proving = Proving()
         self._closed = threading.Event()
         self._left = False
         self.corrupt = 0
@@ -180,7 +182,7 @@ class Source:
 
     def kept_at(self, captured_at: float) -> Kept | None:
         """What ``picture_of`` makes that picture of, in this or another process."""
-        if self._detail is not None and (group := self._detail.group_at(captured_at)):
+        if self._detail is not None and (group := self._main_group(self._detail, captured_at)):
             return group
         if self.live:
             group = self._ring.group_at(captured_at)
@@ -243,7 +245,9 @@ class Source:
         """Looks of the pictures that are due and undamaged."""
         scaler = Scaler(self._size)
         roads = RoadLooks(self._windows, self._size, self._settings.road_looks.interval_s)
-        sampler = self._sampler = Sampler(self._policy, self._interval_s, self._share)
+        # Of what lies between key frames nothing can be proven.
+        policy = "keys" if self._proves(stream.codec) else self._policy
+        sampler = self._sampler = Sampler(policy, self._interval_s, self._share)
         # Of files everything arrives; their sudden changes are cuts.
         doubt = self.live and (stream.codec.name == "hevc" or DEVICE.in_use)
         seen = False
@@ -301,8 +305,19 @@ class Source:
             yield replace(look, region=region, picture=cut, purpose="road")
 
     def _believes(self, look: Look, picture: Picture, codec: Codec) -> bool:
-        prove = partial(proven_whole, codec, picture.arrival.packet)
+        shown = picture.frame if picture.lent else None
+        prove = partial(proven_whole, codec, picture.arrival.packet, shown)
+        if self._proves(codec):
+            return self._proving.believes(look, codec, prove)
         return self._agreement.believes(look, picture.group, prove if picture.arrival.key else None)
+
+    def _proves(self, codec: Codec) -> bool:
+        return self.live and codec.name == "hevc" and self._settings.h265 == "prove"
+
+    def _main_group(self, detail: DetailStream, captured_at: float) -> PacketGroup | None:
+        """The main stream's newest key frame at that moment; nobody has looked at it yet."""
+        group = detail.group_at(captured_at)
+        return group and replace(group, unproven=self._proves(group.codec))
 
     def _look(self, frame: VideoFrame, arrival: Arrival, scaler: Scaler) -> Look:
         shown = None if self._detail is None else self._detail.size
@@ -324,7 +339,7 @@ class Source:
         received_at = self._detail.received_at(whole.captured_at)
         if received_at == self._detail_used_at or not roads.any_due(at_s):
             return []
-        group = self._detail.group_at(whole.captured_at)
+        group = self._main_group(self._detail, whole.captured_at)
         found = None if group is None else frame_of_group(group)
         if found is None or (found.width, found.height) != whole.source_size:
             return []

@@ -36,6 +36,8 @@ EVERY_S: Mapping[Size, float] = {"wall": 5.0, "view": 1.0}
 """A camera's pictures are this far apart at least."""
 IDLE_S = 1.0
 """How often it is asked whether anybody looks."""
+SOON_S = 0.25
+"""The same while somebody does."""
 RESTS = 3.0
 """It rests so many times as long as a picture took: a quarter of one core at most is spent."""
 AWAY_S = 2.0  # pause before Redis is tried again
@@ -85,7 +87,7 @@ class Photographer:
         """Make the picture that is due first, if any is; how long to rest then. Never raises."""
         began = self._clock.monotonic()
         try:
-            made = self._next(began)
+            rest_s = self._next(began)
         except DeskError as error:
             if not self._away:  # once, not at every try
                 log.warning("live_pictures_away", why=str(error))
@@ -94,15 +96,18 @@ class Photographer:
         if self._away:
             log.info("live_pictures_back")
         self._away = False
-        if not made:
-            return IDLE_S
-        return max(1.0 / self._per_s, RESTS * (self._clock.monotonic() - began))
+        return rest_s
 
-    def _next(self, now: float) -> bool:
-        """Whether there was something to do."""
-        due = self._due(self._shots.wanted(), now)
+    def _next(self, now: float) -> float:
+        """Make one camera's picture, if any is due; how long to rest then."""
+        wanted = self._shots.wanted()
+        own = self._statuses() if wanted else {}
+        mine = [one for one in wanted if one.camera_id in own]
+        if not mine:
+            return IDLE_S
+        due = self._due(mine, now)
         if not due:
-            return False
+            return SOON_S
         camera_id = due[0].camera_id
         sizes = {one.size: one.shot_id for one in due if one.camera_id == camera_id}
         for size in sizes:
@@ -117,19 +122,17 @@ class Photographer:
             self._failing.add(camera_id)
         else:
             self._failing.discard(camera_id)
-        return True
+        return max(1.0 / self._per_s, RESTS * (self._clock.monotonic() - now))
 
-    def _due(self, wanted: list[Wanted], now: float) -> list[Wanted]:
-        """Those of this box's cameras whose turn it is; who looks at one camera goes first."""
-        own = self._statuses()
+    def _due(self, mine: list[Wanted], now: float) -> list[Wanted]:
+        """Those whose turn it is; who looks at one camera goes first."""
         tried = self._tried = {
             key: at for key, at in self._tried.items() if now - at < _REMEMBERED_S
         }
         due = [
             one
-            for one in wanted
-            if one.camera_id in own
-            and now - tried.get((one.camera_id, one.size), -math.inf) >= EVERY_S[one.size]
+            for one in mine
+            if now - tried.get((one.camera_id, one.size), -math.inf) >= EVERY_S[one.size]
         ]
         return sorted(
             due,

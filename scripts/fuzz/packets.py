@@ -103,16 +103,29 @@ def run(path: Path, seed: int, count: int) -> dict[str, object]:
     source = FedSource(FedStream(codec, fed), groups=groups)
     spoilt = "good"
     seen = -1
+    shown = 0
     for look in source.looks():
         number = round(look.captured_at)
         for at in range(seen + 1, number + 1):  # what hangs on a mutated packet is spoilt by it
-            spoilt = kinds.get(at, "good" if packets[at % len(packets)][1] else spoilt)
+            spoilt = _spoilt(kinds.get(at), spoilt, key=packets[at % len(packets)][1])
         seen = number
         told["looks"] += 1
+        key = packets[number % len(packets)][1]
+        shown += spoilt == "good" and key
         if corrupt(look, clean[number % len(packets)]):
             told[f"corrupt after {spoilt}"] += 1
+            told["corrupt between keys"] += not key
     told["left out"] = source.corrupt
+    good = sum(packets[at % len(packets)][1] for at in range(len(fed)) if at not in kinds)
+    told["good keys left out"] = good - shown
     return dict(told)
+
+
+def _spoilt(kind: str | None, before: str, *, key: bool) -> str:
+    """By what a picture is spoilt: by its own packet, or by one before it in its group."""
+    if key:
+        return kind or "good"
+    return before if kind is None or before == "broken" else kind
 
 
 def whole_looks(path: Path) -> list[Look]:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from pipeline.bench import bench_detect
-from pipeline.bench.beside import beside_ultralytics
+from pipeline.bench.beside import _unlike, beside_ultralytics
 from pipeline.bench.detect import BUCKETS
 from pipeline.bench.material import pictures_of
 from pipeline.clock import SystemClock
-from pipeline.detect import Detector
+from pipeline.detect import Detections, Detector
 from pipeline.errors import BenchError
 from pipeline.rehearsal import CLIPS
 from pipeline.settings import ModelSettings
@@ -55,7 +56,37 @@ def test_beside_ultralytics_the_same_weights_find_the_same():
     if not weights.is_file():
         pytest.skip("needs the weights of the shipped model")
     pictures = pictures_of(CLIPS / "quiet_street.mp4", 16)
-    *_, unlike = beside_ultralytics(
+    *_, its, ours = beside_ultralytics(
         Detector(ModelSettings()), weights, pictures, batches=(1,), rounds=3, clock=SystemClock()
     )
-    assert unlike.met
+    assert its.met
+    assert ours.met
+
+
+def seen(*rows):
+    """Rows: x, score, class; boxes of 10 by 10 pixels."""
+    boxes = [[x, 0, x + 10, 10] for x, _, _ in rows]
+    return Detections(
+        np.array(boxes, np.float32).reshape(-1, 4),
+        np.array([score for _, score, _ in rows], np.float32),
+        np.array([name for *_, name in rows], np.int16),
+    )
+
+
+@pytest.mark.parametrize(
+    "other, unlike",
+    [
+        ((0, 0.85, 2), 0),
+        ((0.5, 0.9, 2), 0),
+        ((4, 0.9, 2), 1),  # elsewhere
+        ((0, 0.7, 2), 1),  # another score
+        ((0, 0.9, 3), 1),  # another class
+    ],
+)
+def test_a_detection_is_like_another_in_box_score_and_class(other, unlike):
+    assert _unlike(seen((0, 0.9, 2), (50, 0.1, 2)), seen(other)) == (unlike, 1)
+
+
+def test_what_only_one_of_the_two_sees_is_unlike_for_that_one():
+    assert _unlike(seen((0, 0.9, 2)), seen()) == (1, 1)
+    assert _unlike(seen(), seen((0, 0.9, 2))) == (0, 0)

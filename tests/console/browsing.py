@@ -37,11 +37,16 @@ class Line:
         self.port = server.sockets[0].getsockname()[1]
         ready.set()
         self._loop.run_forever()
-        server.close()
-        for task in asyncio.all_tasks(self._loop):
-            task.cancel()
-        self._loop.run_until_complete(asyncio.sleep(0))
+        self._loop.run_until_complete(self._close(server))
         self._loop.close()
+
+    async def _close(self, server: asyncio.Server) -> None:
+        server.close()
+        passing = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in passing:
+            task.cancel()
+        await asyncio.gather(*passing, return_exceptions=True)
+        await asyncio.sleep(0)  # what was aborted is closed in the next turn
 
     async def _cut(self) -> None:
         self._whole = False
@@ -52,10 +57,18 @@ class Line:
         if not self._whole:
             writer.transport.abort()
             return
-        there, back = await asyncio.open_connection("127.0.0.1", self._to)
-        self._open |= {writer, back}
-        await asyncio.gather(_pass(reader, back), _pass(there, writer))
-        self._open -= {writer, back}
+        mine = {writer}
+        self._open |= mine
+        try:
+            there, back = await asyncio.open_connection("127.0.0.1", self._to)
+            mine.add(back)
+            self._open.add(back)
+            await asyncio.gather(_pass(reader, back), _pass(there, writer))
+        except asyncio.CancelledError:  # the line is taken away
+            for one in mine:
+                one.transport.abort()
+        finally:
+            self._open -= mine
 
 
 async def _pass(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -163,8 +163,8 @@ def test_steps_taken_without_a_network_wait_and_go_in_order_when_there_is_one(ph
     phone.console.clock.sleep(1800)
     phone.line.mend()
     page = phone.open("/queue")
-    listed = page.get_by_role("region", name=re.compile("待发送"))
-    listed.wait_for(state="hidden")
+    page.get_by_text("已发送：反馈").wait_for()
+    page.get_by_role("region", name=re.compile("待发送")).wait_for(state="hidden")
     assert steps(phone, ticket_id) == [
         ("accept", "member"),
         ("handle", "member"),

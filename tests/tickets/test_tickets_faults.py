@@ -107,6 +107,7 @@ def test_every_command_says_when_redis_is_away(tmp_path: Path):
                 "ticket": lambda: desk.ticket("YL20261123-000001"),
                 "ticket_of": lambda: desk.ticket_of("incident"),
                 "tickets": desk.tickets,
+                "near": lambda: desk.near(incident().place, 100.0),
                 "histories": lambda: list(desk.histories()),
                 "search": lambda: desk.search(Query()),
             }

@@ -179,8 +179,8 @@ class Machine:
 
     # What comes by itself.
 
-    def file(self, what) -> None:
-        found = incident(
+    def finding(self, what):
+        return incident(
             what["number"],
             hazard=what["hazard"],
             camera=what["camera"],
@@ -190,6 +190,9 @@ class Machine:
             at=NOON + what["number"] + (self.clock.now() - NOON) * (what["number"] % 2),
             trail={"kind": "crash"} if what["crash"] else {},
         )
+
+    def file(self, what) -> None:
+        found = self.finding(what)
         outcome, number = self.model.file(found, self.clock.now())
         filing = self.desk.file(found)
         assert filing.ticket_id == number

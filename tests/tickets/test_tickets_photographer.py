@@ -18,7 +18,7 @@ from pipeline.errors import DeskUnavailableError
 from pipeline.ingest import CameraStatus
 from pipeline.ingest.evidence import FileMoment, PacketGroup
 from pipeline.tickets import Photographer, Shots
-from pipeline.tickets.photographer import IDLE_S, RESTS
+from pipeline.tickets.photographer import IDLE_S, RESTS, SOON_S
 
 PERSON = ("person", (300.0, 100.0, 360.0, 280.0))
 
@@ -137,6 +137,17 @@ def test_it_makes_few_a_second_and_rests_longer_than_it_works(redis, film):
     quick = Box(redis, "box-quick", film, per_s=2.0)
     quick.shots.want(["cam-1"])
     assert quick.work() == [0.5]
+
+
+def test_who_looks_at_one_camera_gets_a_new_picture_every_second_or_soon_after(box):
+    box.shots.want(["cam-1"], "view", 30)
+    seen = []
+    while box.clock.now() < NOON + 10:
+        rest_s = box.work()[0]
+        seen.append(box.shots.latest("cam-1", "view").taken_at)
+        assert box.clock.now() - seen[-1] <= 1 + SOON_S
+        box.clock.sleep(rest_s)
+    assert sorted(set(seen)) == [NOON + second for second in (5, 6, 7, 8, 9)]
 
 
 def test_everybody_gets_a_turn_though_one_camera_is_watched_all_the_time(box):

@@ -29,7 +29,8 @@ class Flow:
 
     @classmethod
     def begin(cls, to: str) -> Self:
-        return cls(*(secrets.token_urlsafe(32) for _ in range(3)), to)
+        state, nonce, verifier = (secrets.token_urlsafe(32) for _ in range(3))
+        return cls(state, nonce, verifier, to)
 
     @classmethod
     def from_cookie(cls, text: str | None) -> Self | None:

@@ -148,6 +148,9 @@ async function near() {
 }
 document.addEventListener("click", (event) => { if (event.target.closest("#near")) locate(); });
 
+// On a phone the menu is wider than the page: show where one is.
+document.querySelector("nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
+
 function drawn(root) {
   drafts(root);
   distances();

@@ -68,7 +68,7 @@ async function keep(path, answer) {
 }
 
 async function fetchAndKeep(path) {
-  const answer = await fetch(path, { credentials: "same-origin" });
+  const answer = await fetch(path, { credentials: "same-origin", headers: { "X-Gridwatch-Keep": "1" } });
   await learn(answer, path);
   if (answer.ok) await keep(path, answer);
   return answer.ok;
@@ -181,7 +181,7 @@ async function keepAll(tickets) {
       if (!await fetchAndKeep(path)) continue;
     }
     if (small && !await cache.match(small)) {
-      const answer = await fetch(small);
+      const answer = await fetch(small, { headers: { "X-Gridwatch-Keep": "1" } });
       if (answer.ok) await cache.put(small, answer);
     }
   }
