@@ -28,6 +28,7 @@ TicketEventName = Literal[
     "rework",
     "reopened",
     "regraded",
+    "fed_back",
     "closed",
     "rejected",
     "emergency",

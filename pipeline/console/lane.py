@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from starlette.datastructures import Headers
 
 if TYPE_CHECKING:
-    from starlette.types import ASGIApp, Receive, Scope, Send
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 KEEP = "X-Gridwatch-Keep"
 """Sent by the service worker with what it fetches for later."""
@@ -32,8 +32,23 @@ class Lane:
         if scope["type"] != "http" or not _by_itself(scope):
             await self._app(scope, receive, send)
             return
-        async with self._free:
-            await self._app(scope, receive, send)
+        await self._free.acquire()
+        held = True
+
+        def release() -> None:
+            nonlocal held
+            if held:
+                held = False
+                self._free.release()
+
+        async def send_released(message: Message) -> None:
+            release()  # it is made; a slow line, or one that stays open, keeps nobody waiting
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_released)
+        finally:
+            release()
 
 
 def _by_itself(scope: Scope) -> bool:

@@ -91,3 +91,34 @@ def test_one_that_fails_or_goes_away_holds_up_nobody():
         assert app.begun == ["/first", "/fails", "/last"]
 
     asyncio.run(story())
+
+
+def test_an_answer_that_stays_open_keeps_nobody_waiting():
+    """As events do, or a page on a slow line."""
+
+    async def story():
+        forever = asyncio.Event()
+        answered = []
+
+        async def app(scope: Any, _receive: Any, send: Any) -> None:
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            answered.append(scope["path"])
+            if scope["path"] == "/events":
+                await forever.wait()
+
+        async def send(_message: Any) -> None:
+            pass
+
+        lane = Lane(app)
+
+        async def asked(path: str) -> None:
+            scope = {"type": "http", "method": "GET", "path": path, "headers": RENEW}
+            await lane(scope | {"query_string": b""}, None, send)  # type: ignore[arg-type]
+
+        stays = asyncio.create_task(asked("/events"))
+        await asyncio.gather(*(asked(f"/{number}") for number in range(3)))
+        assert answered == ["/events", "/0", "/1", "/2"]
+        forever.set()
+        await stays
+
+    asyncio.run(story())

@@ -63,7 +63,8 @@ def test_the_limits_and_moves_of_a_ticket_are_told_as_they_happen(
         desk.move(ticket_id, action, by="head")
         play(notifier)
     told = [name for request in receiver.got for name, _ in events(request)]
-    assert told == ["queued", "remind", "overdue", "escalated", "rework", "closed"]
+    late = ["queued", "remind", "overdue", "escalated"]
+    assert told == [*late, "fed_back", "rework", "fed_back", "closed"]
     assert "受理超时" in receiver.got[2].json["text"]
 
 

@@ -296,7 +296,7 @@ def test_what_the_camera_found_gone_is_told_as_over(redis, prefix, clock, store,
         fed_back(desk, ticket_id)
         store.read(0)
         desk.update(gone)
-    closed, over = [event_of(text) for _, text in store.read(0)]
+    *_, closed, over = [event_of(text) for _, text in store.read(0)]
     assert (closed.event, closed.step.facts) == ("closed", {"checked_by": "camera"})
     assert (over.alert.type, over.alert.over, over.ticket.state) == ("Update", True, "closed")
 

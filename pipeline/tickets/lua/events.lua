@@ -3,8 +3,8 @@
 
 local EVENT_OF = {
     remind = 'remind', overdue = 'overdue', escalate = 'escalated', ['return'] = 'returned',
-    reopen = 'reopened', rework = 'rework', regrade = 'regraded', close = 'closed',
-    reject = 'rejected'}
+    reopen = 'reopened', rework = 'rework', regrade = 'regraded', feed_back = 'fed_back',
+    close = 'closed', reject = 'rejected'}
 
 -- No reader may be slower than this many events; the notifier keeps far fewer (docs/notifications.md).
 local MOST_EVENTS = 50000

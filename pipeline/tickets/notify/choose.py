@@ -23,6 +23,7 @@ EVENTS_OF: dict[Role, frozenset[EventName]] = {
             "rework",
             "reopened",
             "regraded",
+            "fed_back",
             "closed",
             "rejected",
         }

@@ -34,6 +34,7 @@ _OF_EVENT = {
     "rework": ("返工", "to be done again"),
     "reopened": ("重新立案", "opened again"),
     "regraded": ("情况加重", "graver than thought"),
+    "fed_back": ("已反馈，待核查", "reported done, to be checked"),
     "closed": ("已结案", "closed"),
     "rejected": ("不予立案", "no hazard"),
     "emergency": ("应急", "EMERGENCY"),
