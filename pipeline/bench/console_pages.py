@@ -155,10 +155,14 @@ class _Run:
             f"{method} {path} HTTP/1.1",
             f"Host: {self._host}:{self._port}",
             f"Cookie: gridwatch={browser.secret}",
-            "HX-Request: true"
-            if method == "GET"
-            else "Content-Type: application/x-www-form-urlencoded",
-            *([f"Content-Length: {len(body)}"] if body else []),
-            *([] if path == "/events" else ["Connection: close"]),
         ]
+        if method == "POST":
+            lines += [
+                "Content-Type: application/x-www-form-urlencoded",
+                f"Content-Length: {len(body)}",
+            ]
+        elif path != "/events":  # that a browser asks for without htmx
+            lines.append("HX-Request: true")
+        if path != "/events":
+            lines.append("Connection: close")
         return ("\r\n".join(lines) + "\r\n\r\n").encode()

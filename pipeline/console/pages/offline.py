@@ -10,15 +10,14 @@ import json
 
 from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import UploadFile
 from starlette.responses import JSONResponse, Response
 
 from pipeline.console import words
 from pipeline.console.acting import Command, act
 from pipeline.console.claims import CHANGED, Claim, claim_of
-from pipeline.console.context import Refused, Visit, console_of, visit_of
+from pipeline.console.context import Visit, console_of, visit_of
 from pipeline.console.drawing import STATIC, draw, file_url, owner_of
-from pipeline.console.guard import address_of
+from pipeline.console.pages.steps import command_of
 
 router = APIRouter()
 
@@ -105,23 +104,8 @@ async def offline_action(request: Request, action: str) -> JSONResponse:
     ``done``: it was taken, now or before; ``version`` is the ticket's after it.
     """
     visit = visit_of(request)
-    photo = visit.form.get("photo") if visit.form is not None else None
-    data = await photo.read() if isinstance(photo, UploadFile) else None
-    version = visit.text("version")
-    if not (version.isascii() and version.isdigit() and len(version) < 10):
-        raise Refused(
-            422, ("请求不完整，请刷新后再试", "version: the ticket's that the page showed")
-        )
     claim = claim_of(visit.text("done_ms"), visit.text("told_ms"), console_of(request).clock.now())
-    command = Command(
-        action,
-        visit.text("command_id"),
-        visit.text("note"),
-        data,
-        version=int(version),
-        origin=address_of(request),
-        claim=claim,
-    )
+    command = await command_of(request, action, claim)
     return await run_in_threadpool(_act, request, command)
 
 

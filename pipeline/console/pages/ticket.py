@@ -7,7 +7,6 @@ from typing import Literal
 
 from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import UploadFile
 from starlette.responses import RedirectResponse, Response
 
 from pipeline.console import words
@@ -17,7 +16,7 @@ from pipeline.console.cards import card, pairs_of
 from pipeline.console.context import Refused, console_of, visit_of
 from pipeline.console.drawing import draw
 from pipeline.console.evidence import evidence_response, thumb_response
-from pipeline.console.guard import address_of
+from pipeline.console.pages.steps import command_of
 from pipeline.console.plan import Plan, plan_of, reach_m
 from pipeline.console.rules import RULES, sees
 
@@ -55,22 +54,7 @@ def ticket_photo(request: Request, step: int) -> Response:
 
 @router.post("/{action}")
 async def ticket_action(request: Request, action: str) -> Response:
-    visit = visit_of(request)
-    photo = visit.form.get("photo") if visit.form is not None else None
-    data = await photo.read() if isinstance(photo, UploadFile) else None
-    version = visit.text("version")
-    if not (version.isascii() and version.isdigit() and len(version) < 10):
-        raise Refused(
-            422, ("请求不完整，请刷新后再试", "version: the ticket's that the page showed")
-        )
-    command = Command(
-        action,
-        visit.text("command_id"),
-        visit.text("note"),
-        data,
-        version=int(version),
-        origin=address_of(request),
-    )
+    command = await command_of(request, action)
     return await run_in_threadpool(_act, request, command)
 
 
